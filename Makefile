@@ -1,0 +1,249 @@
+# c9d: build, test, measure, install. `make help` lists the targets.
+#
+# One table of rooms (DIR_, SEES_) is the map of the house: a room is compiled with an include
+# path that holds itself and what it may see, nothing else, so a wrong include does not compile.
+
+VERSION := 0.1.0
+PREFIX ?= /usr/local
+SYSCONFDIR ?= /etc
+STATEDIR ?= /var/lib
+LIBDIR ?= $(PREFIX)/lib
+LIBEXECDIR ?= $(PREFIX)/lib/c9d
+PLUGINDIR ?= $(LIBDIR)/c9d/plugins
+SKILLDIR ?= $(PREFIX)/share/c9d/skills
+
+# ---- variants: make VARIANT=asan … builds beside the plain build -------------------------------
+VARIANT ?= plain
+B := build$(if $(filter-out plain,$(VARIANT)),/$(VARIANT))
+CC := gcc
+OPT_plain := -O2 -g
+OPT_asan  := -O1 -g -fsanitize=address -fno-omit-frame-pointer
+OPT_ubsan := -O1 -g -fsanitize=undefined -fno-sanitize-recover=all
+OPT_tsan  := -O1 -g -fsanitize=thread
+OPT_coverage := -O0 -g --coverage
+OPT_fuzz  := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
+ifeq ($(VARIANT),fuzz)
+CC := clang
+endif
+# A sanitizer's runtime needs more of the kernel than the sandbox's policy allows.
+SANITIZED := $(filter asan ubsan tsan fuzz coverage,$(VARIANT))
+
+WARN := -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion -Wstrict-prototypes \
+        -Wmissing-prototypes -Wpointer-arith -Wwrite-strings -Wvla -Wundef -Werror
+HARDEN := -fstack-protector-strong -fPIC -fvisibility=hidden $(if $(SANITIZED),,-D_FORTIFY_SOURCE=2)
+CFLAGS ?= $(OPT_$(VARIANT))
+CFLAGS_ALL = $(CFLAGS) -std=gnu11 -D_GNU_SOURCE $(WARN) $(HARDEN) -pthread -MMD -MP \
+             $(if $(SANITIZED),-DC9_SANITIZED=1)
+LDFLAGS_ALL = $(LDFLAGS) $(OPT_$(VARIANT)) -pthread -Wl,-z,relro,-z,now
+
+# ---- the rooms: where each lives, what it may include, what of the system it may use -------------
+ROOMS := base abi schema wire host store service supervisor api client sandbox
+
+DIR_base       := core/base
+SEES_base      :=
+DIR_abi        := core/abi
+SEES_abi       :=
+DIR_schema     := core/schema
+SEES_schema    := base
+DIR_wire       := core/wire
+SEES_wire      := base
+DIR_host       := core/host
+SEES_host      := base abi
+DIR_store      := core/store
+SEES_store     := base host
+DIR_service    := core/service
+SEES_service   := base schema store host
+DIR_supervisor := core/supervisor
+SEES_supervisor := base abi schema wire host store service api
+DIR_api        := api
+SEES_api       := base schema service
+DIR_client     := api/client
+SEES_client    := base
+DIR_sandbox    := sandbox
+SEES_sandbox   := wire
+
+PKG_base    := jansson libcrypto inih
+PKG_schema  := jansson libpcre2-8
+PKG_host    := jansson
+PKG_store   := jansson
+PKG_service := jansson
+PKG_wire    := jansson
+PKG_supervisor := jansson libcurl
+PKG_api     := jansson libmicrohttpd
+PKG_client  := jansson libcurl
+PKG_sandbox := lua5.4 libseccomp jansson
+
+# Which packages each plugin links to; a plugin is plugins/NAME.c or every .c in plugins/NAME/.
+PLUGINS := $(sort $(basename $(notdir $(wildcard plugins/*.c))) $(notdir $(patsubst %/,%,$(dir $(wildcard plugins/*/*.c)))))
+PKG_storage_sqlite := sqlite3
+PKG_model_openai   := jansson
+PKG_model_fake     := jansson
+
+pkg-cflags = $(if $(strip $1),$(shell pkg-config --cflags $1))
+pkg-libs   = $(if $(strip $1),$(shell pkg-config --libs $1))
+
+# ---- from the table to rules ---------------------------------------------------------------------
+# build/walls/ROOM/ holds one link for each room that ROOM may see: -Ibuild/walls/ROOM.
+W := build/walls
+# What must exist as source before anything compiles (generated text).
+GENERATED :=
+
+define room-rules
+SRC_$1 := $$(filter-out %/main.c,$$(sort $$(wildcard $$(DIR_$1)/*.c)))
+OBJ_$1 := $$(SRC_$1:%.c=$$(B)/%.o)
+$(W)/$1/.made: Makefile
+	@mkdir -p $$(@D) && cd $$(@D) && $$(foreach s,$1 $$(SEES_$1),ln -sfn ../../../$$(DIR_$$s) $$s &&) \
+	  $$(if $$(filter abi,$1 $$(SEES_$1)),ln -sfn ../../../core/abi c9d &&) touch .made
+$$(OBJ_$1): $(W)/$1/.made $$(GENERATED)
+$$(OBJ_$1): CFLAGS_ALL += -I$(W)/$1 $$(call pkg-cflags,$$(PKG_$1))
+$$(B)/lib$1.a: $$(OBJ_$1)
+	@rm -f $$@ && ar crs $$@ $$^
+endef
+$(foreach r,$(ROOMS),$(eval $(call room-rules,$r)))
+
+$(B)/%.o: %.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS_ALL) $(DEFS_$(notdir $*)) -c $< -o $@
+
+Q := $(if $(V),,@)
+
+# Everything that a program of the supervisor's side links.
+CORE_ROOMS := supervisor api service store host schema wire base
+CORE_LIBS  := $(foreach r,$(CORE_ROOMS),$(B)/lib$r.a)
+CORE_PKGS  := $(sort $(foreach r,$(CORE_ROOMS),$(PKG_$r)))
+
+# ---- programs --------------------------------------------------------------------------------------
+PATH_DEFS := -DC9_VERSION='"$(VERSION)"' -DC9_SYSCONFDIR='"$(SYSCONFDIR)"' -DC9_STATEDIR='"$(STATEDIR)"' \
+             -DC9_LIBEXECDIR='"$(LIBEXECDIR)"' -DC9_PLUGINDIR='"$(PLUGINDIR)"' -DC9_SKILLDIR='"$(SKILLDIR)"'
+CFLAGS_ALL += $(PATH_DEFS)
+PROGRAMS := $(B)/c9d $(B)/c9ctl $(B)/c9d-zygote
+
+link = $(Q)$(CC) $(LDFLAGS_ALL) $1 -o $@ -Wl,--as-needed -Wl,--start-group $2 -Wl,--end-group $3 $(LINK_EXTRA)
+
+$(B)/c9d: $(B)/core/supervisor/main.o $(CORE_LIBS)
+	$(call link,$<,$(CORE_LIBS),$(call pkg-libs,$(CORE_PKGS)) -ldl -rdynamic)
+$(B)/c9ctl: $(B)/api/client/main.o $(B)/libclient.a $(B)/libbase.a
+	$(call link,$<,$(B)/libclient.a $(B)/libbase.a,$(call pkg-libs,$(PKG_client) $(PKG_base)))
+$(B)/c9d-zygote: $(B)/sandbox/main.o $(B)/libsandbox.a $(B)/libwire.a $(B)/libbase.a
+	$(call link,$<,$(B)/libsandbox.a $(B)/libwire.a $(B)/libbase.a,$(call pkg-libs,$(PKG_sandbox) $(PKG_base)) -lm)
+$(B)/core/supervisor/main.o: $(W)/supervisor/.made
+$(B)/core/supervisor/main.o: CFLAGS_ALL += -I$(W)/supervisor $(call pkg-cflags,$(CORE_PKGS))
+$(B)/api/client/main.o: $(W)/client/.made
+$(B)/api/client/main.o: CFLAGS_ALL += -I$(W)/client $(call pkg-cflags,$(PKG_client))
+$(B)/sandbox/main.o: $(W)/sandbox/.made $(GENERATED)
+$(B)/sandbox/main.o: CFLAGS_ALL += -I$(W)/sandbox $(call pkg-cflags,$(PKG_sandbox))
+
+# ---- plugins: they see core/abi as <c9d/…> and nothing else -----------------------------------------
+define plugin-rules
+PSRC_$1 := $$(wildcard plugins/$1.c plugins/$1/*.c)
+POBJ_$1 := $$(PSRC_$1:%.c=$$(B)/%.o)
+$$(POBJ_$1): $(W)/abi/.made
+$$(POBJ_$1): CFLAGS_ALL += -I$(W)/abi $$(call pkg-cflags,$$(PKG_$1))
+$$(B)/plugins/$1.so: $$(POBJ_$1)
+	@mkdir -p $$(@D)
+	$$(Q)$$(CC) $$(LDFLAGS_ALL) -shared $$^ -o $$@ $$(call pkg-libs,$$(PKG_$1))
+endef
+$(foreach p,$(PLUGINS),$(eval $(call plugin-rules,$p)))
+PLUGIN_SOS := $(PLUGINS:%=$(B)/plugins/%.so)
+
+# ---- tests: tests/KIND/ROOM_unit.c is compiled with ROOM's own walls ---------------------------------
+KINDS := unit contract sandbox
+TEST_SRC := $(foreach k,$(KINDS),$(wildcard tests/$k/*.c))
+TESTS_C  := $(TEST_SRC:%.c=$(B)/%)
+TESTS_PY := $(wildcard tests/api/*.py tests/sandbox/*.py tests/client/*.py)
+FUZZ_SRC := $(wildcard tests/fuzz/*.c)
+FUZZERS  := $(filter-out %/driver,$(FUZZ_SRC:tests/fuzz/%.c=$(B)/tests/fuzz/%))
+BENCH_SRC := $(wildcard tests/bench/*.c)
+BENCHES  := $(BENCH_SRC:%.c=$(B)/%)
+room-of = $(firstword $(subst _, ,$(basename $(notdir $1))))
+TEST_LIBS := $(CORE_LIBS) $(B)/libsandbox.a $(B)/libclient.a
+TEST_PKGS := $(sort $(CORE_PKGS) $(PKG_sandbox) $(PKG_client))
+
+define test-rules
+$(B)/$(1:%.c=%.o): $(W)/$(call room-of,$1)/.made
+$(B)/$(1:%.c=%.o): CFLAGS_ALL += -I$(W)/$(call room-of,$1) -Itests $(call pkg-cflags,$(TEST_PKGS))
+endef
+$(foreach t,$(TEST_SRC) $(FUZZ_SRC) $(BENCH_SRC),$(eval $(call test-rules,$t)))
+
+$(TESTS_C) $(BENCHES): %: %.o $(TEST_LIBS)
+	$(call link,$<,$(TEST_LIBS),$(call pkg-libs,$(TEST_PKGS)) -ldl -lm -rdynamic)
+# In the plain build a fuzz target runs over its corpus as a test; in VARIANT=fuzz it is libFuzzer's.
+ifeq ($(VARIANT),fuzz)
+$(FUZZERS): %: %.o $(TEST_LIBS)
+	$(call link,$<,$(TEST_LIBS),$(call pkg-libs,$(TEST_PKGS)) -ldl -lm -fsanitize=fuzzer)
+else
+$(FUZZERS): %: %.o $(B)/tests/fuzz/driver.o $(TEST_LIBS)
+	$(call link,$< $(B)/tests/fuzz/driver.o,$(TEST_LIBS),$(call pkg-libs,$(TEST_PKGS)) -ldl -lm)
+endif
+# The schema suite runner has the name its users know.
+$(B)/tests/schema_suite: $(B)/tests/unit/schema_suite
+	@cp $< $@
+
+-include $(shell find $(B) -name '*.d' -not -path '$(B)/*/build/*' 2>/dev/null)
+.SECONDARY:
+
+# ---- targets -----------------------------------------------------------------------------------------
+.DEFAULT_GOAL := all
+.PHONY: all deps build demo check test run bench asan ubsan tsan fuzz coverage valgrind format tidy install clean help
+
+all: build
+build: $(PROGRAMS) $(PLUGIN_SOS) ## compile everything
+tests: build $(TESTS_C) $(FUZZERS) $(B)/tests/schema_suite
+
+deps: ## install the Debian packages that are missing
+	@packaging/install-deps.sh
+
+demo: deps ## the main job, from nothing, in one command
+	@$(MAKE) --no-print-directory -j$$(nproc) build
+	@packaging/demo.sh $(B)
+
+check: deps ## build and run every test
+	@$(MAKE) --no-print-directory -j$$(nproc) tests
+	@$(MAKE) --no-print-directory test
+
+PROVE := prove --exec '' --timer -j2
+test: tests
+	@C9_BUILD=$(abspath $(B)) C9_SANITIZED=$(if $(SANITIZED),1,) tests/walls.sh
+	@C9_BUILD=$(abspath $(B)) C9_SANITIZED=$(if $(SANITIZED),1,) \
+	  $(PROVE) $(filter-out %/schema_suite,$(TESTS_C)) $(FUZZERS) $(TESTS_PY)
+
+run: deps ## the daemon in the foreground, state in ./var
+	@$(MAKE) --no-print-directory -j$$(nproc) build
+	@packaging/run.sh $(B)
+
+bench: deps ## measure, each figure beside its reference
+	@$(MAKE) --no-print-directory -j$$(nproc) build $(BENCHES)
+	@C9_BUILD=$(abspath $(B)) tests/bench/run.sh
+
+asan ubsan tsan: deps ## the tests under a sanitizer
+	@$(MAKE) --no-print-directory -j$$(nproc) VARIANT=$@ tests
+	@$(MAKE) --no-print-directory VARIANT=$@ test
+
+valgrind: deps ## the C tests under valgrind
+	@$(MAKE) --no-print-directory -j$$(nproc) tests
+	@C9_BUILD=$(abspath $(B)) tests/valgrind.sh $(filter-out %/schema_suite $(B)/tests/sandbox/%,$(TESTS_C))
+
+FUZZ_SECONDS ?= 60
+fuzz: deps ## every fuzz target for FUZZ_SECONDS each
+	@$(MAKE) --no-print-directory -j$$(nproc) VARIANT=fuzz $(FUZZERS:$(B)/%=build/fuzz/%)
+	@tests/fuzz/run.sh build/fuzz/tests/fuzz $(FUZZ_SECONDS)
+
+coverage: deps ## the tests with line coverage, report in build/coverage/
+	@$(MAKE) --no-print-directory -j$$(nproc) VARIANT=coverage tests
+	@$(MAKE) --no-print-directory VARIANT=coverage test
+	@tests/coverage.sh build/coverage
+
+format: ## clang-format every C file
+	@git ls-files '*.c' '*.h' | xargs clang-format -i
+
+tidy: ## clang-tidy every C file of the rooms
+	@packaging/tidy.sh "$(foreach r,$(ROOMS),$(DIR_$r):$(W)/$r)"
+
+install: build ## DESTDIR= PREFIX=
+	@packaging/install.sh "$(DESTDIR)" "$(PREFIX)" "$(SYSCONFDIR)" "$(STATEDIR)" "$(LIBEXECDIR)" "$(PLUGINDIR)" "$(SKILLDIR)" "$(B)"
+
+clean:
+	rm -rf build
+
+help:
+	@grep -hE '^[a-z ]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 24

@@ -1,0 +1,22 @@
+/* Digests, randomness, and text forms of bytes; on OpenSSL's libcrypto. Any thread. */
+#ifndef C9_BASE_HASH_H
+#define C9_BASE_HASH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define SHA256_SIZE 32
+#define SHA256_HEX_SIZE 65 /* with NUL */
+
+void hash_sha256(const void *data, size_t len, uint8_t out[SHA256_SIZE]);
+char *hash_sha256_hex(const void *data, size_t len, char out[SHA256_HEX_SIZE]); /* returns out */
+void hash_hmac_sha256(const void *key, size_t key_len, const void *data, size_t len,
+                      uint8_t out[SHA256_SIZE]);
+void hash_random(void *out, size_t len); /* from the kernel; aborts when there is none */
+bool hash_equal(const void *a, const void *b, size_t len); /* constant time */
+char *hash_hex(const void *data, size_t len, char *out);   /* out: 2*len+1; returns out */
+/* base64url without padding; out: (len*4+2)/3+1. Returns out. */
+char *hash_base64url(const void *data, size_t len, char *out);
+
+#endif

@@ -1,0 +1,41 @@
+/* What c9d adds to jansson: strict bounded decoding, compact encoding, getters that report.
+ * Any thread; a json_t belongs to one thread at a time (decref is not atomic across threads
+ * while another writes the value). */
+#ifndef C9_BASE_JSON_H
+#define C9_BASE_JSON_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "buf.h"
+#include "error.h"
+
+static inline void jx_cleanup(json_t **j) { json_decref(*j); }
+#define jx_auto cleanup(jx_cleanup) json_t
+
+#define JX_DEPTH_MAX 64 /* nesting of arrays and objects that jx_decode takes */
+
+/* Decodes one JSON text (RFC 8259), any value at the top. Refused with E_INVALID_REQUEST, line and
+ * column: duplicate keys, invalid UTF-8, NUL in strings, nesting over JX_DEPTH_MAX, integers
+ * outside int64, reals outside double, anything behind the value. `what` names the text in
+ * the message ("request body"). New reference, or NULL. */
+json_t *jx_decode(const char *text, size_t len, const char *what, struct error *err);
+
+/* Compact text; sort: keys in byte order (canonical, for digests). To be freed; never NULL. */
+char *jx_encode(const json_t *value, size_t *len_r /* may be NULL */);
+char *jx_encode_sorted(const json_t *value, size_t *len_r);
+/* Appends the compact text to b: no intermediate copy. */
+void jx_append(struct buf *b, const json_t *value);
+
+/* Members of an object by name; borrowed. A default when absent or of another type. */
+const char *jx_str(const json_t *object, const char *key, const char *otherwise);
+int64_t jx_int(const json_t *object, const char *key, int64_t otherwise);
+bool jx_bool(const json_t *object, const char *key, bool otherwise);
+
+/* JSON Schema's equality: 1 and 1.0 are equal, key order does not matter. */
+bool jx_equal(const json_t *a, const json_t *b);
+/* RFC 7396: returns a new value, target and patch are left alone. */
+json_t *jx_merge_patch(const json_t *target, const json_t *patch);
+
+#endif

@@ -1,0 +1,17 @@
+/* UUIDs as lower-case text. */
+#ifndef C9_BASE_UUID_H
+#define C9_BASE_UUID_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define UUID_SIZE 37 /* 36 characters and NUL */
+
+/* UUIDv7 (RFC 9562 §5.7): 48 bits of milliseconds, then a 12-bit counter within the millisecond
+ * (method 1) so that ids made by one process sort in the order made, then 62 random bits.
+ * Any thread. Returns out. */
+char *uuid_make(char out[UUID_SIZE]);
+/* Canonical 8-4-4-4-12 form with lower-case digits, any version. */
+bool uuid_valid(const char *s, size_t len);
+
+#endif
