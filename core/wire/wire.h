@@ -50,6 +50,9 @@ enum wire_kind {
     WIRE_KIND_HTTP_REQUEST,   /* {"method","url","headers":{},"body","timeout_us","max_bytes"} →
                                * {"status","headers","body" | "body_base64"} */
     WIRE_KIND_AGENT_EXECUTE,  /* {"agent":id or name,"version":ref or null,"input":…} → {"execution_id","output"} */
+    WIRE_KIND_VALIDATE,       /* {"of":"output"} or {"of":"skill","name":…}, and "value" →
+                               * {"valid":bool,"errors":[{"path","message"}]}: against the agent's output
+                               * schema, or the input schema of a skill */
     WIRE_KIND_COUNT_
 };
 const char *wire_kind_name(unsigned kind); /* "model.chat"; NULL when there is none */
