@@ -1,0 +1,45 @@
+/* Use cases: one header and one file a resource. Every function is called on an API or pool thread, never
+ * on the engine's, and may block for the store. Every one takes the principal and decides for itself what
+ * he may see and do; handlers have no policy.
+ *
+ * Results are new json_t references in the API's own shape (camelCase, RFC 3339). Errors are the API's. */
+#ifndef C9_SERVICE_SERVICE_H
+#define C9_SERVICE_SERVICE_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/config.h"
+#include "base/error.h"
+#include "base/uuid.h"
+#include "host/storage.h"
+#include "service/engine.h"
+
+struct service;
+
+/* Declares its configuration keys ([limits] …) and opens. engine may be NULL until service_attach_engine:
+ * then what needs one fails with E_UNAVAILABLE. */
+struct service *service_new(struct storage *storage, struct config *config, struct error *err);
+void service_attach_engine(struct service *service, const struct engine_ops *ops, void *engine);
+/* The names of the configured model providers, for checking manifests and agents' settings. */
+void service_set_models(struct service *service, const char *const *names, size_t n);
+void service_free(struct service *service);
+
+/* Who asks. Immutable and refcounted; cached by the token's hash. */
+struct principal {
+    char token_id[UUID_SIZE], user_id[UUID_SIZE], organization_id[UUID_SIZE];
+    char role[8];    /* owner, admin, member, viewer */
+    uint64_t scopes; /* bits, see token.h */
+};
+
+/* A page of a list: keyset, newest first unless sort says otherwise. */
+struct list_query {
+    int64_t limit;      /* 1 to 200; 0: 50 */
+    const char *cursor; /* opaque, as given by nextCursor; NULL: from the start */
+    const char *sort;   /* per resource, e.g. "createdAt" or "-createdAt"; NULL: default */
+    const json_t *filters; /* object of the query parameters that this list knows; may be NULL */
+};
+/* Pages are {"items":[…],"nextCursor":"…" or null}. */
+
+#endif

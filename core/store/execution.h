@@ -1,0 +1,87 @@
+/* Rows of agent_executions and what hangs from them. Writing functions add to a batch, so that the
+ * engine decides what becomes durable together; reading functions block (not on the engine thread). */
+#ifndef C9_STORE_EXECUTION_H
+#define C9_STORE_EXECUTION_H
+
+#include <stdint.h>
+
+#include "base/uuid.h"
+#include "host/storage.h"
+
+struct execution_row {
+    char id[UUID_SIZE];
+    const char *agent_id, *agent_version, *organization_id, *triggered_by, *parent_id /* or NULL */;
+    const char *input; /* JSON text */
+    const char *context; /* JSON text */
+    int64_t priority, available_at, created_at;
+    const char *lease_owner; /* NULL: any worker may claim it */
+    int64_t lease_until;
+};
+void store_execution_insert(struct storage_batch *batch, const struct execution_row *row);
+/* pending → running; expects the lease. */
+void store_execution_started(struct storage_batch *batch, const char *id, const char *owner,
+                             int64_t started_at);
+
+struct execution_usage {
+    int64_t cpu_us, memory_peak, api_calls, tokens, cost_microcents;
+};
+struct execution_end {
+    const char *status;        /* completed, failed, cancelled */
+    const char *output;        /* JSON text or NULL */
+    const char *error_message; /* or NULL */
+    const char *error_details; /* JSON text or NULL */
+    const char *usage_json;    /* the ResourceUsage object */
+    struct execution_usage usage;
+    int64_t started_at, completed_at; /* started_at 0: never started */
+};
+/* The terminal state, once: the batch fails with a conflict unless owner holds the lease (NULL: unleased) and
+ * the row is pending or running. Writes agent_resource_usage too. */
+void store_execution_ended(struct storage_batch *batch, const char *id, const char *agent_id,
+                           const char *owner, const struct execution_end *end);
+
+void store_execution_log(struct storage_batch *batch, const char *id, int64_t seq, const char *level,
+                         const char *message, size_t message_len, const char *metadata,
+                         size_t metadata_len, int64_t at);
+/* notice 0: not one of the executor's. */
+void store_execution_event(struct storage_batch *batch, const char *id, int64_t seq, const char *type,
+                           const char *data, size_t len, int64_t notice, int64_t at);
+
+struct journal_row {
+    int64_t seq;
+    const char *kind;
+    const char *request_sha256;
+    const char *answer; /* JSON text */
+    size_t answer_len;
+    bool is_error;
+    int64_t api_calls, tokens, cost_microcents;
+    int64_t asked_at, answered_at;
+};
+void store_journal_append(struct storage_batch *batch, const char *id, const struct journal_row *row);
+/* In order of answered_at, seq; rows are valid during the call. */
+int store_journal_read(struct storage *storage, const char *id,
+                       void (*fn)(void *arg, const struct journal_row *row), void *arg,
+                       struct error *err);
+/* Highest event seq and notice stored so far (0 when none). */
+int store_execution_progress(struct storage *storage, const char *id, int64_t *seq_r,
+                             int64_t *notice_r, struct error *err);
+
+/* What the engine needs to take an execution up again. Strings are owned by the struct. */
+struct execution_job {
+    char id[UUID_SIZE];
+    char *agent_id, *agent_version, *organization_id, *triggered_by, *parent_id, *input, *context;
+    int64_t attempt, created_at, started_at;
+    bool cancel_requested;
+    char status[12];
+};
+/* 0 found, 1 not there, -1 error. */
+int store_execution_job(struct storage *storage, const char *id, struct execution_job *job_r,
+                        struct error *err);
+void execution_job_free(struct execution_job *job); /* what it owns */
+
+/* Events and logs after seq in order, up to max: type, data JSON text. For streams. */
+int store_execution_events(struct storage *storage, const char *id, int64_t after, int64_t max,
+                           void (*fn)(void *arg, int64_t seq, const char *type, const char *data,
+                                      size_t len),
+                           void *arg, struct error *err);
+
+#endif
