@@ -86,7 +86,10 @@ pkg-libs   = $(if $(strip $1),$(shell pkg-config --libs $1))
 # build/walls/ROOM/ holds one link for each room that ROOM may see: -Ibuild/walls/ROOM.
 W := build/walls
 # What must exist as source before anything compiles (generated text).
-GENERATED :=
+GENERATED := $(W)/store/generated/schema_1.inc
+# SQL as a C string.
+$(W)/store/generated/%.inc: core/store/%.sql
+	@mkdir -p $(@D) && sed 's/[\\"]/\\&/g; s/.*/"&\\n"/' $< > $@
 
 define room-rules
 SRC_$1 := $$(filter-out %/main.c,$$(sort $$(wildcard $$(DIR_$1)/*.c)))

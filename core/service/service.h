@@ -13,10 +13,10 @@
 #include "base/config.h"
 #include "base/error.h"
 #include "base/uuid.h"
-#include "host/storage.h"
 #include "service/engine.h"
 
 struct service;
+struct storage;
 
 /* Declares its configuration keys ([limits] …) and opens. engine may be NULL until service_attach_engine:
  * then what needs one fails with E_UNAVAILABLE. */

@@ -3,6 +3,7 @@
 #ifndef C9_STORE_EXECUTION_H
 #define C9_STORE_EXECUTION_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/uuid.h"
@@ -14,11 +15,12 @@ struct execution_row {
     const char *input; /* JSON text */
     const char *context; /* JSON text */
     int64_t priority, available_at, created_at;
-    const char *lease_owner; /* NULL: any worker may claim it */
+    const char *lease_owner; /* NULL: any worker may claim it; else this is its first attempt */
     int64_t lease_until;
 };
 void store_execution_insert(struct storage_batch *batch, const struct execution_row *row);
-/* pending → running; expects the lease. */
+/* To running, from pending or (taken up again) running; expects the lease. started_at stays what it was
+ * the first time. */
 void store_execution_started(struct storage_batch *batch, const char *id, const char *owner,
                              int64_t started_at);
 
@@ -34,15 +36,16 @@ struct execution_end {
     struct execution_usage usage;
     int64_t started_at, completed_at; /* started_at 0: never started */
 };
-/* The terminal state, once: the batch fails with a conflict unless owner holds the lease (NULL: unleased) and
- * the row is pending or running. Writes agent_resource_usage too. */
+/* The terminal state, once: the batch fails with a conflict unless owner holds the lease (NULL: unleased)
+ * and the row is pending or running. Ends the lease and writes agent_resource_usage. Two statements. */
 void store_execution_ended(struct storage_batch *batch, const char *id, const char *agent_id,
                            const char *owner, const struct execution_end *end);
 
-void store_execution_log(struct storage_batch *batch, const char *id, int64_t seq, const char *level,
-                         const char *message, size_t message_len, const char *metadata,
-                         size_t metadata_len, int64_t at);
-/* notice 0: not one of the executor's. */
+/* notice: the number of the executor's notice that this came from; 0: not one of the executor's.
+ * metadata: JSON object text; NULL: {}. */
+void store_execution_log(struct storage_batch *batch, const char *id, int64_t seq, int64_t notice,
+                         const char *level, const char *message, size_t message_len,
+                         const char *metadata, size_t metadata_len, int64_t at);
 void store_execution_event(struct storage_batch *batch, const char *id, int64_t seq, const char *type,
                            const char *data, size_t len, int64_t notice, int64_t at);
 
@@ -78,7 +81,12 @@ int store_execution_job(struct storage *storage, const char *id, struct executio
                         struct error *err);
 void execution_job_free(struct execution_job *job); /* what it owns */
 
-/* Events and logs after seq in order, up to max: type, data JSON text. For streams. */
+/* Durable before the engine is asked, so that a crash in between forgets nothing. The batch fails with a
+ * conflict when the execution has ended. */
+void store_execution_cancel_request(struct storage_batch *batch, const char *id);
+
+/* Events and logs after seq in order, up to max: type, data JSON text. For streams. A log's type is
+ * "log", its data {"level","message","metadata","timestamp"}. */
 int store_execution_events(struct storage *storage, const char *id, int64_t after, int64_t max,
                            void (*fn)(void *arg, int64_t seq, const char *type, const char *data,
                                       size_t len),

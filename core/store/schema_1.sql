@@ -170,6 +170,7 @@ CREATE TABLE execution_logs (
   log_level @TEXT@ NOT NULL CHECK (log_level IN ('debug', 'info', 'warn', 'error')),
   message @TEXT@ NOT NULL,
   metadata @JSON@ NOT NULL DEFAULT '{}',
+  notice @INT@,                  -- as in execution_events
   timestamp @TIME@ NOT NULL
 ) @STRICT@;
 CREATE UNIQUE INDEX execution_logs_page ON execution_logs (execution_id, seq);

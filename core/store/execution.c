@@ -1,0 +1,307 @@
+/* Executions: the statements of the hot path. Every text is one constant, so that a driver finds its
+ * prepared statement by the address. */
+#include "store/execution.h"
+
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/json.h"
+
+/* ---- writing --------------------------------------------------------------------------------------- */
+
+void store_execution_insert(struct storage_batch *batch, const struct execution_row *row)
+{
+    int64_t attempt = row->lease_owner != NULL;
+    const int64_t *lease_until = row->lease_owner != NULL ? &row->lease_until : NULL;
+    storage_batch_add(batch,
+                      "INSERT INTO agent_executions (id, agent_id, agent_version, organization_id,"
+                      " input_data, triggered_by, parent_id, execution_context, priority,"
+                      " available_at, lease_owner, lease_until, attempt, created_at)"
+                      " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
+                      1, NULL, NULL, "ssssssssiisIii", row->id, row->agent_id, row->agent_version,
+                      row->organization_id, row->input, row->triggered_by, row->parent_id,
+                      row->context, row->priority, row->available_at, row->lease_owner, lease_until,
+                      attempt, row->created_at);
+}
+
+void store_execution_started(struct storage_batch *batch, const char *id, const char *owner,
+                             int64_t started_at)
+{
+    storage_batch_add(batch,
+                      "UPDATE agent_executions SET status = 'running',"
+                      " started_at = COALESCE(started_at, $3)"
+                      " WHERE id = $1 AND lease_owner = $2 AND status IN ('pending', 'running')",
+                      1, NULL, NULL, "ssi", id, owner, started_at);
+}
+
+static int64_t divide_up(int64_t value, int64_t unit)
+{
+    return (value + unit - 1) / unit;
+}
+
+static void usage_insert(struct storage_batch *batch, const char *id, const char *agent_id,
+                         const struct execution_usage *usage, int64_t at)
+{
+    char row_id[UUID_SIZE];
+    storage_batch_add(batch,
+                      "INSERT INTO agent_resource_usage (id, agent_id, execution_id, cpu_time_ms,"
+                      " cpu_time_us, memory_peak_mb, memory_peak_bytes, api_calls_count,"
+                      " tokens_consumed, cost_cents, cost_microcents, recorded_at)"
+                      " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+                      1, NULL, NULL, "sssiiiiiiiii", uuid_make(row_id), agent_id, id,
+                      divide_up(usage->cpu_us, 1000), usage->cpu_us,
+                      divide_up(usage->memory_peak, 1 << 20), usage->memory_peak, usage->api_calls,
+                      usage->tokens, divide_up(usage->cost_microcents, 1000000),
+                      usage->cost_microcents, at);
+}
+
+void store_execution_ended(struct storage_batch *batch, const char *id, const char *agent_id,
+                           const char *owner, const struct execution_end *end)
+{
+    bool started = end->started_at != 0;
+    int64_t time_ms = started ? (end->completed_at - end->started_at) / 1000 : 0;
+    storage_batch_add(batch,
+                      "UPDATE agent_executions SET status = $3, output_data = $4, error_message = $5,"
+                      " error_details = $6, resource_usage = $7,"
+                      " started_at = COALESCE(started_at, $8), completed_at = $9,"
+                      " execution_time_ms = $10, lease_owner = NULL, lease_until = NULL"
+                      " WHERE id = $1 AND status IN ('pending', 'running')"
+                      " AND lease_owner IS NOT DISTINCT FROM $2",
+                      1, NULL, NULL, "sssssssIiI", id, owner, end->status, end->output,
+                      end->error_message, end->error_details, end->usage_json,
+                      started ? &end->started_at : NULL, end->completed_at,
+                      started ? &time_ms : NULL);
+    usage_insert(batch, id, agent_id, &end->usage, end->completed_at);
+}
+
+void store_execution_log(struct storage_batch *batch, const char *id, int64_t seq, int64_t notice,
+                         const char *level, const char *message, size_t message_len,
+                         const char *metadata, size_t metadata_len, int64_t at)
+{
+    char row_id[UUID_SIZE];
+    if (metadata == NULL)
+        metadata = "{}", metadata_len = 2;
+    storage_batch_add(batch,
+                      "INSERT INTO execution_logs (id, execution_id, seq, notice, log_level, message,"
+                      " metadata, timestamp) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+                      1, NULL, NULL, "ssiIsSSi", uuid_make(row_id), id, seq,
+                      notice != 0 ? &notice : NULL, level, message, message_len, metadata,
+                      metadata_len, at);
+}
+
+void store_execution_event(struct storage_batch *batch, const char *id, int64_t seq,
+                           const char *type, const char *data, size_t len, int64_t notice,
+                           int64_t at)
+{
+    storage_batch_add(batch,
+                      "INSERT INTO execution_events (execution_id, seq, type, data, notice, timestamp)"
+                      " VALUES ($1, $2, $3, $4, $5, $6)",
+                      1, NULL, NULL, "sisSIi", id, seq, type, data, len,
+                      notice != 0 ? &notice : NULL, at);
+}
+
+void store_journal_append(struct storage_batch *batch, const char *id,
+                          const struct journal_row *row)
+{
+    storage_batch_add(batch,
+                      "INSERT INTO execution_journal (execution_id, seq, kind, request_sha256, answer,"
+                      " is_error, api_calls, tokens, cost_microcents, asked_at, answered_at)"
+                      " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+                      1, NULL, NULL, "sissSiiiiii", id, row->seq, row->kind, row->request_sha256,
+                      row->answer, row->answer_len, (int64_t)row->is_error, row->api_calls,
+                      row->tokens, row->cost_microcents, row->asked_at, row->answered_at);
+}
+
+void store_execution_cancel_request(struct storage_batch *batch, const char *id)
+{
+    storage_batch_add(batch,
+                      "UPDATE agent_executions SET cancel_requested = 1"
+                      " WHERE id = $1 AND status IN ('pending', 'running')",
+                      1, NULL, NULL, "s", id);
+}
+
+/* ---- reading --------------------------------------------------------------------------------------- */
+
+struct journal_read {
+    void (*fn)(void *arg, const struct journal_row *row);
+    void *arg;
+};
+
+static int journal_read_row(void *arg, const struct c9d_value *v, size_t n)
+{
+    (void)n;
+    const struct journal_read *read = arg;
+    const struct journal_row row = {
+        .seq = v[0].u.i,
+        .kind = v[1].u.s,
+        .request_sha256 = v[2].u.s,
+        .answer = v[3].u.s,
+        .answer_len = v[3].len,
+        .is_error = v[4].u.i != 0,
+        .api_calls = v[5].u.i,
+        .tokens = v[6].u.i,
+        .cost_microcents = v[7].u.i,
+        .asked_at = v[8].u.i,
+        .answered_at = v[9].u.i,
+    };
+    read->fn(read->arg, &row);
+    return 0;
+}
+
+int store_journal_read(struct storage *storage, const char *id,
+                       void (*fn)(void *arg, const struct journal_row *row), void *arg,
+                       struct error *err)
+{
+    struct journal_read read = {fn, arg};
+    return storage_query(storage,
+                         "SELECT seq, kind, request_sha256, answer, is_error, api_calls, tokens,"
+                         " cost_microcents, asked_at, answered_at FROM execution_journal"
+                         " WHERE execution_id = $1 ORDER BY answered_at, seq",
+                         journal_read_row, &read, err, "s", id);
+}
+
+/* One row a table. */
+static int progress_row(void *arg, const struct c9d_value *v, size_t n)
+{
+    (void)n;
+    int64_t *most = arg;
+    for (size_t i = 0; i < 2; i++)
+        if (v[i].u.i > most[i])
+            most[i] = v[i].u.i;
+    return 0;
+}
+
+int store_execution_progress(struct storage *storage, const char *id, int64_t *seq_r,
+                             int64_t *notice_r, struct error *err)
+{
+    int64_t most[2] = {0, 0};
+    if (storage_query(storage,
+                      "SELECT COALESCE(MAX(seq), 0), COALESCE(MAX(notice), 0) FROM execution_events"
+                      " WHERE execution_id = $1 UNION ALL"
+                      " SELECT COALESCE(MAX(seq), 0), COALESCE(MAX(notice), 0) FROM execution_logs"
+                      " WHERE execution_id = $1",
+                      progress_row, most, err, "s", id) < 0)
+        return -1;
+    *seq_r = most[0];
+    *notice_r = most[1];
+    return 0;
+}
+
+static char *text_copy(const struct c9d_value *value)
+{
+    return value->type == C9D_TEXT ? xstrndup(value->u.s, value->len) : NULL;
+}
+
+struct job_read {
+    struct execution_job *job;
+    bool found;
+};
+
+static int job_row(void *arg, const struct c9d_value *v, size_t n)
+{
+    (void)n;
+    struct job_read *read = arg;
+    struct execution_job *job = read->job;
+    read->found = true;
+    snprintf(job->id, sizeof(job->id), "%s", v[0].u.s);
+    job->agent_id = text_copy(&v[1]);
+    job->agent_version = text_copy(&v[2]);
+    job->organization_id = text_copy(&v[3]);
+    job->triggered_by = text_copy(&v[4]);
+    job->parent_id = text_copy(&v[5]);
+    job->input = text_copy(&v[6]);
+    job->context = text_copy(&v[7]);
+    job->attempt = v[8].u.i;
+    job->created_at = v[9].u.i;
+    job->started_at = v[10].type == C9D_INT ? v[10].u.i : 0;
+    job->cancel_requested = v[11].u.i != 0;
+    snprintf(job->status, sizeof(job->status), "%s", v[12].u.s);
+    return 1;
+}
+
+int store_execution_job(struct storage *storage, const char *id, struct execution_job *job_r,
+                        struct error *err)
+{
+    *job_r = (struct execution_job){.id = ""};
+    struct job_read read = {job_r, false};
+    if (storage_query(storage,
+                      "SELECT id, agent_id, agent_version, organization_id, triggered_by, parent_id,"
+                      " input_data, execution_context, attempt, created_at, started_at,"
+                      " cancel_requested, status FROM agent_executions WHERE id = $1",
+                      job_row, &read, err, "s", id) < 0) {
+        execution_job_free(job_r);
+        return -1;
+    }
+    return read.found ? 0 : 1;
+}
+
+void execution_job_free(struct execution_job *job)
+{
+    free(job->agent_id);
+    free(job->agent_version);
+    free(job->organization_id);
+    free(job->triggered_by);
+    free(job->parent_id);
+    free(job->input);
+    free(job->context);
+    *job = (struct execution_job){.id = ""};
+}
+
+/* ---- the stream ------------------------------------------------------------------------------------- */
+
+struct events_read {
+    void (*fn)(void *arg, int64_t seq, const char *type, const char *data, size_t len);
+    void *arg;
+    struct buf log;
+};
+
+static void append_json_string(struct buf *out, const struct c9d_value *text)
+{
+    jx_auto *string = json_stringn(text->u.s, text->len);
+    jx_append(out, string);
+}
+
+static void log_event_append(struct buf *out, const struct c9d_value *v)
+{
+    char at[CLOCK_RFC3339_SIZE];
+    buf_append_str(out, "{\"level\":\"");
+    buf_append(out, v[3].u.s, v[3].len);
+    buf_append_str(out, "\",\"message\":");
+    append_json_string(out, &v[4]);
+    buf_append_str(out, ",\"metadata\":");
+    buf_append(out, v[2].u.s, v[2].len);
+    buf_printf(out, ",\"timestamp\":\"%s\"}", clock_format_rfc3339(v[5].u.i, at));
+}
+
+static int events_row(void *arg, const struct c9d_value *v, size_t n)
+{
+    (void)n;
+    struct events_read *read = arg;
+    if (v[3].type == C9D_NULL) {
+        read->fn(read->arg, v[0].u.i, v[1].u.s, v[2].u.s, v[2].len);
+        return 0;
+    }
+    buf_reset(&read->log);
+    log_event_append(&read->log, v);
+    read->fn(read->arg, v[0].u.i, v[1].u.s, read->log.data, read->log.len);
+    return 0;
+}
+
+int store_execution_events(struct storage *storage, const char *id, int64_t after, int64_t max,
+                           void (*fn)(void *arg, int64_t seq, const char *type, const char *data,
+                                      size_t len),
+                           void *arg, struct error *err)
+{
+    struct events_read read = {fn, arg, BUF_INIT};
+    int result = storage_query(storage,
+                               "SELECT seq, type, data, NULL AS level, NULL AS message, timestamp"
+                               " FROM execution_events WHERE execution_id = $1 AND seq > $2"
+                               " UNION ALL"
+                               " SELECT seq, 'log', metadata, log_level, message, timestamp"
+                               " FROM execution_logs WHERE execution_id = $1 AND seq > $2"
+                               " ORDER BY seq LIMIT $3",
+                               events_row, &read, err, "sii", id, after, max);
+    buf_free(&read.log);
+    return result;
+}

@@ -1,0 +1,47 @@
+/* The schema's history, and the facts of this installation. */
+#include "store/store.h"
+
+#include <string.h>
+
+static const char schema_1[] =
+#include "generated/schema_1.inc"
+    ;
+
+static const struct c9d_migration migrations[] = {
+    {1, schema_1},
+};
+
+int store_migrate(struct storage *storage, struct error *err)
+{
+    return storage_migrate(storage, migrations, countof(migrations), err);
+}
+
+static int instance_row(void *arg, const struct c9d_value *columns, size_t n)
+{
+    (void)n;
+    char **value_r = arg;
+    *value_r = xstrndup(columns[0].u.s, columns[0].len);
+    return 1;
+}
+
+char *store_instance_get(struct storage *storage, const char *key, struct error *err)
+{
+    char *value = NULL;
+    if (storage_query(storage, "SELECT value FROM instance WHERE key = $1", instance_row, &value,
+                      err, "s", key) < 0)
+        return NULL;
+    if (value == NULL)
+        error_set(err, E_NOT_FOUND, "the database has no '%s' of this installation; run `c9d init`",
+                  key);
+    return value;
+}
+
+int store_instance_put(struct storage *storage, const char *key, const char *value,
+                       struct error *err)
+{
+    struct storage_batch *batch = storage_batch_new();
+    storage_batch_add(batch,
+                      "INSERT INTO instance (key, value) VALUES ($1, $2) ON CONFLICT (key) DO NOTHING",
+                      -1, NULL, NULL, "ss", key, value);
+    return storage_commit(storage, batch, err);
+}
