@@ -81,9 +81,7 @@ static int required_check(const struct config *config, const struct key_table *t
         const struct c9d_setting *setting = &table->plugin->settings[i];
         if (!setting->required || setting->otherwise != NULL)
             continue;
-        const char *origin =
-            config_origin(config, table->section, table->instance, setting->name);
-        if (strcmp(origin, "default") == 0)
+        if (config_string(config, table->section, table->instance, setting->name) == NULL)
             return error_set(err, E_CONFIG_INVALID, "[%s%s%s] %s is missing; %s needs it: %s",
                              table->section, table->instance != NULL ? " " : "",
                              table->instance != NULL ? table->instance : "", setting->name,
