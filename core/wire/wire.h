@@ -61,6 +61,8 @@ const char *wire_kind_name(unsigned kind); /* "model.chat"; NULL when there is n
 struct wire_row {
     const char *name;
     bool from_executor, final;
+    bool numbered;  /* carries an id ≥ 1; the others carry 0 */
+    uint16_t flags; /* those it may carry */
     uint32_t min, max; /* payload bytes */
 };
 const struct wire_row *wire_row(unsigned type); /* NULL when there is no such type */
@@ -73,7 +75,8 @@ struct wire_header {
     uint64_t id;
 };
 void wire_header_encode(const struct wire_header *header, uint8_t out[WIRE_HEADER_SIZE]);
-/* NULL, or why it is refused (unknown type, wrong direction, length out of bounds, unknown flags).
+/* NULL, or why it is refused (unknown type, wrong direction, length out of bounds, unknown flags, an
+ * id missing or too much).
  * from_executor: which side is being read. */
 const char *wire_header_decode(const uint8_t in[WIRE_HEADER_SIZE], bool from_executor,
                                struct wire_header *header_r);
@@ -115,9 +118,12 @@ struct wire_reader {
     struct buf in;
     bool from_executor;
     uint64_t limit; /* bytes that one frame's payload may have, ≤ WIRE_PAYLOAD_MAX */
+    size_t taken;   /* wire.c's own: bytes of `in` that were handed out */
+    bool ended;     /* wire.c's own: the final frame was handed out */
 };
 /* 1: a frame (payload borrowed until the next call that changes reader); 0: more bytes are needed;
- * -1: refused, *why_r says it. Append received bytes to reader->in; call until it returns 0. */
+ * -1: refused, *why_r says it. Append received bytes to reader->in; call until it returns 0 (only
+ * then does `in` shrink). Bytes behind a final frame are refused. Release with buf_free(&reader->in). */
 int wire_reader_next(struct wire_reader *reader, struct wire_header *header_r,
                      const uint8_t **payload_r, const char **why_r);
 
