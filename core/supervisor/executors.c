@@ -1,0 +1,592 @@
+#include "supervisor/executors.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <uthash.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+
+enum {
+    UP_TIMEOUT_MS = 10000,    /* a zygote that is not up by then never will be */
+    SPAWNING_MAX = 64,        /* SPAWNs under way: more would only wait in the socket */
+    RESTART_MIN_US = 100000,  /* pause before a zygote is started again, doubled each time … */
+    RESTART_MAX_US = 10000000, /* … up to this */
+    UNSENT_KEEP = 4096        /* a send buffer larger than this is given back when empty */
+};
+
+struct executor {
+    uint64_t cookie;
+    uint32_t pid;
+    struct loop_watch watch; /* fd -1 until spawned, and after the end of file */
+    struct wire_reader reader;
+    struct buf out;
+    struct executors *owner;
+    struct executor_user *user; /* NULL while ready or warming */
+    struct executor *next_ready;
+    uint64_t cpu_before; /* µs used before START: not the user's */
+    bool warming; /* counted in n_spawning: SPAWN was sent, READY has not come */
+    bool final, killed, writing, paused;
+    UT_hash_handle hh; /* by cookie */
+};
+
+struct executors {
+    struct loop *loop;
+    char *path;
+    int64_t memory_max, ready_wanted;
+    bool strict;
+    int control; /* -1 while there is no zygote */
+    pid_t zygote;
+    struct loop_watch watch;
+    struct loop_timer restart;
+    int64_t restart_pause;
+    uint64_t last_cookie;
+    struct executor *all;   /* hash */
+    struct executor *ready; /* stack: the warmest first */
+    size_t n_ready, n_spawning;
+    struct executor_user *line, **line_end;
+    size_t n_line;
+};
+
+const struct config_key executors_keys[] = {
+    {"executors", "ready", CONFIG_INT, "4", 0, 1000, NULL,
+     "Executors kept forked and locked down ahead of need."},
+    {"sandbox", "mode", CONFIG_CHOICE, "strict", 0, 0, "strict|best-effort",
+     "Whether a layer of the sandbox that this kernel lacks is fatal."},
+};
+const size_t executors_keys_n = countof(executors_keys);
+
+static void control_event(struct loop_watch *watch, uint32_t events);
+static void executor_event(struct loop_watch *watch, uint32_t events);
+static void spawn_more(struct executors *x);
+
+/* ---- the zygote ------------------------------------------------------------------------------------- */
+
+/* fork+exec with an empty environment and nothing but the control socket and stderr. */
+static int zygote_exec(struct executors *x, int child_end, struct error *err)
+{
+    posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attr;
+    sigset_t none;
+    char *argv[] = {(char *)"c9d-zygote", NULL}, *envp[] = {NULL};
+    sigemptyset(&none);
+    posix_spawn_file_actions_init(&actions);
+    posix_spawnattr_init(&attr);
+    posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+    posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
+    posix_spawn_file_actions_adddup2(&actions, child_end, WIRE_FD);
+    posix_spawn_file_actions_addclosefrom_np(&actions, WIRE_FD + 1);
+    posix_spawnattr_setsigmask(&attr, &none);
+    posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK);
+    int failed = posix_spawn(&x->zygote, x->path, &actions, &attr, argv, envp);
+    posix_spawn_file_actions_destroy(&actions);
+    posix_spawnattr_destroy(&attr);
+    if (failed == 0)
+        return 0;
+    errno = failed;
+    return error_errno(err, E_SANDBOX_UNAVAILABLE, "cannot start %s", x->path);
+}
+
+/* Waits for UP; a text is left in text. */
+static int zygote_await(struct executors *x, char text[WIRE_CTL_TEXT_MAX], struct error *err)
+{
+    struct pollfd p = {.fd = x->control, .events = POLLIN};
+    if (poll(&p, 1, UP_TIMEOUT_MS) <= 0)
+        return error_set(err, E_SANDBOX_UNAVAILABLE, "%s did not come up within %d s", x->path,
+                         UP_TIMEOUT_MS / 1000);
+    struct wire_control c;
+    autofd int fd = -1;
+    int got = wire_control_receive(x->control, &c, text, &fd);
+    if (got < 0)
+        return error_errno(err, E_SANDBOX_UNAVAILABLE, "%s: bad first message", x->path);
+    if (got == 0)
+        return error_set(err, E_SANDBOX_UNAVAILABLE, "%s ended before it was up", x->path);
+    if (c.type == WIRE_CTL_UP)
+        return 0;
+    return error_set(err, E_SANDBOX_UNAVAILABLE, "%s",
+                     c.type == WIRE_CTL_DOWN ? text : "the zygote sent something else than UP");
+}
+
+static int zygote_start(struct executors *x, char **layers_r, struct error *err)
+{
+    int pair[2];
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+        return error_errno(err, E_SANDBOX_UNAVAILABLE, "socketpair");
+    int failed = zygote_exec(x, pair[1], err);
+    close(pair[1]);
+    x->control = pair[0];
+    struct wire_control setup = {.type = WIRE_CTL_SETUP, .version = WIRE_VERSION,
+                                 .flags = x->strict ? WIRE_SETUP_STRICT : 0,
+                                 .memory_max = (uint64_t)x->memory_max};
+    autofree char *text = xmalloc(WIRE_CTL_TEXT_MAX);
+    if (failed == 0 && wire_control_send(x->control, &setup, NULL, -1) < 0)
+        failed = error_errno(err, E_SANDBOX_UNAVAILABLE, "%s: cannot send SETUP", x->path);
+    if (failed == 0)
+        failed = zygote_await(x, text, err);
+    if (failed < 0) {
+        close(x->control);
+        x->control = -1;
+        if (x->zygote > 0) {
+            kill(x->zygote, SIGKILL);
+            waitpid(x->zygote, NULL, 0);
+            x->zygote = 0;
+        }
+        return -1;
+    }
+    int flags = fcntl(x->control, F_GETFL);
+    fcntl(x->control, F_SETFL, flags | O_NONBLOCK);
+    if (layers_r != NULL)
+        *layers_r = move_ptr(&text);
+    return 0;
+}
+
+static int zygote_watch(struct executors *x, struct error *err)
+{
+    x->watch = (struct loop_watch){.fd = x->control, .fn = control_event, .arg = x};
+    return loop_watch_add(x->loop, &x->watch, EPOLLIN, err);
+}
+
+static void control_send(struct executors *x, unsigned type, uint64_t cookie)
+{
+    struct wire_control c = {.type = (uint16_t)type, .version = WIRE_VERSION, .cookie = cookie};
+    if (x->control < 0 || wire_control_send(x->control, &c, NULL, -1) == 0)
+        return;
+    /* The number of SPAWNs under way is bounded and the zygote always reads: a full socket means it hangs. */
+    log_error("zygote.send", "%s; the zygote is killed and started again", strerror(errno));
+    kill(x->zygote, SIGKILL);
+}
+
+/* ---- executors -------------------------------------------------------------------------------------- */
+
+static void executor_close(struct executor *e)
+{
+    if (e->watch.fd < 0)
+        return;
+    loop_watch_remove(e->owner->loop, &e->watch);
+    close(e->watch.fd);
+    e->watch.fd = -1;
+}
+
+static void executor_unready(struct executor *e)
+{
+    struct executor **p = &e->owner->ready;
+    while (*p != NULL && *p != e)
+        p = &(*p)->next_ready;
+    if (*p == e) {
+        *p = e->next_ready;
+        e->owner->n_ready--;
+    }
+}
+
+static void executor_free(struct executor *e)
+{
+    executor_close(e);
+    executor_unready(e);
+    HASH_DEL(e->owner->all, e);
+    buf_free(&e->reader.in);
+    buf_free(&e->out);
+    free(e);
+}
+
+static void executor_gone(struct executor *e, const struct executor_exit *how)
+{
+    struct executor_user *user = e->user;
+    e->user = NULL;
+    executor_free(e);
+    if (user != NULL)
+        user->exited(user, how);
+}
+
+static void spawn_one(struct executors *x)
+{
+    struct executor *e = xcalloc(1, sizeof(*e));
+    e->cookie = ++x->last_cookie;
+    e->owner = x;
+    e->watch.fd = -1;
+    e->warming = true;
+    e->reader = (struct wire_reader){.from_executor = true, .limit = 4096};
+    HASH_ADD(hh, x->all, cookie, sizeof(e->cookie), e);
+    x->n_spawning++;
+    control_send(x, WIRE_CTL_SPAWN, e->cookie);
+}
+
+static void spawn_more(struct executors *x)
+{
+    while (x->control >= 0 && x->n_spawning < SPAWNING_MAX &&
+           x->n_ready + x->n_spawning < (size_t)x->ready_wanted + x->n_line)
+        spawn_one(x);
+}
+
+static void line_remove(struct executors *x, struct executor_user *user)
+{
+    *user->place_ = user->next_;
+    if (user->next_ != NULL)
+        user->next_->place_ = user->place_;
+    else
+        x->line_end = user->place_;
+    user->place_ = NULL;
+    x->n_line--;
+}
+
+static void executor_give(struct executor *e, struct executor_user *user)
+{
+    e->user = user;
+    user->ready(user, e);
+}
+
+/* READY came: the first in line gets it, else it waits. */
+static void executor_is_ready(struct executor *e, const uint8_t *payload)
+{
+    struct executors *x = e->owner;
+    uint64_t used = 0;
+    for (int i = 7; i >= 0; i--)
+        used = used << 8 | payload[i];
+    e->cpu_before = used;
+    e->warming = false;
+    x->n_spawning--;
+    x->restart_pause = RESTART_MIN_US;
+    struct executor_user *user = x->line;
+    if (user != NULL) {
+        line_remove(x, user);
+        executor_give(e, user);
+    } else {
+        e->next_ready = x->ready;
+        x->ready = e;
+        x->n_ready++;
+    }
+}
+
+static void executor_violates(struct executor *e, const char *why)
+{
+    log_warn("executor.violation", "executor %lu: %s", (unsigned long)e->cookie, why);
+    struct executor_user *user = e->user;
+    executor_kill(e);
+    if (user != NULL && user->violated != NULL)
+        user->violated(user, why);
+}
+
+static void executor_frame(struct executor *e, const struct wire_header *h, const uint8_t *payload)
+{
+    if (e->final) {
+        executor_violates(e, "a frame after the final one");
+    } else if (h->type == WIRE_READY && e->warming) {
+        executor_is_ready(e, payload);
+    } else if (h->type == WIRE_LOCKFAIL && e->warming) {
+        e->final = true;
+        log_error("executor.lockdown", "an executor could not lock itself down: %.*s",
+                  (int)(h->length > 4 ? h->length - 4 : 0), (const char *)payload + 4);
+    } else if (e->user == NULL || h->type == WIRE_READY || h->type == WIRE_LOCKFAIL) {
+        executor_violates(e, "a frame out of order");
+    } else {
+        e->final = wire_row(h->type)->final;
+        e->user->frame(e->user, h, payload);
+    }
+}
+
+/* Hands over all whole frames. The executor stays allocated: only EXITED frees it. */
+static void executor_frames(struct executor *e)
+{
+    struct wire_header h;
+    const uint8_t *payload;
+    const char *why;
+    int got;
+    while (!e->killed && (got = wire_reader_next(&e->reader, &h, &payload, &why)) != 0) {
+        if (got < 0) {
+            executor_violates(e, why);
+            return;
+        }
+        executor_frame(e, &h, payload);
+    }
+    if (e->reader.in.len == 0 && e->reader.in.cap > UNSENT_KEEP)
+        buf_free(&e->reader.in);
+}
+
+/* One read; level-triggered epoll brings us back. false: end of file or error. */
+static bool executor_read_some(struct executor *e)
+{
+    buf_reserve(&e->reader.in, 2048);
+    ssize_t n = recv(e->watch.fd, e->reader.in.data + e->reader.in.len,
+                     e->reader.in.cap - e->reader.in.len - 1, MSG_DONTWAIT);
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return true;
+    if (n <= 0)
+        return false;
+    e->reader.in.len += (size_t)n;
+    executor_frames(e);
+    return true;
+}
+
+/* What epoll is to say: kept, so that it is told only of changes. */
+static void executor_interest(struct executor *e, bool writing, bool paused)
+{
+    if (writing == e->writing && paused == e->paused)
+        return;
+    e->writing = writing;
+    e->paused = paused;
+    error_auto err = ERROR_INIT;
+    if (e->watch.fd >= 0 &&
+        loop_watch_change(e->owner->loop, &e->watch, (paused ? 0 : EPOLLIN) | (writing ? EPOLLOUT : 0), &err) < 0)
+        log_error("executor.watch", "%s", err.message);
+}
+
+static void executor_event(struct loop_watch *watch, uint32_t events)
+{
+    struct executor *e = watch->arg;
+    if (events & EPOLLOUT)
+        executor_flush(e);
+    if (e->watch.fd >= 0 && (events & (EPOLLIN | EPOLLHUP | EPOLLERR)) && !executor_read_some(e))
+        executor_close(e); /* EXITED follows on the control socket */
+}
+
+struct buf *executor_out(struct executor *e)
+{
+    return &e->out;
+}
+
+void executor_send_frame(struct executor *e, unsigned type, unsigned flags, uint64_t id,
+                         const void *payload, size_t len)
+{
+    wire_frame_append(&e->out, type, flags, id, payload, len);
+}
+
+void executor_flush(struct executor *e)
+{
+    if (e->watch.fd < 0 || e->killed) {
+        buf_free(&e->out);
+        return;
+    }
+    while (e->out.len > 0) {
+        ssize_t n = send(e->watch.fd, e->out.data, e->out.len, MSG_DONTWAIT | MSG_NOSIGNAL);
+        if (n < 0)
+            break; /* EAGAIN: EPOLLOUT brings us back; anything else: end of file does */
+        buf_consume(&e->out, (size_t)n);
+    }
+    if (e->out.len == 0 && e->out.cap > UNSENT_KEEP)
+        buf_free(&e->out);
+    executor_interest(e, e->out.len > 0, e->paused);
+}
+
+void executor_pause(struct executor *e, bool paused)
+{
+    executor_interest(e, e->writing, paused);
+}
+
+size_t executor_unsent(const struct executor *e)
+{
+    return e->out.len;
+}
+
+void executor_payload_limit(struct executor *e, uint64_t bytes)
+{
+    e->reader.limit = bytes < WIRE_PAYLOAD_MAX ? bytes : WIRE_PAYLOAD_MAX;
+}
+
+void executor_kill(struct executor *e)
+{
+    if (e->killed)
+        return;
+    e->killed = true;
+    control_send(e->owner, WIRE_CTL_KILL, e->cookie);
+}
+
+uint32_t executor_pid(const struct executor *e)
+{
+    return e->pid;
+}
+
+/* ---- news from the zygote ------------------------------------------------------------------------------ */
+
+static void control_spawned(struct executors *x, struct executor *e, const struct wire_control *c, int fd)
+{
+    if (fd < 0) {
+        log_error("zygote.fork", "cannot fork an executor: %s (raise pids.max or TasksMax)",
+                  strerror(c->status));
+        x->n_spawning--;
+        executor_free(e);
+        /* Asking again at once would spin: the restart timer doubles as the pause. */
+        loop_timer_set(x->loop, &x->restart, RESTART_MIN_US);
+        return;
+    }
+    e->pid = c->pid;
+    e->watch = (struct loop_watch){.fd = fd, .fn = executor_event, .arg = e};
+    error_auto err = ERROR_INIT;
+    if (loop_watch_add(x->loop, &e->watch, EPOLLIN, &err) < 0) {
+        log_error("executor.watch", "%s", err.message);
+        executor_kill(e);
+    }
+}
+
+static void control_exited(struct executors *x, struct executor *e, const struct wire_control *c)
+{
+    /* What it sent before it ended is still in the socket. */
+    char peek;
+    while (e->watch.fd >= 0 && !e->killed)
+        if (recv(e->watch.fd, &peek, 1, MSG_PEEK | MSG_DONTWAIT) <= 0 || !executor_read_some(e))
+            executor_close(e);
+    if (e->warming) {
+        x->n_spawning--;
+        log_error("executor.start", "an executor ended before it was ready (status 0x%x)", c->status);
+        loop_timer_set(x->loop, &x->restart, RESTART_MIN_US);
+    }
+    uint64_t cpu = c->user_us + c->system_us;
+    struct executor_exit how = {
+        .status = c->status,
+        .cpu_us = (int64_t)(cpu > e->cpu_before ? cpu - e->cpu_before : 0),
+        .maxrss = (int64_t)c->maxrss,
+    };
+    executor_gone(e, &how);
+}
+
+/* The zygote is gone, and by PDEATHSIG all executors are. */
+static void zygote_lost(struct executors *x)
+{
+    int status = 0;
+    waitpid(x->zygote, &status, 0);
+    log_error("zygote.lost", "the zygote ended (status 0x%x); its executions start again in a new one", status);
+    loop_watch_remove(x->loop, &x->watch);
+    close(x->control);
+    x->control = -1;
+    x->zygote = 0;
+    x->n_spawning = 0;
+    /* Users may ask for a new executor from `exited`: those wait in line, nothing is spawned yet. */
+    struct executor *e, *tmp;
+    HASH_ITER(hh, x->all, e, tmp)
+        executor_gone(e, &(struct executor_exit){.lost = true});
+    loop_timer_set(x->loop, &x->restart, x->restart_pause);
+    x->restart_pause = x->restart_pause * 2 < RESTART_MAX_US ? x->restart_pause * 2 : RESTART_MAX_US;
+}
+
+static void control_packet(struct executors *x, const struct wire_control *c, const char *text, int *fd)
+{
+    struct executor *e = NULL;
+    uint64_t cookie = c->cookie;
+    HASH_FIND(hh, x->all, &cookie, sizeof(cookie), e);
+    if (c->type == WIRE_CTL_DOWN) {
+        log_error("zygote.down", "%s", text);
+    } else if (e == NULL) {
+        log_warn("zygote.message", "type %u for an executor that is not there", c->type);
+    } else if (c->type == WIRE_CTL_SPAWNED) {
+        control_spawned(x, e, c, move_fd(fd));
+    } else if (c->type == WIRE_CTL_EXITED) {
+        control_exited(x, e, c);
+    }
+}
+
+static void control_event(struct loop_watch *watch, uint32_t events)
+{
+    (void)events;
+    struct executors *x = watch->arg;
+    for (int i = 0; i < 64 && x->control >= 0; i++) {
+        struct wire_control c;
+        char text[WIRE_CTL_TEXT_MAX];
+        autofd int fd = -1;
+        int got = wire_control_receive(x->control, &c, text, &fd);
+        if (got < 0 && (errno == EAGAIN || errno == EINTR))
+            break;
+        if (got <= 0) {
+            zygote_lost(x);
+            return;
+        }
+        control_packet(x, &c, text, &fd);
+    }
+    spawn_more(x);
+}
+
+static void restart_fire(struct loop_timer *timer)
+{
+    struct executors *x = timer->arg;
+    error_auto err = ERROR_INIT;
+    if (x->control < 0 && (zygote_start(x, NULL, &err) < 0 || zygote_watch(x, &err) < 0)) {
+        log_error("zygote.restart", "%s", err.message);
+        loop_timer_set(x->loop, &x->restart, x->restart_pause);
+        x->restart_pause = x->restart_pause * 2 < RESTART_MAX_US ? x->restart_pause * 2 : RESTART_MAX_US;
+        return;
+    }
+    spawn_more(x);
+}
+
+/* ---- public ---------------------------------------------------------------------------------------------- */
+
+struct executors *executors_new(struct config *config, const char *path, int64_t memory_max,
+                                char **layers_r, struct error *err)
+{
+    struct executors *x = xcalloc(1, sizeof(*x));
+    x->path = xstrdup(path);
+    x->memory_max = memory_max;
+    x->ready_wanted = config_int(config, "executors", NULL, "ready");
+    x->strict = strcmp(config_string(config, "sandbox", NULL, "mode"), "strict") == 0;
+    x->control = -1;
+    x->restart_pause = RESTART_MIN_US;
+    x->line_end = &x->line;
+    x->restart.fn = restart_fire;
+    x->restart.arg = x;
+    if (zygote_start(x, layers_r, err) == 0)
+        return x;
+    free(x->path);
+    free(x);
+    return NULL;
+}
+
+int executors_attach(struct executors *x, struct loop *loop, struct error *err)
+{
+    x->loop = loop;
+    if (zygote_watch(x, err) < 0)
+        return -1;
+    spawn_more(x);
+    return 0;
+}
+
+void executors_free(struct executors *x)
+{
+    if (x == NULL)
+        return;
+    if (x->loop != NULL) {
+        loop_timer_cancel(x->loop, &x->restart);
+        if (x->control >= 0)
+            loop_watch_remove(x->loop, &x->watch);
+    }
+    struct executor *e, *tmp;
+    HASH_ITER(hh, x->all, e, tmp)
+        executor_free(e);
+    if (x->control >= 0)
+        close(x->control);
+    if (x->zygote > 0)
+        waitpid(x->zygote, NULL, 0);
+    free(x->path);
+    free(x);
+}
+
+void executors_ask(struct executors *x, struct executor_user *user)
+{
+    struct executor *e = x->ready;
+    if (e != NULL) {
+        x->ready = e->next_ready;
+        x->n_ready--;
+        user->place_ = NULL;
+        executor_give(e, user);
+    } else {
+        user->next_ = NULL;
+        user->place_ = x->line_end;
+        *x->line_end = user;
+        x->line_end = &user->next_;
+        x->n_line++;
+    }
+    spawn_more(x);
+}
+
+void executors_unask(struct executors *x, struct executor_user *user)
+{
+    if (user->place_ != NULL)
+        line_remove(x, user);
+}
+
+size_t executors_alive(const struct executors *x)
+{
+    return HASH_COUNT(x->all);
+}
