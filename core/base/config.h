@@ -5,7 +5,10 @@
  * is section "model", instance "default". Environment: C9D_SECTION_KEY, or
  * C9D_SECTION_INSTANCE_KEY, upper case, '-' as '_'. A key K that is a secret can be given as
  * K_file (its content, one trailing newline cut); a relative K_file is looked for in
- * $CREDENTIALS_DIRECTORY (systemd credentials) first. */
+ * $CREDENTIALS_DIRECTORY (systemd credentials) first, then beside the configuration file.
+ *
+ * The environment overrides keys; instances come from the files only. Comments start with '#' or
+ * ';' (also behind a value, after a blank). A key given twice in one section is an error. */
 #ifndef C9_BASE_CONFIG_H
 #define C9_BASE_CONFIG_H
 
@@ -43,17 +46,22 @@ struct config;
 struct config *config_load(const char *path, struct error *err);
 void config_free(struct config *config);
 
-/* Declares the keys that are valid in the section of each row, and checks the values given. May be
- * called several times (plugins add theirs; `keys` is borrowed for the config's life). */
+/* Declares the keys that are valid in the section of each row (plain, and every instance there is),
+ * and checks the values given: 0, or -1 with err as config_check. May be called several times
+ * (plugins add theirs; `keys` and what they point to are borrowed for the config's life). */
 int config_declare(struct config *config, const struct config_key *keys, size_t n, struct error *err);
-/* As config_declare, for one named instance of a section only (key rows' section is ignored). */
+/* As config_declare, for one named instance of a section only (instance NULL: the plain section);
+ * key rows' section is ignored. */
 int config_declare_instance(struct config *config, const char *section, const char *instance,
                             const struct config_key *keys, size_t n, struct error *err);
-/* After all was declared: every key that was given and never declared. 0, or -1 with all of them
- * in err->details.problems ([{file,line,key,message}]) and the first in the message. */
+/* After all was declared: every section and key that was given and never declared, and each named
+ * section whose instances nobody asked for (config_instances, config_declare_instance). 0, or -1
+ * with all of them in err->details.problems ([{file,line,section,key,message}]) and the first,
+ * as "FILE:LINE: …", in the message. */
 int config_check(struct config *config, struct error *err);
 
-/* Values. instance is NULL for a plain section. The key must have been declared (abort: a bug). */
+/* Values, borrowed for the config's life; any thread once all is declared. instance is NULL for a
+ * plain section. The key must have been declared (abort: a bug). */
 const char *config_string(const struct config *config, const char *section, const char *instance,
                           const char *key);
 int64_t config_int(const struct config *config, const char *section, const char *instance,
@@ -64,8 +72,7 @@ bool config_bool(const struct config *config, const char *section, const char *i
  * many; names_r (up to max) are borrowed. */
 size_t config_instances(const struct config *config, const char *section, const char **names_r,
                         size_t max);
-/* "FILE:LINE", "environment", or "default": where the value in force came from. Borrowed until the
- * next call on the same thread. */
+/* "FILE:LINE", "environment", or "default": where the value in force came from. Borrowed. */
 const char *config_origin(const struct config *config, const char *section, const char *instance,
                           const char *key);
 

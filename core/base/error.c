@@ -5,7 +5,7 @@
 #include <stdarg.h>
 #include <string.h>
 
-#include "base/buf.h"
+#include "base/json.h"
 #include "base/utf8.h"
 
 static const struct error_row rows[E_COUNT_] = {
@@ -131,22 +131,6 @@ void error_clear(struct error *err)
     err->message[0] = '\0';
 }
 
-/* A message may quote foreign bytes: what is no UTF-8 becomes U+FFFD, so that it can be sent. */
-static json_t *message_to_json(const char *message)
-{
-    json_t *whole = json_string(message);
-    if (whole != NULL)
-        return whole;
-    buf_auto text = BUF_INIT;
-    for (size_t n, left = strlen(message); left > 0; message += n, left -= n) {
-        n = utf8_char_len(message, left);
-        buf_append_str(&text, n > 0 ? "" : "\xEF\xBF\xBD");
-        buf_append(&text, message, n);
-        n = n > 0 ? n : 1;
-    }
-    return json_stringn(text.data, text.len);
-}
-
 json_t *error_to_json(const struct error *err)
 {
     const struct error_row *row = error_row(err->code);
@@ -155,8 +139,8 @@ json_t *error_to_json(const struct error *err)
         json_object_set_new(details, "suggestedActions", json_pack("[s]", row->action));
     json_t *object = json_object();
     json_object_set_new(object, "code", json_string(row->name));
-    json_object_set_new(object, "message",
-                        message_to_json(err->message[0] != '\0' ? err->message : row->meaning));
+    const char *message = err->message[0] != '\0' ? err->message : row->meaning;
+    json_object_set_new(object, "message", jx_text(message, strlen(message)));
     json_object_set_new(object, "details", details);
     return object;
 }

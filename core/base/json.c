@@ -4,6 +4,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "base/utf8.h"
+
 struct place {
     size_t line, column;
 };
@@ -78,6 +80,24 @@ bool jx_bool(const json_t *object, const char *key, bool otherwise)
 {
     const json_t *value = json_object_get(object, key);
     return json_is_boolean(value) ? json_is_true(value) : otherwise;
+}
+
+json_t *jx_text(const char *s, size_t len)
+{
+    json_t *whole = json_stringn(s, len);
+    if (whole != NULL)
+        return whole;
+    buf_auto text = BUF_INIT;
+    for (size_t n; len > 0; s += n, len -= n) {
+        n = utf8_char_len(s, len);
+        if (n > 0) {
+            buf_append(&text, s, n);
+        } else {
+            buf_append_str(&text, "\xEF\xBF\xBD");
+            n = 1;
+        }
+    }
+    return json_stringn(text.data, text.len);
 }
 
 /* Exact: converting the integer would make 2^53+1 equal to 2^53. */

@@ -22,6 +22,8 @@ static inline void jx_cleanup(json_t **j) { json_decref(*j); }
  * the message ("request body"). New reference, or NULL. */
 json_t *jx_decode(const char *text, size_t len, const char *what, struct error *err);
 
+/* Encoding: the value has no cycles (jx_decode and the wire make none); NULL is encoded as null.
+ * A real is the shortest text that reads back the same, and stays a real (1.0, not 1). */
 /* Compact text; sort: keys in byte order (canonical, for digests). To be freed; never NULL. */
 char *jx_encode(const json_t *value, size_t *len_r /* may be NULL */);
 char *jx_encode_sorted(const json_t *value, size_t *len_r);
@@ -32,6 +34,9 @@ void jx_append(struct buf *b, const json_t *value);
 const char *jx_str(const json_t *object, const char *key, const char *otherwise);
 int64_t jx_int(const json_t *object, const char *key, int64_t otherwise);
 bool jx_bool(const json_t *object, const char *key, bool otherwise);
+
+/* A new string of any bytes: each that is no UTF-8 becomes U+FFFD. Never NULL. */
+json_t *jx_text(const char *s, size_t len);
 
 /* JSON Schema's equality: 1 and 1.0 are equal, key order does not matter. */
 bool jx_equal(const json_t *a, const json_t *b);
