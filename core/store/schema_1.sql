@@ -158,8 +158,11 @@ CREATE TABLE agent_executions (
   attempt @INT@ NOT NULL DEFAULT 0,
   created_at @TIME@ NOT NULL
 ) @STRICT@;
-CREATE INDEX agent_executions_jobs ON agent_executions (priority DESC, available_at, id)
-  WHERE status IN ('pending', 'running');
+-- An active row is in one of these two: waiting to be claimed, or leased and perhaps expired.
+CREATE INDEX agent_executions_waiting ON agent_executions (priority DESC, available_at, id)
+  WHERE status IN ('pending', 'running') AND lease_owner IS NULL;
+CREATE INDEX agent_executions_leased ON agent_executions (lease_until)
+  WHERE status IN ('pending', 'running') AND lease_owner IS NOT NULL;
 CREATE INDEX agent_executions_page ON agent_executions (organization_id, id);
 CREATE INDEX agent_executions_agent ON agent_executions (agent_id, id);
 
