@@ -178,6 +178,11 @@ else
 $(FUZZERS): %: %.o $(B)/tests/fuzz/driver.o $(TEST_LIBS)
 	$(call link,$< $(B)/tests/fuzz/driver.o,$(TEST_LIBS),$(call pkg-libs,$(TEST_PKGS)) -ldl -lm)
 endif
+# Plugins that the host must refuse: tests/plugins/NAME.c, one file each.
+TEST_PLUGINS := $(patsubst tests/plugins/%.c,$(B)/tests/plugins/%.so,$(wildcard tests/plugins/*.c))
+$(TEST_PLUGINS): $(B)/tests/plugins/%.so: tests/plugins/%.c $(W)/abi/.made core/abi/plugin.h
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(filter-out -MMD -MP,$(CFLAGS_ALL)) -I$(W)/abi $(LDFLAGS_ALL) -shared $< -o $@
 # The schema suite runner has the name its users know.
 $(B)/tests/schema_suite: $(B)/tests/unit/schema_suite
 	@cp $< $@
@@ -191,7 +196,7 @@ $(B)/tests/schema_suite: $(B)/tests/unit/schema_suite
 
 all: build
 build: $(PROGRAMS) $(PLUGIN_SOS) ## compile everything
-tests: build $(TESTS_C) $(FUZZERS) $(B)/tests/schema_suite
+tests: build $(TESTS_C) $(TEST_PLUGINS) $(FUZZERS) $(B)/tests/schema_suite
 
 deps: ## install the Debian packages that are missing
 	@packaging/install-deps.sh

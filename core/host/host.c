@@ -4,7 +4,9 @@
 #include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
+#include <link.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -137,6 +139,30 @@ static int file_check(const char *path, struct error *err)
     return writers_check(real, &st, err);
 }
 
+/* The loader maps what the headers say and dies of SIGBUS where the file ends before that: a copy that
+ * was cut short is found here. Whether it is a shared object at all, dlopen says. */
+static int whole_check(const char *path, struct error *err)
+{
+    autofd int fd = open(path, O_RDONLY | O_CLOEXEC);
+    struct stat st;
+    ElfW(Ehdr) header;
+    if (fd < 0 || fstat(fd, &st) < 0)
+        return error_errno(err, E_PLUGIN_INVALID, "%s", path);
+    if (pread(fd, &header, sizeof(header), 0) != sizeof(header) ||
+        memcmp(header.e_ident, ELFMAG, SELFMAG) != 0)
+        return error_set(err, E_PLUGIN_INVALID, "%s: not a shared object", path);
+    for (unsigned i = 0; i < header.e_phnum; i++) {
+        ElfW(Phdr) part;
+        off_t at = (off_t)(header.e_phoff + i * sizeof(part));
+        if (pread(fd, &part, sizeof(part), at) != sizeof(part) ||
+            (part.p_type == PT_LOAD && (part.p_offset > (ElfW(Off))st.st_size ||
+                                        part.p_filesz > (ElfW(Off))st.st_size - part.p_offset)))
+            return error_set(err, E_PLUGIN_INVALID,
+                             "%s: the file is cut short; install the plugin again", path);
+    }
+    return 0;
+}
+
 /* ---- is the descriptor one of ours -------------------------------------------------------------- */
 
 static int ops_check(const char *path, const struct required_op *row, const void *ops,
@@ -182,7 +208,7 @@ static const struct c9d_plugin *plugin_load(struct host *host, const char *path,
     for (struct loaded *l = host->plugins; l != NULL; l = l->next)
         if (strcmp(l->plugin->name, name) == 0)
             return l->plugin;
-    if (file_check(path, err) < 0)
+    if (file_check(path, err) < 0 || whole_check(path, err) < 0)
         return NULL;
     void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     if (handle == NULL) {
