@@ -60,7 +60,7 @@ SEES_api       := base schema service
 DIR_client     := api/client
 SEES_client    := base
 DIR_sandbox    := sandbox
-SEES_sandbox   := wire
+SEES_sandbox   := base wire
 
 PKG_base    := jansson libcrypto inih
 PKG_schema  := jansson libpcre2-8

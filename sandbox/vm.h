@@ -35,6 +35,8 @@ void executor_send(unsigned type, unsigned flags, uint64_t id, const void *head,
 /* Reads the next header; then exactly header->length bytes must be read with executor_read. */
 void executor_receive(struct wire_header *header_r);
 void executor_read(void *out, size_t len);
+/* CPU time of the process so far, for struct wire_stats; the only clock that is left after lock-down. */
+uint64_t executor_cpu_us(void);
 
 /* Set by the CPU timer's signal: the time is up. The handler also sets a hook on vm_running(). */
 extern volatile sig_atomic_t executor_time_up;
