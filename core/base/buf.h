@@ -26,6 +26,6 @@ void buf_printf(struct buf *b, const char *fmt, ...) __attribute__((format(print
 void buf_append_u32le(struct buf *b, uint32_t v);
 void buf_append_u64le(struct buf *b, uint64_t v);
 void buf_consume(struct buf *b, size_t n); /* drops the first n bytes, n <= len */
-char *buf_steal(struct buf *b);            /* the data (never NULL), to be freed; b is empty after */
+char *buf_steal(struct buf *b);            /* the data (never NULL), to be freed; empties b */
 
 #endif

@@ -35,7 +35,7 @@ struct config_key {
     const char *otherwise; /* default as text; NULL: none (config_string gives NULL, numbers 0) */
     int64_t min, max;      /* both 0: not bounded */
     const char *choices;
-    const char *help;      /* one sentence, for `c9d check-config --defaults` and the default file */
+    const char *help;      /* one sentence, for `c9d check-config --defaults` */
 };
 
 struct config;
@@ -49,7 +49,8 @@ void config_free(struct config *config);
 /* Declares the keys that are valid in the section of each row (plain, and every instance there is),
  * and checks the values given: 0, or -1 with err as config_check. May be called several times
  * (plugins add theirs; `keys` and what they point to are borrowed for the config's life). */
-int config_declare(struct config *config, const struct config_key *keys, size_t n, struct error *err);
+int config_declare(struct config *config, const struct config_key *keys, size_t n,
+                   struct error *err);
 /* As config_declare, for one named instance of a section only (instance NULL: the plain section);
  * key rows' section is ignored. */
 int config_declare_instance(struct config *config, const char *section, const char *instance,

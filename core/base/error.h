@@ -56,7 +56,7 @@ void error_detail(struct error *err, const char *key, json_t *value);
 int error_move(struct error *to, struct error *from);
 void error_clear(struct error *err);
 
-/* {"code":name,"message":…,"details":{…}} as a new object; the API adds timestamp and request id. */
+/* {"code":name,"message":…,"details":{…}} as a new object; the API adds the time and request id. */
 json_t *error_to_json(const struct error *err);
 
 #endif

@@ -49,6 +49,14 @@ static size_t depth_exceeded_at(const char *text, size_t len)
 
 json_t *jx_decode(const char *text, size_t len, const char *what, struct error *err)
 {
+    /* jansson drops a NUL that ends a number. */
+    const char *nul = len > 0 ? memchr(text, '\0', len) : NULL;
+    if (nul != NULL) {
+        struct place p = place_of(text, (size_t)(nul - text));
+        error_set(err, E_INVALID_REQUEST, "%s: line %zu, column %zu: NUL byte", what, p.line,
+                  p.column);
+        return NULL;
+    }
     size_t deep = depth_exceeded_at(text, len);
     if (deep < len) {
         struct place p = place_of(text, deep);

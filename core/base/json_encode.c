@@ -11,8 +11,9 @@ static inline bool needs_escape8(uint64_t v)
 {
     const uint64_t ones = UINT64_C(0x0101010101010101), highs = ones << 7;
     uint64_t quote = v ^ (ones * '"'), slash = v ^ (ones * '\\');
-    uint64_t found = ((v - ones * 0x20) & ~v) | ((quote - ones) & ~quote) | ((slash - ones) & ~slash);
-    return (found & highs) != 0;
+    uint64_t below = (v - ones * 0x20) & ~v;
+    uint64_t special = ((quote - ones) & ~quote) | ((slash - ones) & ~slash);
+    return ((below | special) & highs) != 0;
 }
 
 static inline bool needs_escape(unsigned char c)

@@ -30,13 +30,14 @@ struct loop_timer {
 };
 
 struct loop *loop_new(struct error *err); /* NULL on failure */
-void loop_free(struct loop *loop);        /* not while running; posted work not yet run is dropped */
+void loop_free(struct loop *loop);        /* not while running; posted work not run is dropped */
 void loop_run(struct loop *loop);         /* returns after loop_stop */
 void loop_stop(struct loop *loop);        /* any thread */
 int64_t loop_now(const struct loop *loop); /* monotonic µs, read once per turn */
 
 int loop_watch_add(struct loop *loop, struct loop_watch *watch, uint32_t events, struct error *err);
-int loop_watch_change(struct loop *loop, struct loop_watch *watch, uint32_t events, struct error *err);
+int loop_watch_change(struct loop *loop, struct loop_watch *watch, uint32_t events,
+                      struct error *err);
 /* Safe inside any callback, also for another watch whose event is waiting in this turn. */
 void loop_watch_remove(struct loop *loop, struct loop_watch *watch);
 
