@@ -166,7 +166,8 @@ define test-rules
 $(B)/$(1:%.c=%.o): $(W)/$(call room-of,$1)/.made
 $(B)/$(1:%.c=%.o): CFLAGS_ALL += -I$(W)/$(call room-of,$1) -Itests $(call pkg-cflags,$(TEST_PKGS))
 endef
-$(foreach t,$(TEST_SRC) $(FUZZ_SRC) $(BENCH_SRC),$(eval $(call test-rules,$t)))
+$(foreach t,$(TEST_SRC) $(filter-out %/driver.c,$(FUZZ_SRC)) $(BENCH_SRC),$(eval $(call test-rules,$t)))
+$(B)/tests/fuzz/driver.o: CFLAGS_ALL += -Itests
 
 $(TESTS_C) $(BENCHES): %: %.o $(TEST_LIBS)
 	$(call link,$<,$(TEST_LIBS),$(call pkg-libs,$(TEST_PKGS)) -ldl -lm -rdynamic)
