@@ -165,6 +165,9 @@ CREATE INDEX agent_executions_leased ON agent_executions (lease_until)
   WHERE status IN ('pending', 'running') AND lease_owner IS NOT NULL;
 CREATE INDEX agent_executions_page ON agent_executions (organization_id, id);
 CREATE INDEX agent_executions_agent ON agent_executions (agent_id, id);
+-- For lists by status. Completed rows are most, and found along the page index.
+CREATE INDEX agent_executions_status ON agent_executions (organization_id, status, id)
+  WHERE status <> 'completed';
 
 CREATE TABLE execution_logs (
   id @ID@ PRIMARY KEY,
@@ -263,9 +266,10 @@ CREATE TABLE idempotency_keys (
   organization_id @ID@ NOT NULL REFERENCES organizations(id) ON DELETE CASCADE,
   key @TEXT@ NOT NULL,
   request_sha256 @TEXT@ NOT NULL, -- of operation and body
-  status @INT@ NOT NULL,          -- of the answer given
+  status @INT@ NOT NULL,          -- of the answer given; 0: reserved, no answer yet
   location @TEXT@,                -- of what was made
   body @TEXT@,
   created_at @TIME@ NOT NULL,
   PRIMARY KEY (organization_id, key)
 ) @STRICT@;
+CREATE INDEX idempotency_keys_age ON idempotency_keys (created_at);

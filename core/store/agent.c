@@ -1,0 +1,187 @@
+#include "store/agent.h"
+
+#define AGENT_FIELDS(F) \
+    F("a.id", "id", TEXT) \
+    F("a.name", "name", TEXT) \
+    F("a.description", "description", TEXT) \
+    F("a.user_id", "userId", TEXT) \
+    F("a.organization_id", "organizationId", TEXT) \
+    F("a.persona_id", "personaId", TEXT) \
+    F("a.skillset", "skillset", JSON) \
+    F("a.input_schema", "inputSchema", JSON) \
+    F("a.output_schema", "outputSchema", JSON) \
+    F("a.trigger_mode", "triggerMode", TEXT) \
+    F("a.trigger_config", "triggerConfig", JSON) \
+    F("a.execution_config", "executionConfig", JSON) \
+    F("a.visibility", "visibility", TEXT) \
+    F("a.status", "status", TEXT) \
+    F("a.current_version", "currentVersion", TEXT) \
+    F("a.revision", "revision", INT) \
+    F("a.metadata", "metadata", JSON) \
+    F("a.created_at", "createdAt", TIME) \
+    F("a.updated_at", "updatedAt", TIME)
+static const struct field fields[] = {AGENT_FIELDS(FIELD_ENTRY)};
+
+static const struct list_sort sorts[] = {
+    {"createdAt", "a.created_at", SORT_INT},
+    {"updatedAt", "a.updated_at", SORT_INT},
+    {"name", "a.name", SORT_TEXT},
+};
+static const struct list_filter filters[] = {
+    {"status", FILTER_TEXT, "draft|published|deprecated|archived", "a.status = ?"},
+    {"visibility", FILTER_TEXT, "private|team|organization|public", "a.visibility = ?"},
+    {"triggerMode", FILTER_TEXT, "manual|event|scheduled", "a.trigger_mode = ?"},
+    {"skill", FILTER_MEMBER, NULL, "CAST(a.skillset AS TEXT) LIKE ? ESCAPE '\\'"},
+    {"name", FILTER_TEXT, NULL, "a.name = ?"},
+    {"text", FILTER_CONTAINS, NULL,
+     "a.name LIKE ? ESCAPE '\\' OR a.description LIKE ? ESCAPE '\\'"},
+};
+
+const struct list store_agent_list = {
+    .name = "agents",
+    .columns = AGENT_FIELDS(FIELD_COLUMN),
+    .from = " FROM agents a WHERE a.organization_id = $1"
+            " AND (a.visibility IN ('organization', 'public') OR a.user_id = $2 OR $3 = 1"
+            " OR EXISTS (SELECT 1 FROM agent_permissions p"
+            " WHERE p.agent_id = a.id AND p.user_id = $2))",
+    .n_scope = 3,
+    .id = "a.id",
+    .default_sort = "-createdAt",
+    .sorts = sorts,
+    .n_sorts = countof(sorts),
+    .filters = filters,
+    .n_filters = countof(filters),
+    .fields = fields,
+    .n_fields = countof(fields),
+};
+
+/* ---- writing ------------------------------------------------------------------------------------------- */
+
+void store_agent_limit(struct storage_batch *batch, const char *organization_id, int64_t max)
+{
+    /* Writes the organization's row, so that counting and inserting are one step for all writers. */
+    storage_batch_add(batch,
+                      "UPDATE organizations SET updated_at = updated_at WHERE id = $1"
+                      " AND (SELECT COUNT(*) FROM agents WHERE organization_id = $1) < $2",
+                      1, NULL, NULL, "si", organization_id, max);
+}
+
+void store_agent_insert(struct storage_batch *batch, const char *id, const char *user_id,
+                        const char *organization_id, const struct agent_columns *columns,
+                        int64_t at)
+{
+    storage_batch_add(batch,
+                      "INSERT INTO agents (id, user_id, organization_id, name, description,"
+                      " persona_id, skillset, input_schema, output_schema, trigger_mode,"
+                      " trigger_config, execution_config, visibility, metadata, created_at,"
+                      " updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13,"
+                      " $14, $15, $15)",
+                      1, NULL, NULL, "ssssssssssssssi", id, user_id, organization_id, columns->name,
+                      columns->description, columns->persona_id, columns->skillset,
+                      columns->input_schema, columns->output_schema, columns->trigger_mode,
+                      columns->trigger_config, columns->execution_config, columns->visibility,
+                      columns->metadata, at);
+}
+
+void store_agent_guard(struct storage_batch *batch, const char *id, const int64_t *revision)
+{
+    storage_batch_add(batch,
+                      "UPDATE agents SET revision = revision"
+                      " WHERE id = $1 AND revision = COALESCE($2, revision)",
+                      1, NULL, NULL, "sI", id, revision);
+}
+
+void store_agent_update(struct storage_batch *batch, const char *id,
+                        const struct agent_columns *columns, int64_t at)
+{
+    storage_batch_add(batch,
+                      "UPDATE agents SET name = $2, description = $3, persona_id = $4,"
+                      " skillset = $5, input_schema = $6, output_schema = $7, trigger_mode = $8,"
+                      " trigger_config = $9, execution_config = $10, visibility = $11,"
+                      " metadata = $12, updated_at = $13, revision = revision + 1 WHERE id = $1",
+                      1, NULL, NULL, "ssssssssssssi", id, columns->name, columns->description,
+                      columns->persona_id, columns->skillset, columns->input_schema,
+                      columns->output_schema, columns->trigger_mode, columns->trigger_config,
+                      columns->execution_config, columns->visibility, columns->metadata, at);
+}
+
+void store_agent_delete(struct storage_batch *batch, const char *id)
+{
+    storage_batch_add(batch,
+                      "DELETE FROM agents WHERE id = $1 AND NOT EXISTS"
+                      " (SELECT 1 FROM agent_executions e WHERE e.agent_id = $1"
+                      " AND e.status IN ('pending', 'running'))",
+                      1, NULL, NULL, "s", id);
+}
+
+void store_agent_published(struct storage_batch *batch, const char *id, const char *version,
+                           int64_t at)
+{
+    storage_batch_add(batch,
+                      "UPDATE agents SET status = 'published', current_version = $2,"
+                      " updated_at = $3, revision = revision + 1"
+                      " WHERE id = $1 AND status <> 'archived'",
+                      1, NULL, NULL, "ssi", id, version, at);
+}
+
+/* ---- reading -------------------------------------------------------------------------------------------- */
+
+#define META_COLUMNS \
+    "a.id, a.user_id, a.organization_id, a.visibility, a.status, a.current_version, a.revision," \
+    " (SELECT COALESCE(SUM(CASE p.permission_type WHEN 'read' THEN 1 WHEN 'write' THEN 2" \
+    " WHEN 'execute' THEN 4 ELSE 8 END), 0) FROM agent_permissions p" \
+    " WHERE p.agent_id = a.id AND p.user_id = $1)"
+enum { META_COUNT = 8 };
+#define BY_ID " FROM agents a WHERE a.id = $2"
+#define BY_NAME " FROM agents a WHERE a.organization_id = $2 AND a.name = $3"
+
+struct agent_read {
+    struct row_read row;
+    struct agent_meta *meta;
+};
+
+static int agent_row(void *arg, const struct c9d_value *v, size_t n)
+{
+    struct agent_read *read = arg;
+    struct agent_meta *meta = read->meta;
+    row_text_into(&v[0], meta->id, sizeof(meta->id));
+    row_text_into(&v[1], meta->user_id, sizeof(meta->user_id));
+    row_text_into(&v[2], meta->organization_id, sizeof(meta->organization_id));
+    row_text_into(&v[3], meta->visibility, sizeof(meta->visibility));
+    row_text_into(&v[4], meta->status, sizeof(meta->status));
+    row_text_into(&v[5], meta->current_version, sizeof(meta->current_version));
+    meta->revision = v[6].u.i;
+    meta->grants = (unsigned)v[7].u.i;
+    return n > META_COUNT ? row_read_fn(&read->row, v, n) : 1;
+}
+
+int store_agent_get(struct storage *storage, const char *id, const char *user_id,
+                    struct agent_meta *meta_r, json_t **agent_r, struct error *err)
+{
+    static const char meta_only[] = "SELECT " META_COLUMNS BY_ID;
+    static const char whole[] = "SELECT " META_COLUMNS AGENT_FIELDS(FIELD_COLUMN) BY_ID;
+    struct agent_read read = {{fields, countof(fields), META_COUNT, NULL}, meta_r};
+    meta_r->id[0] = '\0';
+    if (storage_query(storage, agent_r != NULL ? whole : meta_only, agent_row, &read, err, "ss",
+                      user_id, id) < 0)
+        return -1;
+    if (agent_r != NULL)
+        *agent_r = read.row.json;
+    return 0;
+}
+
+int store_agent_get_by_name(struct storage *storage, const char *organization_id, const char *name,
+                            const char *user_id, struct agent_meta *meta_r, json_t **agent_r,
+                            struct error *err)
+{
+    static const char meta_only[] = "SELECT " META_COLUMNS BY_NAME;
+    static const char whole[] = "SELECT " META_COLUMNS AGENT_FIELDS(FIELD_COLUMN) BY_NAME;
+    struct agent_read read = {{fields, countof(fields), META_COUNT, NULL}, meta_r};
+    meta_r->id[0] = '\0';
+    if (storage_query(storage, agent_r != NULL ? whole : meta_only, agent_row, &read, err, "sss",
+                      user_id, organization_id, name) < 0)
+        return -1;
+    if (agent_r != NULL)
+        *agent_r = read.row.json;
+    return 0;
+}

@@ -1,0 +1,157 @@
+#include "store/execution_view.h"
+
+#define EXECUTION_FIELDS(F) \
+    F("e.id", "id", TEXT) \
+    F("e.agent_id", "agentId", TEXT) \
+    F("e.agent_version", "agentVersion", TEXT) \
+    F("e.organization_id", "organizationId", TEXT) \
+    F("e.status", "status", TEXT) \
+    F("e.started_at", "startedAt", TIME) \
+    F("e.completed_at", "completedAt", TIME) \
+    F("e.execution_time_ms", "executionTimeMs", INT) \
+    F("e.error_message", "errorMessage", TEXT) \
+    F("e.error_details ->> 'code'", "errorCode", TEXT) \
+    F("e.resource_usage", "resourceUsage", JSON) \
+    F("e.triggered_by", "triggeredBy", TEXT) \
+    F("e.parent_id", "parentId", TEXT) \
+    F("e.execution_context", "executionContext", JSON) \
+    F("e.priority", "priority", INT) \
+    F("e.attempt", "attempt", INT) \
+    F("e.created_at", "createdAt", TIME)
+#define EXECUTION_FULL_FIELDS(F) \
+    EXECUTION_FIELDS(F) \
+    F("e.input_data", "inputData", JSON) \
+    F("e.output_data", "outputData", JSON) \
+    F("e.error_details", "errorDetails", JSON)
+#define LOG_FIELDS(F) \
+    F("id", "id", TEXT) \
+    F("execution_id", "executionId", TEXT) \
+    F("seq", "seq", INT) \
+    F("log_level", "level", TEXT) \
+    F("message", "message", TEXT) \
+    F("metadata", "metadata", JSON) \
+    F("timestamp", "timestamp", TIME)
+static const struct field fields[] = {EXECUTION_FIELDS(FIELD_ENTRY)};
+static const struct field full_fields[] = {EXECUTION_FULL_FIELDS(FIELD_ENTRY)};
+static const struct field log_fields[] = {LOG_FIELDS(FIELD_ENTRY)};
+
+/* Ids are UUIDv7, so their order is the order of creation, and a time bounds them. */
+static const struct list_sort sorts[] = {{"createdAt", "e.id", SORT_TEXT}};
+
+/* Most executions have completed: those are found on the way along the page index. The others have an
+ * index of their own, whose condition must stand in the query word by word. */
+static const struct list_filter filters[] = {
+    {"status", FILTER_TEXT, "pending|running|failed|cancelled",
+     "e.status = ? AND e.status <> 'completed'"},
+    {"status", FILTER_TEXT, "completed", "e.status = ?"},
+    {"createdAfter", FILTER_TIME, NULL, "e.created_at > ? AND e.id >= ["},
+    {"createdBefore", FILTER_TIME, NULL, "e.created_at < ? AND e.id < ]"},
+};
+
+/* What may be seen of an organization's executions: one's own, and those of agents that one sees. */
+#define SEEN \
+    " AND ($3 = 1 OR e.triggered_by = $2 OR EXISTS (SELECT 1 FROM agents a WHERE a.id = e.agent_id" \
+    " AND (a.visibility IN ('organization', 'public') OR a.user_id = $2" \
+    " OR EXISTS (SELECT 1 FROM agent_permissions p" \
+    " WHERE p.agent_id = a.id AND p.user_id = $2))))"
+
+const struct list store_execution_list = {
+    .name = "executions",
+    .columns = EXECUTION_FIELDS(FIELD_COLUMN),
+    .from = " FROM agent_executions e WHERE e.organization_id = $1" SEEN,
+    .n_scope = 3,
+    .id = "e.id",
+    .default_sort = "-createdAt",
+    .sorts = sorts,
+    .n_sorts = countof(sorts),
+    .filters = filters,
+    .n_filters = countof(filters),
+    .fields = fields,
+    .n_fields = countof(fields),
+};
+
+const struct list store_agent_execution_list = {
+    .name = "agentExecutions",
+    .columns = EXECUTION_FIELDS(FIELD_COLUMN),
+    .from = " FROM agent_executions e WHERE e.agent_id = $1",
+    .n_scope = 1,
+    .id = "e.id",
+    .default_sort = "-createdAt",
+    .sorts = sorts,
+    .n_sorts = countof(sorts),
+    .filters = filters,
+    .n_filters = countof(filters),
+    .fields = fields,
+    .n_fields = countof(fields),
+};
+
+static const struct list_sort log_sorts[] = {{"seq", "seq", SORT_INT}};
+static const struct list_filter log_filters[] = {
+    {"level", FILTER_TEXT, "debug", "? = 'debug'"},
+    {"level", FILTER_TEXT, "info", "? = 'info' AND log_level <> 'debug'"},
+    {"level", FILTER_TEXT, "warn", "? = 'warn' AND log_level IN ('warn', 'error')"},
+    {"level", FILTER_TEXT, "error", "log_level = ?"},
+};
+
+const struct list store_execution_log_list = {
+    .name = "logs",
+    .columns = LOG_FIELDS(FIELD_COLUMN),
+    .from = " FROM execution_logs WHERE execution_id = $1",
+    .n_scope = 1,
+    .id = "seq",
+    .default_sort = "seq",
+    .sorts = log_sorts,
+    .n_sorts = countof(log_sorts),
+    .filters = log_filters,
+    .n_filters = countof(log_filters),
+    .fields = log_fields,
+    .n_fields = countof(log_fields),
+};
+
+/* ---- one ------------------------------------------------------------------------------------------------ */
+
+#define META_COLUMNS \
+    "e.id, e.agent_id, e.organization_id, e.triggered_by, e.status," \
+    " CASE WHEN e.lease_owner IS NULL THEN 0 ELSE 1 END, a.user_id, a.visibility," \
+    " (SELECT COALESCE(SUM(CASE p.permission_type WHEN 'read' THEN 1 WHEN 'write' THEN 2" \
+    " WHEN 'execute' THEN 4 ELSE 8 END), 0) FROM agent_permissions p" \
+    " WHERE p.agent_id = e.agent_id AND p.user_id = $2)"
+#define META_FROM " FROM agent_executions e JOIN agents a ON a.id = e.agent_id WHERE e.id = $1"
+enum { META_COUNT = 9 };
+
+struct execution_read {
+    struct row_read row;
+    struct execution_meta *meta;
+};
+
+static int execution_row(void *arg, const struct c9d_value *v, size_t n)
+{
+    struct execution_read *read = arg;
+    struct execution_meta *meta = read->meta;
+    row_text_into(&v[0], meta->id, sizeof(meta->id));
+    row_text_into(&v[1], meta->agent_id, sizeof(meta->agent_id));
+    row_text_into(&v[2], meta->organization_id, sizeof(meta->organization_id));
+    row_text_into(&v[3], meta->triggered_by, sizeof(meta->triggered_by));
+    row_text_into(&v[4], meta->status, sizeof(meta->status));
+    meta->leased = v[5].u.i != 0;
+    row_text_into(&v[6], meta->agent_owner, sizeof(meta->agent_owner));
+    row_text_into(&v[7], meta->agent_visibility, sizeof(meta->agent_visibility));
+    meta->grants = (unsigned)v[8].u.i;
+    return n > META_COUNT ? row_read_fn(&read->row, v, n) : 1;
+}
+
+int store_execution_get(struct storage *storage, const char *id, const char *user_id,
+                        struct execution_meta *meta_r, json_t **execution_r, struct error *err)
+{
+    static const char meta_only[] = "SELECT " META_COLUMNS META_FROM;
+    static const char whole[] =
+        "SELECT " META_COLUMNS EXECUTION_FULL_FIELDS(FIELD_COLUMN) META_FROM;
+    struct execution_read read = {{full_fields, countof(full_fields), META_COUNT, NULL}, meta_r};
+    meta_r->id[0] = '\0';
+    if (storage_query(storage, execution_r != NULL ? whole : meta_only, execution_row, &read, err,
+                      "ss", id, user_id) < 0)
+        return -1;
+    if (execution_r != NULL)
+        *execution_r = read.row.json;
+    return 0;
+}

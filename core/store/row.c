@@ -1,0 +1,70 @@
+#include "store/row.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+
+static json_t *value_text(const struct c9d_value *v)
+{
+    return json_stringn_nocheck(v->u.s, v->len);
+}
+
+static json_t *value_int(const struct c9d_value *v)
+{
+    return json_integer(v->u.i);
+}
+
+static json_t *value_time(const struct c9d_value *v)
+{
+    char text[CLOCK_RFC3339_SIZE];
+    return json_string_nocheck(clock_format_rfc3339(v->u.i, text));
+}
+
+static json_t *value_bool(const struct c9d_value *v)
+{
+    return json_boolean(v->u.i != 0);
+}
+
+/* Only what was encoded by c9d is in the store: if it does not decode, the database is damaged. */
+static json_t *value_json(const struct c9d_value *v)
+{
+    json_error_t at;
+    json_t *value = json_loadb(v->u.s, v->len, JSON_DECODE_ANY, &at);
+    if (value != NULL)
+        return value;
+    log_error("store.damaged", "a JSON column does not decode: %s", at.text);
+    return json_null();
+}
+
+static json_t *(*const decoders[])(const struct c9d_value *v) = {
+    [FIELD_TEXT] = value_text, [FIELD_INT] = value_int,   [FIELD_TIME] = value_time,
+    [FIELD_BOOL] = value_bool, [FIELD_JSON] = value_json,
+};
+
+json_t *row_to_json(const struct field *fields, size_t n, const struct c9d_value *columns)
+{
+    json_t *object = json_object();
+    for (size_t i = 0; i < n; i++)
+        if (columns[i].type != C9D_NULL)
+            json_object_set_new_nocheck(object, fields[i].key,
+                                        decoders[fields[i].kind](&columns[i]));
+    return object;
+}
+
+char *row_text(const struct c9d_value *column)
+{
+    return column->type == C9D_TEXT ? xstrndup(column->u.s, column->len) : NULL;
+}
+
+void row_text_into(const struct c9d_value *column, char *out, size_t size)
+{
+    snprintf(out, size, "%s", column->type == C9D_TEXT ? column->u.s : "");
+}
+
+int row_read_fn(void *arg, const struct c9d_value *columns, size_t n)
+{
+    struct row_read *read = arg;
+    (void)n;
+    json_decref(read->json); /* a driver may try a batch again from its start */
+    read->json = row_to_json(read->fields, read->n, columns + read->skip);
+    return 1;
+}
