@@ -30,11 +30,11 @@
 #include "base/error.h"
 
 #define SCHEMA_ERRORS_MAX 20         /* places reported for one instance */
-#define SCHEMA_DEPTH_MAX 256         /* schemas being evaluated inside each other */
+#define SCHEMA_DEPTH_MAX 768         /* schemas applied inside each other; 1/2 KiB of stack each */
 #define SCHEMA_STEPS_MAX 5000000     /* keywords and members looked at for one instance */
 #define SCHEMA_PATTERN_US_MAX 100000 /* CPU time that slow patterns may take for one instance */
 #define SCHEMA_NODES_MAX 100000      /* sub-schemas of one document and all it refers to */
-#define SCHEMA_NESTING_MAX 256       /* nesting of arrays and objects in a schema document */
+#define SCHEMA_NESTING_MAX 128       /* nesting of arrays and objects in a schema document */
 
 struct schema;
 struct schema_document;
@@ -76,7 +76,8 @@ struct schema_document *schema_document_new(const json_t *document,
                                             const struct schema_options *opts, struct error *err);
 /* The schema at a JSON Pointer ("/paths/~1v1~1agents/post/…/schema"), compiled on first use. One
  * thread at a time per document; schemas that came out before may be in use elsewhere meanwhile.
- * NULL on failure, else a reference to be dropped with schema_unref. */
+ * NULL on failure, else a reference to be dropped with schema_unref. Once one schema of a document
+ * was refused, all further ones are. */
 struct schema *schema_compile_at(struct schema_document *document, const char *pointer,
                                  struct error *err);
 /* Lets go of the document; its schemas keep what they need. NULL is allowed. */
