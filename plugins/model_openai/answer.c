@@ -176,12 +176,22 @@ static void call_id_make(struct answer_call *call, size_t place)
     snprintf(call->id, sizeof(call->id), "call_%zu_%016" PRIx64, place, hash);
 }
 
+/* Results are matched to calls by id, so one that is missing or taken is made. */
+static void call_id_settle(struct answer *answer, size_t place)
+{
+    struct answer_call *call = &answer->calls[place];
+    bool usable = call->id[0] != '\0';
+    for (size_t i = 0; usable && i < place; i++)
+        usable = strcmp(answer->calls[i].id, call->id) != 0;
+    if (!usable)
+        call_id_make(call, place);
+}
+
 static void calls_tell(struct answer *answer)
 {
     for (size_t i = 0; i < answer->n_calls; i++) {
         struct answer_call *call = &answer->calls[i];
-        if (call->id[0] == '\0')
-            call_id_make(call, i);
+        call_id_settle(answer, i);
         bool empty = call->arguments.len == 0;
         answer->sink.tool_call(answer->sink.arg, call->id, call->name,
                                empty ? "{}" : call->arguments.data,

@@ -105,13 +105,13 @@ static const struct {
     {"model_not_found", 404, false},
 };
 
-static const char *status_advice(int status)
+static const char *status_advice(int status, bool retry)
 {
     switch (status) {
     case 401: return "; check api_key";
     case 403: return "; check what the api_key may use";
     case 404: return "; check base_url and model";
-    case 429: return "; lower `concurrency`, or wait";
+    case 429: return retry ? "; lower `concurrency`, or wait" : "";
     default: return status >= 300 && status < 400 ? "; set base_url to where it moved" : "";
     }
 }
@@ -186,7 +186,8 @@ static void failure_tell(struct failure *failure, int status, const json_t *root
         text_plain(called, sizeof(called), name, strlen(name));
     failure_set(failure, meant, retry, "the provider %s %d%s%s%s%s%s%s",
                 status > 0 ? "answered" : "reported an error,", meant, called[0] ? " (" : "", called,
-                called[0] ? ")" : "", said[0] ? ": " : "", said, status_advice(meant));
+                called[0] ? ")" : "", said[0] ? ": " : "", said,
+                status_advice(meant, retry));
 }
 
 void failure_from_json(struct failure *failure, const json_t *root)
@@ -202,8 +203,9 @@ void failure_from_body(struct failure *failure, int status, const char *body, si
         failure_tell(failure, status, root);
     } else {
         text_plain(said, sizeof(said), body, len);
-        failure_set(failure, status, status_retry(status), "the provider answered %d%s%s%s", status,
-                    said[0] ? ": " : "", said, status_advice(status));
+        bool retry = status_retry(status);
+        failure_set(failure, status, retry, "the provider answered %d%s%s%s", status,
+                    said[0] ? ": " : "", said, status_advice(status, retry));
     }
     json_decref(root);
 }
