@@ -1,4 +1,5 @@
 /* One connection: pragmas, prepared statements, running one. */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +11,7 @@
 
 int connection_exec(struct connection *connection, const char *sql, struct c9d_fault *fault)
 {
+    errno = 0;
     int rc = sqlite3_exec(connection->db, sql, NULL, NULL, NULL);
     return rc == SQLITE_OK ? 0 : fault_from(fault, connection->db, rc, sql);
 }
@@ -34,7 +36,9 @@ static int connection_setup(struct connection *connection, const struct options 
     sqlite3_db_config(connection->db, SQLITE_DBCONFIG_DQS_DML, 0, NULL);
     sqlite3_db_config(connection->db, SQLITE_DBCONFIG_DQS_DDL, 0, NULL);
     sqlite3_db_config(connection->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
-    return connection_exec(connection, pragmas, fault);
+    errno = 0;
+    int rc = sqlite3_exec(connection->db, pragmas, NULL, NULL, NULL);
+    return rc == SQLITE_OK ? 0 : fault_from(fault, connection->db, rc, options->path);
 }
 
 struct connection *connection_open(const struct options *options, bool writes,
@@ -330,6 +334,7 @@ static int statement_step(struct statement *s, const struct run *run, int64_t *r
 int connection_run(struct connection *c, const struct run *run, int64_t *count_r,
                    struct c9d_fault *fault)
 {
+    errno = 0;
     struct statement *s = statement_take(c, run->sql, fault);
     if (s == NULL)
         return C9D_E_FAILED;

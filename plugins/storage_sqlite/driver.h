@@ -20,7 +20,8 @@
 
 int fault_set(struct c9d_fault *fault, int status, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
-/* From what db said last (db may be NULL: then from rc alone). Returns the C9D_E_*. */
+/* From what db said last (db may be NULL: then from rc alone). errno was cleared before the call that
+ * failed, so that it tells of an I/O error. Returns the C9D_E_*. */
 int fault_from(struct c9d_fault *fault, sqlite3 *db, int rc, const char *doing);
 
 /* ---- connection.c ---------------------------------------------------------------------------------- */

@@ -37,8 +37,9 @@ static bool no_space(int number)
 int fault_from(struct c9d_fault *fault, sqlite3 *db, int rc, const char *doing)
 {
     const char *what = db != NULL ? sqlite3_errmsg(db) : sqlite3_errstr(rc);
-    int number = db != NULL && (rc & 0xff) == SQLITE_IOERR ? sqlite3_system_errno(db) : 0;
-    /* SQLite says FULL for ENOSPC in a write only: quotas, limits and the shared-memory file are I/O errors. */
+    int number = (rc & 0xff) == SQLITE_IOERR ? errno : 0;
+    /* SQLite says FULL for ENOSPC in a write only: quotas, limits and the shared-memory file are
+     * I/O errors to it, and sqlite3_system_errno() knows of failures to open only. */
     if (no_space(number))
         rc = SQLITE_FULL;
     /* The reason first: statements are long, and the message has an end. */

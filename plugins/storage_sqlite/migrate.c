@@ -10,6 +10,7 @@
 
 #include "driver.h"
 
+enum { PATH_SIZE = 4096 };
 #define APPLICATION_ID 0x63396401 /* "c9d" 1: `file` and other programs know the database by it */
 
 /* ---- type tokens ---------------------------------------------------------------------------------------- */
@@ -56,8 +57,8 @@ static char *sql_expand(const char *sql)
  * replaces a file. VACUUM INTO syncs what it writes. */
 static int copy_by(struct connection *connection, const char *path, struct c9d_fault *fault)
 {
-    char partial[4096];
-    if (snprintf(partial, sizeof(partial), "%s.partial", path) >= (int)sizeof(partial))
+    char partial[PATH_SIZE];
+    if (snprintf(partial, sizeof(partial), "%s.partial", path) >= PATH_SIZE)
         return fault_set(fault, C9D_E_FAILED, "%s: the name is too long", path);
     if (access(path, F_OK) == 0)
         return fault_set(fault, C9D_E_FAILED, "%s exists; a backup is a new file", path);
@@ -192,20 +193,30 @@ static int in_transaction(struct c9d_storage *storage, const struct c9d_migratio
 }
 
 /* "c9d.db.v3-20260131T235959Z.bak" beside the database. */
-static int copy_before(struct c9d_storage *storage, int64_t version, struct c9d_fault *fault)
+static int copy_before(struct c9d_storage *storage, int64_t version, char path[PATH_SIZE],
+                       struct c9d_fault *fault)
 {
-    char path[4096], when[32];
+    char when[32];
     time_t now = (time_t)(storage->host->now() / 1000000);
     struct tm utc;
     strftime(when, sizeof(when), "%Y%m%dT%H%M%SZ", gmtime_r(&now, &utc));
-    if (snprintf(path, sizeof(path), "%s.v%" PRId64 "-%s.bak", storage->options.path, version, when) >=
-        (int)sizeof(path))
+    if (snprintf(path, PATH_SIZE, "%s.v%" PRId64 "-%s.bak", storage->options.path, version, when) >=
+        PATH_SIZE)
         return fault_set(fault, C9D_E_FAILED, "%s: the name is too long", storage->options.path);
-    int status = driver_copy(storage, path, fault);
-    if (status == 0)
+    return driver_copy(storage, path, fault);
+}
+
+/* An upgrade that failed at its first step changed nothing. Its copy goes, or a daemon that is started
+ * again and again would fill the disk with them. */
+static void copy_after(struct c9d_storage *storage, int64_t before, const char *path)
+{
+    int64_t now;
+    struct c9d_fault fault;
+    if (version_read(storage, &now, &fault) == 0 && now == before)
+        unlink(path);
+    else
         driver_log(storage, C9D_LOG_INFO,
-                    "schema version %" PRId64 " is upgraded; a copy of before is %s", version, path);
-    return status;
+                   "schema version %" PRId64 " was upgraded; the database of before is %s", before, path);
 }
 
 static int migrate(struct c9d_storage *storage, const struct c9d_migration *migrations, size_t n,
@@ -220,17 +231,19 @@ static int migrate(struct c9d_storage *storage, const struct c9d_migration *migr
                          "%s has schema version %" PRId64 ", this c9d knows up to %" PRId64
                          "; use a newer c9d, or restore the copy made before the upgrade",
                          storage->options.path, version, last);
+    char copy[PATH_SIZE];
     bool older = version > 0 && version < last && !storage->options.memory;
-    if (older)
-        status = copy_before(storage, version, fault);
+    if (older && (status = copy_before(storage, version, copy, fault)) != 0)
+        return status;
     int64_t marked = 0;
-    if (status == 0)
-        status = read_int(storage->writer, "PRAGMA application_id", &marked, fault);
+    status = read_int(storage->writer, "PRAGMA application_id", &marked, fault);
     if (status == 0 && marked == 0)
         status = in_transaction(storage, NULL, database_mark, fault);
     for (size_t i = 0; i < n && status == 0; i++)
         if (migrations[i].version > version)
             status = in_transaction(storage, &migrations[i], migration_apply, fault);
+    if (older)
+        copy_after(storage, version, copy);
     return status;
 }
 
