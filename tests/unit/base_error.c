@@ -97,9 +97,10 @@ static void test_json(void)
     error_auto err = ERROR_INIT;
     error_set(&err, E_INVALID_REQUEST, "bad byte \xFF here");
     error_detail(&err, "where", json_integer(3));
+    is_str(err.message, "bad byte \xEF\xBF\xBD here", "bytes that are no UTF-8 are replaced");
     jx_auto *j = error_to_json(&err);
     is_str(jx_str(j, "code", "?"), "InvalidRequest", "to JSON: the code's name");
-    is_str(jx_str(j, "message", "?"), "bad byte \xEF\xBF\xBD here", "foreign bytes are replaced");
+    is_str(jx_str(j, "message", "?"), "bad byte \xEF\xBF\xBD here", "the message");
     json_t *details = json_object_get(j, "details");
     is_int(jx_int(details, "where", 0), 3, "details are there");
     ok(json_array_size(json_object_get(details, "suggestedActions")) == 1, "and what to do");

@@ -110,15 +110,20 @@ static uint64_t life_written(void)
 /* The lowest and highest byte handed out: between them lies all that can have been touched. */
 static uintptr_t lowest = UINTPTR_MAX, highest;
 
-static void *fill(size_t size)
+static void *fill_again(void *old, size_t old_size, size_t size)
 {
-    uint8_t *p = arena_alloc(NULL, NULL, 0, size);
+    uint8_t *p = arena_alloc(NULL, old, old_size, size);
     if (p == NULL)
         return NULL;
-    memset(p, 1, size);
+    memset(p + old_size, 1, size - old_size);
     lowest = (uintptr_t)p < lowest ? (uintptr_t)p : lowest;
     highest = (uintptr_t)p + size > highest ? (uintptr_t)p + size : highest;
     return p;
+}
+
+static void *fill(size_t size)
+{
+    return fill_again(NULL, 0, size);
 }
 
 /* Fill with one size, keep every n-th, fill with the next size …: survivors pin slabs. */
@@ -145,11 +150,10 @@ static uint64_t nasty_growth(void)
         size_t size = 1000 + round;
         void *p = fill(size);
         while (size < 8u * MIB) {
-            void *q = arena_alloc(NULL, p, size, size + size / 2);
+            void *q = fill_again(p, size, size + size / 2);
             if (q == NULL)
                 break;
             p = q;
-            memset((char *)p + size, 1, size / 2);
             size += size / 2;
             fill(40);
         }
