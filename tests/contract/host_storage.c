@@ -299,7 +299,7 @@ static void test_large_batch(void)
         char id[16];
         snprintf(id, sizeof(id), "%d", i);
         /* Each text is unique by its first byte's place; lengths cross every block of the arena. */
-        snprintf(text, 8, "%d", i);
+        snprintf(text, 16, "%d", i);
         text[strlen(text)] = 'x';
         storage_batch_add(batch, "INSERT INTO thing (id, t) VALUES ($1, $2)", 1, NULL, NULL, "sS", id,
                           text, (size_t)(i % 50 == 0 ? 200000 : 10 + i * 7));
