@@ -29,11 +29,23 @@ enum error_code error_code_by_name(const char *name)
     return E_NONE;
 }
 
+/* Messages quote foreign bytes, and printf cuts anywhere: what is no UTF-8 becomes U+FFFD. Cut at
+ * the last character that fits. */
 static void message_take(struct error *err, const char *text)
 {
-    size_t len = utf8_cut(text, strlen(text), sizeof(err->message) - 1);
-    memcpy(err->message, text, len);
-    err->message[len] = '\0';
+    static const char replacement[] = "\xEF\xBF\xBD";
+    size_t out = 0;
+    for (size_t n, left = strlen(text); left > 0; text += n, left -= n) {
+        n = utf8_char_len(text, left);
+        const char *c = n > 0 ? text : replacement;
+        size_t len = n > 0 ? n : sizeof(replacement) - 1;
+        if (out + len >= sizeof(err->message))
+            break;
+        memcpy(err->message + out, c, len);
+        out += len;
+        n = n > 0 ? n : 1;
+    }
+    err->message[out] = '\0';
 }
 
 /* Large enough that two whole messages and a text between them are cut in one place only. */

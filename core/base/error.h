@@ -22,11 +22,11 @@ enum error_code {
     E_COUNT_
 };
 
-#define ERROR_MESSAGE_MAX 1024 /* bytes with the NUL; longer messages are cut at a character */
+#define ERROR_MESSAGE_MAX 1024 /* bytes with the NUL; longer ones are cut at a character */
 
 struct error {
     enum error_code code;
-    char message[ERROR_MESSAGE_MAX];
+    char message[ERROR_MESSAGE_MAX]; /* always UTF-8: other bytes become U+FFFD */
     json_t *details; /* object or NULL; owned */
 };
 #define ERROR_INIT {0}
