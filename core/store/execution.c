@@ -217,6 +217,9 @@ static int job_row(void *arg, const struct c9d_value *v, size_t n)
     job->started_at = v[10].type == C9D_INT ? v[10].u.i : 0;
     job->cancel_requested = v[11].u.i != 0;
     snprintf(job->status, sizeof(job->status), "%s", v[12].u.s);
+    job->output = text_copy(&v[13]);
+    job->error = text_copy(&v[14]);
+    job->priority = v[15].u.i;
     return 1;
 }
 
@@ -228,7 +231,8 @@ int store_execution_job(struct storage *storage, const char *id, struct executio
     if (storage_query(storage,
                       "SELECT id, agent_id, agent_version, organization_id, triggered_by, parent_id,"
                       " input_data, execution_context, attempt, created_at, started_at,"
-                      " cancel_requested, status FROM agent_executions WHERE id = $1",
+                      " cancel_requested, status, output_data, error_details, priority"
+                      " FROM agent_executions WHERE id = $1",
                       job_row, &read, err, "s", id) < 0) {
         execution_job_free(job_r);
         return -1;
@@ -245,6 +249,8 @@ void execution_job_free(struct execution_job *job)
     free(job->parent_id);
     free(job->input);
     free(job->context);
+    free(job->output);
+    free(job->error);
     *job = (struct execution_job){.id = ""};
 }
 

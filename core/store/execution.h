@@ -72,7 +72,8 @@ int store_execution_progress(struct storage *storage, const char *id, int64_t *s
 struct execution_job {
     char id[UUID_SIZE];
     char *agent_id, *agent_version, *organization_id, *triggered_by, *parent_id, *input, *context;
-    int64_t attempt, created_at, started_at;
+    char *output, *error; /* JSON text; NULL while it has not ended */
+    int64_t attempt, created_at, started_at, priority;
     bool cancel_requested;
     char status[12];
 };

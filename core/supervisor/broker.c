@@ -1,0 +1,396 @@
+/* The broker: the one door. Every request of an executor is checked against the table below, counted, carried out,
+ * and its answer is durable before the executor sees it. */
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "schema/schema.h"
+#include "supervisor/engine-private.h"
+
+enum {
+    PENDING_MAX = 64,
+    SLEEP_MAX_S = 366 * 24 * 3600
+};
+
+static void begin_now(struct effect *effect);
+static void begin_sleep(struct effect *effect);
+static void begin_validate(struct effect *effect);
+static int allow_model(struct effect *effect, struct error *err);
+static int allow_http(struct effect *effect, struct error *err);
+static int allow_agent(struct effect *effect, struct error *err);
+
+/* One row a kind of request. A kind without a row does not exist. */
+static const struct broker_row {
+    /* Whether the manifest and the operator allow it; NULL: needs no capability. */
+    int (*allow)(struct effect *effect, struct error *err);
+    void (*begin)(struct effect *effect);
+    bool journal; /* false: a pure function of its request and the pinned version */
+} rows[WIRE_KIND_COUNT_] = {
+    [WIRE_KIND_NOW]           = {NULL,        begin_now,          true},
+    [WIRE_KIND_SLEEP]         = {NULL,        begin_sleep,        true},
+    [WIRE_KIND_MODEL_CHAT]    = {allow_model, broker_model_begin, true},
+    [WIRE_KIND_HTTP_REQUEST]  = {allow_http,  broker_http_begin,  true},
+    [WIRE_KIND_AGENT_EXECUTE] = {allow_agent, broker_agent_begin, true},
+    [WIRE_KIND_VALIDATE]      = {NULL,        begin_validate,     false},
+};
+
+/* ---- capabilities ------------------------------------------------------------------------------------- */
+
+static int denied(struct effect *effect, struct error *err, const char *kind, const char *what)
+{
+    error_set(err, E_CAPABILITY_DENIED, "the skill's manifest does not name %s '%.200s': add it to needs.%s", kind, what, kind);
+    error_detail(err, "capability", json_pack("s+", kind, ":", what));
+    error_detail(err, "kind", json_string(wire_kind_name(effect->kind)));
+    return -1;
+}
+
+static bool named(const json_t *list, const char *name)
+{
+    size_t i;
+    json_t *item;
+    json_array_foreach((json_t *)list, i, item)
+        if (json_is_string(item) && (strcmp(json_string_value(item), name) == 0 || strcmp(json_string_value(item), "*") == 0))
+            return true;
+    return false;
+}
+
+static int allow_model(struct effect *effect, struct error *err)
+{
+    const char *provider = jx_str(effect->request, "provider", "default");
+    if (named(json_object_get(effect->run->launch->needs, "model"), provider))
+        return 0;
+    return denied(effect, err, "model", provider);
+}
+
+static int allow_http(struct effect *effect, struct error *err)
+{
+    (void)effect; /* each hop is checked where its host is known: broker_http.c */
+    (void)err;
+    return 0;
+}
+
+static int allow_agent(struct effect *effect, struct error *err)
+{
+    const char *agent = jx_str(effect->request, "agent", "");
+    if (named(json_object_get(effect->run->launch->needs, "agents"), agent))
+        return 0;
+    return denied(effect, err, "agents", agent);
+}
+
+/* ---- a request's way ------------------------------------------------------------------------------------- */
+
+static void effect_free(struct effect *e)
+{
+    *e->place = e->next;
+    if (e->next != NULL)
+        e->next->place = e->place;
+    json_decref(e->request);
+    free(e);
+}
+
+static void effect_finish(struct effect *e, const char *text, size_t len, bool is_error, const struct effect_cost *cost)
+{
+    static const struct effect_cost nothing;
+    struct run *run = e->run;
+    if (cost == NULL)
+        cost = &nothing;
+    run->usage.api_calls += cost->api_calls;
+    run->usage.tokens += cost->tokens;
+    run->usage.cost_microcents += cost->cost_microcents;
+    commit_deltas(run);
+    struct commit *c = commit_next(run);
+    wire_frame_append(&c->answers, WIRE_ANSWER, is_error ? WIRE_FLAG_ERROR : 0, e->seq, text, len);
+    c->bytes += len;
+    if (rows[e->kind].journal && !run->ephemeral) {
+        struct journal_row row = {
+            .seq = (int64_t)e->seq, .kind = wire_kind_name(e->kind), .request_sha256 = e->digest,
+            .answer = text, .answer_len = len, .is_error = is_error, .api_calls = cost->api_calls,
+            .tokens = cost->tokens, .cost_microcents = cost->cost_microcents,
+            .asked_at = e->asked_at, .answered_at = clock_wall_us(),
+        };
+        store_journal_append(c->batch, run->id, &row);
+    }
+    run->n_pending--;
+    effect_free(e);
+    commit_go(run);
+}
+
+void effect_answer(struct effect *effect, json_t *answer, const struct effect_cost *cost)
+{
+    size_t len;
+    autofree char *text = jx_encode(answer, &len);
+    json_decref(answer);
+    effect_finish(effect, text, len, false, cost);
+}
+
+void effect_refuse(struct effect *effect, const struct error *err, const struct effect_cost *cost)
+{
+    jx_auto *object = error_to_json(err);
+    json_object_set_new(object, "retryable", json_boolean(error_row(err->code)->retryable));
+    size_t len;
+    autofree char *text = jx_encode(object, &len);
+    effect_finish(effect, text, len, true, cost);
+}
+
+void effect_delta(struct effect *effect, const char *text, size_t len, bool to_executor, bool to_events)
+{
+    struct run *run = effect->run;
+    if (to_executor && run->executor != NULL) {
+        executor_send_frame(run->executor, WIRE_DELTA, 0, effect->seq, text, len);
+        executor_flush(run->executor);
+    }
+    if (to_events) {
+        if (run->delta_request != (int64_t)effect->seq)
+            commit_deltas(run);
+        run->delta_request = (int64_t)effect->seq;
+        buf_append(&run->delta, text, len);
+        commit_soon(run);
+    }
+}
+
+json_t *effect_rehearsed(struct effect *effect, const char *kind)
+{
+    json_t *replies = json_object_get(effect->run->rehearsal, kind);
+    if (json_array_size(replies) > 0) {
+        json_t *reply = json_incref(json_array_get(replies, 0));
+        json_array_remove(replies, 0);
+        return reply;
+    }
+    error_auto err = ERROR_INIT;
+    error_set(&err, strcmp(kind, "model") == 0 ? E_MODEL_FAILED : E_HTTP_FAILED,
+              "the example has no recorded reply left for this %s call: add one to its `%s` list", kind, kind);
+    effect_refuse(effect, &err, NULL);
+    return NULL;
+}
+
+/* Budgets of calls' cost: checked before each effect that costs. */
+static int within_budget(struct run *run, struct error *err)
+{
+    const struct launch_limits *l = &run->launch->limits;
+    const struct {
+        int64_t used, limit;
+        const char *name;
+    } budgets[] = {
+        {run->usage.tokens, l->tokens, "tokens"},
+        {run->usage.cost_microcents, l->cost_microcents, "costCents"},
+    };
+    for (size_t i = 0; i < countof(budgets); i++) {
+        if (budgets[i].limit == 0 || budgets[i].used < budgets[i].limit)
+            continue;
+        error_set(err, E_RESOURCE_EXHAUSTED, "the execution's budget of %s is used up", budgets[i].name);
+        error_detail(err, "limit", json_string(budgets[i].name));
+        error_detail(err, "used", json_integer(budgets[i].used));
+        error_detail(err, "max", json_integer(budgets[i].limit));
+        return -1;
+    }
+    return 0;
+}
+
+static void effect_begin(struct effect *e)
+{
+    error_auto err = ERROR_INIT;
+    const struct broker_row *row = &rows[e->kind];
+    e->begun = true;
+    if (row->allow != NULL && (row->allow(e, &err) < 0 || within_budget(e->run, &err) < 0))
+        effect_refuse(e, &err, NULL);
+    else
+        row->begin(e);
+}
+
+/* ---- replay -------------------------------------------------------------------------------------------------- */
+
+static struct replay *replay_find(struct run *run, uint64_t id)
+{
+    for (size_t i = run->next_replay; i < run->n_replays; i++)
+        if (run->replays[i].seq == (int64_t)id)
+            return &run->replays[i];
+    return NULL;
+}
+
+static void replay_diverged(struct run *run, const struct replay *r, unsigned kind)
+{
+    error_auto err = ERROR_INIT;
+    error_set(&err, E_REPLAY_DIVERGED, "step %ld: the journal has %s, the skill asked for %s%s", (long)r->seq,
+              wire_kind_name(r->kind), wire_kind_name(kind), r->kind == kind ? " with another content" : "");
+    error_detail(&err, "step", json_integer(r->seq));
+    error_detail(&err, "expected", json_string(wire_kind_name(r->kind)));
+    error_detail(&err, "got", json_string(wire_kind_name(kind)));
+    run_fail(run, &err, NULL);
+}
+
+/* Answers come in the order in which they came in the former life, each as soon as it was asked for. */
+static void replay_deliver(struct run *run)
+{
+    bool any = false;
+    while (run->next_replay < run->n_replays && run->replays[run->next_replay].asked) {
+        struct replay *r = &run->replays[run->next_replay++];
+        executor_send_frame(run->executor, WIRE_ANSWER, r->is_error ? WIRE_FLAG_ERROR : 0, (uint64_t)r->seq, r->answer, r->answer_len);
+        free(r->answer);
+        r->answer = NULL;
+        run->n_pending--;
+        any = true;
+    }
+    if (any)
+        executor_flush(run->executor);
+}
+
+static bool replay_request(struct run *run, uint64_t id, unsigned kind, const char *digest)
+{
+    struct replay *r = replay_find(run, id);
+    if (r == NULL)
+        return false;
+    if (r->kind != kind || strcmp(r->digest, digest) != 0) {
+        replay_diverged(run, r, kind);
+        return true;
+    }
+    r->asked = true;
+    replay_deliver(run);
+    return true;
+}
+
+/* ---- public ----------------------------------------------------------------------------------------------------- */
+
+static void violation(struct run *run, const char *why)
+{
+    run->user.violated(&run->user, why);
+    if (run->executor != NULL)
+        executor_kill(run->executor);
+}
+
+void broker_request(struct run *run, uint64_t id, const uint8_t *payload, size_t len)
+{
+    error_auto err = ERROR_INIT;
+    unsigned kind = payload[0] | (unsigned)payload[1] << 8;
+    if (kind >= WIRE_KIND_COUNT_ || rows[kind].begin == NULL) {
+        violation(run, "a request of unknown kind");
+        return;
+    }
+    if (id != run->last_request + 1 || run->n_pending >= PENDING_MAX || id > (uint64_t)run->launch->limits.requests + 1) {
+        violation(run, "a request out of order, or more than allowed");
+        return;
+    }
+    jx_auto *request = jx_decode((const char *)payload + 2, len - 2, "request", &err);
+    if (!json_is_object(request)) {
+        violation(run, request == NULL ? err.message : "a request that is not an object");
+        return;
+    }
+    run->last_request = id;
+    run->n_pending++;
+    char digest[SHA256_HEX_SIZE];
+    hash_sha256_hex(payload, len, digest);
+    if (replay_request(run, id, kind, digest))
+        return;
+    struct effect *e = xcalloc(1, sizeof(*e));
+    e->run = run;
+    e->seq = id;
+    e->kind = kind;
+    e->request = move_ptr(&request);
+    e->asked_at = clock_wall_us();
+    memcpy(e->digest, digest, sizeof(digest));
+    e->next = run->effects;
+    e->place = &run->effects;
+    if (e->next != NULL)
+        e->next->place = &e->next;
+    run->effects = e;
+    if (run->durable)
+        effect_begin(e);
+}
+
+void broker_row_durable(struct run *run)
+{
+    for (struct effect *e = run->effects, *next; e != NULL && run->end == RUN_GOES_ON; e = next) {
+        next = e->next;
+        if (!e->begun)
+            effect_begin(e);
+    }
+}
+
+void broker_abort(struct run *run)
+{
+    while (run->effects != NULL) {
+        struct effect *e = run->effects;
+        if (e->begun && e->abort != NULL)
+            e->abort(e);
+        effect_free(e);
+    }
+    run->n_pending = 0;
+}
+
+/* ---- the small kinds -------------------------------------------------------------------------------------------- */
+
+static void begin_now(struct effect *effect)
+{
+    effect_answer(effect, json_pack("{sI}", "us", (json_int_t)clock_wall_us()), NULL);
+}
+
+struct sleeper {
+    struct loop_timer timer;
+    struct effect *effect;
+};
+
+static void sleep_fire(struct loop_timer *timer)
+{
+    struct sleeper *s = timer->arg;
+    struct effect *effect = s->effect;
+    free(s);
+    effect_answer(effect, json_object(), NULL);
+}
+
+static void sleep_abort(struct effect *effect)
+{
+    struct sleeper *s = effect->state;
+    loop_timer_cancel(effect->run->engine->loop, &s->timer);
+    free(s);
+}
+
+static void begin_sleep(struct effect *effect)
+{
+    int64_t us = jx_int(effect->request, "us", -1);
+    error_auto err = ERROR_INIT;
+    if (us < 0 || us > SLEEP_MAX_S * CLOCK_SECOND) {
+        error_set(&err, E_INVALID_REQUEST, "c9.sleep: between 0 and %d seconds", SLEEP_MAX_S);
+        effect_refuse(effect, &err, NULL);
+        return;
+    }
+    if (effect->run->ephemeral)
+        us = 0; /* a rehearsal does not wait */
+    struct sleeper *s = xcalloc(1, sizeof(*s));
+    s->effect = effect;
+    s->timer = (struct loop_timer){.fn = sleep_fire, .arg = s};
+    effect->state = s;
+    effect->abort = sleep_abort;
+    loop_timer_set(effect->run->engine->loop, &s->timer, us);
+}
+
+/* The schema asked about; *found_r false when nothing of that name is there. NULL: anything is valid. */
+static struct schema *validate_schema(struct effect *effect, bool *found_r)
+{
+    const struct launch *launch = effect->run->launch;
+    const char *of = jx_str(effect->request, "of", ""), *name = jx_str(effect->request, "name", "");
+    *found_r = true;
+    if (strcmp(of, "output") == 0)
+        return launch->output_schema;
+    for (size_t i = 0; strcmp(of, "skill") == 0 && i < launch->n_skills; i++)
+        if (strcmp(launch->skills[i].name, name) == 0)
+            return launch->skills[i].input;
+    *found_r = false;
+    return NULL;
+}
+
+static void begin_validate(struct effect *effect)
+{
+    error_auto err = ERROR_INIT;
+    bool found;
+    struct schema *schema = validate_schema(effect, &found);
+    json_t *value = json_object_get(effect->request, "value");
+    if (!found || value == NULL) {
+        error_set(&err, E_INVALID_REQUEST, "there is no skill of this name in the agent's skillset, or no value");
+        effect_refuse(effect, &err, NULL);
+    } else if (schema == NULL || schema_validate(schema, value, &err) == 0) {
+        effect_answer(effect, json_pack("{sbs[]}", "valid", 1, "errors"), NULL);
+    } else {
+        json_t *errors = json_object_get(err.details, "validationErrors");
+        effect_answer(effect, errors != NULL ? json_pack("{sbsO}", "valid", 0, "errors", errors)
+                                             : json_pack("{sbs[{ssss}]}", "valid", 0, "errors", "path", "", "message", err.message), NULL);
+    }
+}

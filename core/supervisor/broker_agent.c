@@ -1,0 +1,225 @@
+/* agents.execute: a child execution, durable like any other. Its id follows from the parent's id and the step, so
+ * that a parent that runs again finds the child that it has already, instead of starting a second one. */
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "service/execution.h"
+#include "supervisor/engine-private.h"
+
+enum { POLL_US = 200000 }; /* for a child that another life or node has */
+
+struct child {
+    struct execution_watch watch; /* first: cast back */
+    struct effect *effect;        /* NULL: the parent has gone; what comes back is dropped */
+    struct engine *engine;
+    char id[UUID_SIZE];
+    struct loop_timer poll;
+    bool preparing, watching;
+    /* For the pool thread; the engine leaves them alone meanwhile. */
+    char *agent, *version, *user_id, *organization_id, *input;
+    struct launch *launch;
+    struct execution_job job; /* the child, when it is there already */
+    bool exists;
+    char *output;
+    struct error err;
+};
+
+static void child_prepare(struct child *child);
+
+/* UUIDv8 (RFC 9562 §5.8): SHA-256 of parent and step. */
+static void child_id(const char *parent, uint64_t step, char out[UUID_SIZE])
+{
+    char text[UUID_SIZE + 24], hex[SHA256_HEX_SIZE];
+    int len = snprintf(text, sizeof(text), "%s/%lu", parent, (unsigned long)step);
+    hash_sha256_hex(text, (size_t)len, hex);
+    snprintf(out, UUID_SIZE, "%.8s-%.4s-8%.3s-a%.3s-%.12s", hex, hex + 8, hex + 12, hex + 15, hex + 18);
+}
+
+static void child_free(struct child *child)
+{
+    loop_timer_cancel(child->engine->loop, &child->poll);
+    launch_unref(child->launch);
+    execution_job_free(&child->job);
+    error_clear(&child->err);
+    free(child->agent);
+    free(child->version);
+    free(child->user_id);
+    free(child->organization_id);
+    free(child->input);
+    free(child->output);
+    free(child);
+}
+
+static void child_abort(struct effect *effect)
+{
+    struct child *child = effect->state;
+    child->effect = NULL;
+    if (child->watching) {
+        struct run *run = run_find(child->engine, child->id);
+        engine_ops.unwatch(child->engine, &child->watch);
+        child->watching = false;
+        if (run != NULL && effect->run->cancelling)
+            run_cancel(run); /* a cancelled parent takes its children along */
+    }
+    if (!child->preparing)
+        child_free(child);
+}
+
+static void child_refuse(struct child *child)
+{
+    struct effect *effect = child->effect;
+    error_auto err = ERROR_INIT;
+    error_move(&err, &child->err);
+    error_detail(&err, "executionId", json_string(child->id));
+    child_free(child);
+    effect_refuse(effect, &err, &(struct effect_cost){.api_calls = 1});
+}
+
+static void child_answer(struct child *child, const char *status, const char *output, const char *error)
+{
+    error_auto err = ERROR_INIT;
+    if (strcmp(status, "completed") != 0) {
+        jx_auto *said = error != NULL ? jx_decode(error, strlen(error), "error", &err) : NULL;
+        enum error_code code = error_code_by_name(jx_str(said, "code", ""));
+        error_set(&child->err, code != E_NONE ? code : E_EXECUTION_FAILED, "the execution of %s %s: %s", child->agent, status,
+                  jx_str(said, "message", "no reason was given"));
+        child_refuse(child);
+        return;
+    }
+    json_t *value = jx_decode(output != NULL ? output : "null", output != NULL ? strlen(output) : 4, "output", &err);
+    if (value == NULL) {
+        error_move(&child->err, &err);
+        child_refuse(child);
+        return;
+    }
+    struct effect *effect = child->effect;
+    json_t *answer = json_pack("{s:s, s:o}", "execution_id", child->id, "output", value);
+    child_free(child);
+    effect_answer(effect, answer, &(struct effect_cost){.api_calls = 1});
+}
+
+static void child_accepted(struct execution_watch *watch, struct error *err)
+{
+    struct child *child = (struct child *)watch;
+    if (err == NULL)
+        return;
+    child->watching = false;
+    error_move(&child->err, err);
+    child_refuse(child);
+}
+
+static void child_ended(struct execution_watch *watch, const struct execution_outcome *outcome)
+{
+    struct child *child = (struct child *)watch;
+    child->watching = false;
+    child_answer(child, outcome->status, outcome->output, outcome->error);
+}
+
+static void poll_fire(struct loop_timer *timer)
+{
+    child_prepare(timer->arg);
+}
+
+static void child_submit(struct child *child)
+{
+    struct run *parent = child->effect->run;
+    struct run *run = run_new(child->engine, child->id, child->launch);
+    run->user_id = xstrdup(parent->user_id);
+    run->parent_id = xstrdup(parent->id);
+    run->context = xasprintf("{\"parentId\":\"%s\",\"depth\":%u}", parent->id, parent->depth + 1);
+    run->input = xstrdup(child->input);
+    run->input_len = strlen(child->input);
+    run->priority = parent->priority;
+    run->created_at = clock_wall_us();
+    run->depth = parent->depth + 1;
+    child->watching = true;
+    run_watch(run, &child->watch);
+    run_insert(run);
+    run_admit(run);
+}
+
+/* Back on the engine thread. */
+static void child_prepared(void *arg)
+{
+    struct child *child = arg;
+    child->preparing = false;
+    if (child->effect == NULL) {
+        child_free(child);
+        return;
+    }
+    struct run *run = run_find(child->engine, child->id);
+    if (child->err.code != E_NONE) {
+        child_refuse(child);
+    } else if (run != NULL) {
+        child->watching = true;
+        run_watch(run, &child->watch);
+    } else if (!child->exists) {
+        child_submit(child);
+    } else if (strcmp(child->job.status, "pending") == 0 || strcmp(child->job.status, "running") == 0) {
+        loop_timer_set(child->engine->loop, &child->poll, POLL_US);
+    } else {
+        child_answer(child, child->job.status, child->job.output, child->job.error);
+    }
+}
+
+/* On a pool thread. */
+static void child_look_up(void *arg)
+{
+    struct child *child = arg;
+    struct engine_parts *parts = &child->engine->parts;
+    struct principal who;
+    execution_job_free(&child->job);
+    child->job = (struct execution_job){0};
+    int found = store_execution_job(parts->storage, child->id, &child->job, &child->err);
+    child->exists = found == 0;
+    if (found == 1) {
+        jx_auto *input = jx_decode(child->input, strlen(child->input), "input", &child->err);
+        if (input != NULL && execution_principal(parts->service, child->user_id, child->organization_id, &who, &child->err) == 0)
+            execution_prepare(parts->service, &who, child->agent, child->version, input, &child->launch, &child->err);
+    }
+    loop_post(child->engine->loop, child_prepared, child);
+}
+
+static void child_prepare(struct child *child)
+{
+    child->preparing = true;
+    work_submit(child->engine->pool, child_look_up, child);
+}
+
+void broker_agent_begin(struct effect *effect)
+{
+    struct run *run = effect->run;
+    error_auto err = ERROR_INIT;
+    const char *agent = jx_str(effect->request, "agent", NULL);
+    json_t *input = json_object_get(effect->request, "input");
+    if (run->rehearsal != NULL) {
+        json_t *reply = effect_rehearsed(effect, "agents");
+        if (reply != NULL)
+            effect_answer(effect, json_pack("{s:s, s:o}", "execution_id", "recorded", "output", reply), NULL);
+        return;
+    }
+    if (agent == NULL || run->depth + 1 > run->engine->depth_max) {
+        if (agent == NULL)
+            error_set(&err, E_INVALID_REQUEST, "c9.agents.execute: the agent's id or name is needed");
+        else
+            error_set(&err, E_RESOURCE_EXHAUSTED, "executions may call executions %ld deep: [executions] depth", (long)run->engine->depth_max);
+        effect_refuse(effect, &err, NULL);
+        return;
+    }
+    struct child *child = xcalloc(1, sizeof(*child));
+    child->watch = (struct execution_watch){.accepted = child_accepted, .ended = child_ended};
+    child->effect = effect;
+    child->engine = run->engine;
+    child->poll = (struct loop_timer){.fn = poll_fire, .arg = child};
+    child->agent = xstrdup(agent);
+    const char *version = jx_str(effect->request, "version", NULL);
+    child->version = version != NULL ? xstrdup(version) : NULL;
+    child->user_id = xstrdup(run->user_id);
+    child->organization_id = xstrdup(run->launch->organization_id);
+    child->input = input != NULL ? jx_encode(input, NULL) : xstrdup("null");
+    child_id(run->id, effect->seq, child->id);
+    effect->state = child;
+    effect->abort = child_abort;
+    child_prepare(child);
+}

@@ -1,0 +1,172 @@
+/* What an execution makes durable. A run has at most two commits: one under way, and one being filled with all
+ * that comes meanwhile; so its batches are in order, and under load they grow instead of queueing. */
+#include "base/clock.h"
+#include "base/log.h"
+#include "supervisor/engine-private.h"
+
+enum {
+    SOON_US = 20000,          /* how long events wait for company */
+    PAUSE_BYTES = 1 << 20,    /* of uncommitted events, after which the executor is not read */
+    DELTA_EVENT_MAX = 64 << 10 /* bytes of streamed text in one event */
+};
+
+static void commit_returned(void *arg);
+
+struct commit *commit_next(struct run *run)
+{
+    if (run->next == NULL) {
+        run->next = xcalloc(1, sizeof(*run->next));
+        run->next->run = run;
+        run->next->batch = run->ephemeral ? NULL : storage_batch_new();
+    }
+    return run->next;
+}
+
+/* On a thread of the storage driver's. */
+static void commit_stored(void *arg, struct error *err)
+{
+    struct commit *c = arg;
+    c->failed = err != NULL;
+    if (err != NULL)
+        error_move(&c->err, err);
+    loop_post(c->run->engine->loop, commit_returned, c);
+}
+
+void commit_go(struct run *run)
+{
+    if (run->flying != NULL || run->next == NULL)
+        return;
+    loop_timer_cancel(run->engine->loop, &run->flush);
+    struct commit *c = run->flying = move_ptr(&run->next);
+    if (run->ephemeral)
+        loop_post(run->engine->loop, commit_returned, c);
+    else
+        storage_submit(run->engine->parts.storage, move_ptr(&c->batch), commit_stored, c);
+}
+
+void commit_soon(struct run *run)
+{
+    if (run->flush.place == 0)
+        loop_timer_set(run->engine->loop, &run->flush, SOON_US);
+}
+
+void commit_event(struct run *run, const char *type, const char *data, size_t len, int64_t notice)
+{
+    if (run->on_event != NULL)
+        run->on_event(run->on_event_arg, type, data, len);
+    struct commit *c = commit_next(run);
+    c->last_seq = ++run->seq;
+    c->bytes += len + 64;
+    if (!run->ephemeral)
+        store_execution_event(c->batch, run->id, run->seq, type, data, len, notice, clock_wall_us());
+    if (c->bytes > PAUSE_BYTES && run->executor != NULL)
+        executor_pause(run->executor, true);
+}
+
+void commit_deltas(struct run *run)
+{
+    while (run->delta.len > 0) {
+        size_t n = run->delta.len < DELTA_EVENT_MAX ? run->delta.len : DELTA_EVENT_MAX;
+        /* Cut between characters. */
+        while (n < run->delta.len && n > 1 && ((unsigned char)run->delta.data[n] & 0xc0) == 0x80)
+            n--;
+        jx_auto *event = json_pack("{sIss%}", "request", (json_int_t)run->delta_request, "text", run->delta.data, n);
+        if (event != NULL) { /* NULL: not UTF-8, which a provider must not send */
+            size_t len;
+            autofree char *text = jx_encode(event, &len);
+            commit_event(run, "delta", text, len, 0);
+        }
+        buf_consume(&run->delta, n);
+    }
+    buf_free(&run->delta);
+}
+
+static void watchers_accepted(struct run *run, struct error *err)
+{
+    for (struct execution_watch *w = run->watchers, *next; w != NULL; w = next) {
+        next = w->next_;
+        if (w->accepted != NULL)
+            w->accepted(w, err);
+    }
+}
+
+static void watchers_news(struct run *run, int64_t seq)
+{
+    for (struct execution_watch *w = run->watchers, *next; w != NULL; w = next) {
+        next = w->next_;
+        if (w->news != NULL)
+            w->news(w, seq);
+    }
+}
+
+/* Nothing was taken: the client is told, and nothing of it remains. */
+static void insert_failed(struct run *run, struct error *err)
+{
+    watchers_accepted(run, err);
+    run->watchers = NULL;
+    run->dropped = true;
+    if (run->executor != NULL)
+        executor_kill(run->executor);
+    else
+        run_free(run);
+}
+
+static void commit_failed(struct run *run, struct commit *c)
+{
+    log_warn("execution.commit", "execution %s: %s", run->id, c->err.message);
+    if (c->inserts) {
+        insert_failed(run, &c->err);
+        return;
+    }
+    if (c->err.code == E_INVALID_STATE) {
+        /* The lease is another's, or it ended meanwhile: it is no longer ours to write. */
+        run->dropped = true;
+        run->watchers = NULL;
+    }
+    run_interrupt(run);
+}
+
+static void commit_durable(struct run *run, struct commit *c)
+{
+    if (c->inserts) {
+        run->durable = true;
+        watchers_accepted(run, NULL);
+        if (!c->ends)
+            broker_row_durable(run);
+    }
+    if (c->answers.len > 0 && run->executor != NULL && !run->interrupted) {
+        buf_append(executor_out(run->executor), c->answers.data, c->answers.len);
+        executor_flush(run->executor);
+    }
+    if (run->executor != NULL)
+        executor_pause(run->executor, false);
+    if (c->ends) {
+        run_free(run); /* tells the watchers */
+        return;
+    }
+    if ((run->interrupted || run->dropped) && run->executor == NULL) {
+        run_settle(run);
+        return;
+    }
+    if (c->last_seq > 0)
+        watchers_news(run, c->last_seq);
+    /* What came meanwhile: an answer or the end goes at once, events may wait for company. */
+    if (run->next != NULL && (run->next->answers.len > 0 || run->next->ends || run->next->bytes > PAUSE_BYTES / 2))
+        commit_go(run);
+    else if (run->next != NULL)
+        commit_soon(run);
+}
+
+static void commit_returned(void *arg)
+{
+    struct commit *c = arg;
+    struct run *run = c->run;
+    run->flying = NULL;
+    if (c->failed)
+        commit_failed(run, c);
+    else
+        commit_durable(run, c);
+    error_clear(&c->err);
+    buf_free(&c->answers);
+    free(c);
+}

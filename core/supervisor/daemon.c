@@ -1,0 +1,182 @@
+#include "supervisor/daemon.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include "api/http.h"
+#include "base/log.h"
+#include "service/limits.h"
+#include "store/store.h"
+#include "supervisor/guard.h"
+
+const char *daemon_beside(const char *name, const char *installed)
+{
+    char self[PATH_MAX], *found = NULL;
+    ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+    if (n <= 0)
+        return installed;
+    self[n] = '\0';
+    char *slash = strrchr(self, '/');
+    *slash = '\0';
+    found = xasprintf("%s/%s", self, name);
+    if (access(found, F_OK) == 0)
+        return found; /* kept: defaults live as long as the process */
+    free(found);
+    return installed;
+}
+
+static int declare_core(struct daemon *d, struct error *err)
+{
+    const struct config_key keys[] = {
+        {"daemon", "state", CONFIG_STRING, C9_STATEDIR "/c9d", 0, 0, NULL, "Folder of the database and whatever plugins keep."},
+        {"daemon", "plugins", CONFIG_STRING, daemon_beside("plugins", C9_PLUGINDIR), 0, 0, NULL, "Folders of plugins, separated by colons."},
+        {"sandbox", "zygote", CONFIG_STRING, daemon_beside("c9d-zygote", C9_LIBEXECDIR "/c9d-zygote"), 0, 0, NULL, "The program that forks executors."},
+        {"storage", "plugin", CONFIG_STRING, "sqlite", 0, 0, NULL, "Where everything is kept: storage_NAME.so."},
+        {"queue", "plugin", CONFIG_STRING, "store", 0, 0, NULL, "What hands out executions: queue_NAME.so."},
+        {"log", "level", CONFIG_CHOICE, "info", 0, 0, "debug|info|warn|error", "The least level that is logged."},
+        {"log", "format", CONFIG_CHOICE, "text", 0, 0, "text|json", "How records are written to standard error."},
+    };
+    struct config_key *kept = xmalloc(sizeof(keys)); /* the table is borrowed for the configuration's life */
+    memcpy(kept, keys, sizeof(keys));
+    return config_declare(d->config, kept, countof(keys), err);
+}
+
+static void apply_log(const struct config *config)
+{
+    enum log_level level = LOG_LEVEL_INFO;
+    log_level_parse(config_string(config, "log", NULL, "level"), &level);
+    log_setup(level, strcmp(config_string(config, "log", NULL, "format"), "json") == 0 ? LOG_FORMAT_JSON : LOG_FORMAT_TEXT);
+}
+
+int daemon_configure(struct daemon *d, const char *path, struct error *err)
+{
+    d->config = config_load(path, err);
+    if (d->config == NULL)
+        return -1;
+    if (declare_core(d, err) < 0 || limits_declare(d->config, err) < 0 || http_config_declare(d->config, err) < 0 ||
+        config_declare(d->config, executors_keys, executors_keys_n, err) < 0 ||
+        config_declare(d->config, engine_keys, engine_keys_n, err) < 0 ||
+        config_declare(d->config, guard_keys, guard_keys_n, err) < 0)
+        return -1;
+    apply_log(d->config);
+    return 0;
+}
+
+/* As many descriptors as may be had: each execution that waits costs one. */
+static void raise_descriptors(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
+        log_warn("daemon.descriptors", "setrlimit: %s", strerror(errno));
+}
+
+int daemon_open_sandbox(struct daemon *d, struct error *err)
+{
+    raise_descriptors();
+    d->executors = executors_new(d->config, config_string(d->config, "sandbox", NULL, "zygote"),
+                                 config_int(d->config, "limits", NULL, "memory_max"), &d->layers, err);
+    return d->executors != NULL ? 0 : -1;
+}
+
+static int make_folder(const char *path, struct error *err)
+{
+    if (mkdir(path, 0700) == 0 || errno == EEXIST)
+        return 0;
+    return error_errno(err, E_CONFIG_INVALID, "cannot make the state folder %s ([daemon] state)", path);
+}
+
+int daemon_open_storage(struct daemon *d, struct error *err)
+{
+    const char *state = config_string(d->config, "daemon", NULL, "state");
+    if (make_folder(state, err) < 0)
+        return -1;
+    d->host = host_new(config_string(d->config, "daemon", NULL, "plugins"), state);
+    autofree char *name = xasprintf("storage_%s", config_string(d->config, "storage", NULL, "plugin"));
+    d->storage = storage_open(d->host, d->config, name, err);
+    if (d->storage == NULL)
+        return -1;
+    return store_migrate(d->storage, err);
+}
+
+int daemon_open_models(struct daemon *d, struct error *err)
+{
+    const char *names[DAEMON_MODELS_MAX];
+    size_t n = config_instances(d->config, "model", names, countof(names));
+    for (size_t i = 0; i < n; i++) {
+        d->models[i] = model_open(d->host, d->config, names[i], err);
+        if (d->models[i] == NULL)
+            return error_wrap(err, "[model %s]", names[i]);
+        d->n_models++;
+    }
+    autofree char *queue = xasprintf("queue_%s", config_string(d->config, "queue", NULL, "plugin"));
+    d->queue = queue_open(d->host, d->config, queue, d->storage, err);
+    return d->queue != NULL ? 0 : -1;
+}
+
+int daemon_open_engine(struct daemon *d, struct error *err)
+{
+    const char *names[DAEMON_MODELS_MAX];
+    d->service = service_new(d->storage, d->config, err);
+    if (d->service == NULL)
+        return -1;
+    for (size_t i = 0; i < d->n_models; i++)
+        names[i] = model_name(d->models[i]);
+    service_set_models(d->service, names, d->n_models);
+    struct engine_parts parts = {
+        .config = d->config, .storage = d->storage, .queue = d->queue, .service = d->service,
+        .executors = move_ptr(&d->executors), .models = d->models, .n_models = d->n_models,
+    };
+    d->engine = engine_new(&parts, err);
+    if (d->engine == NULL)
+        return -1;
+    service_attach_engine(d->service, &engine_ops, d->engine);
+    return engine_start(d->engine, err);
+}
+
+int daemon_open_http(struct daemon *d, struct error *err)
+{
+    d->http = http_server_new(d->service, d->config, err);
+    return d->http != NULL ? http_server_start(d->http, err) : -1;
+}
+
+int daemon_check_config(struct daemon *d, struct error *err)
+{
+    return config_check(d->config, err);
+}
+
+void daemon_reload(struct daemon *d, const char *path)
+{
+    error_auto err = ERROR_INIT;
+    struct daemon fresh = {0};
+    (void)d;
+    /* Everything is checked like at the start; what cannot change while running is left as it is. */
+    if (daemon_configure(&fresh, path, &err) < 0)
+        log_error("daemon.reload", "nothing was changed: %s", err.message);
+    else
+        log_info("daemon.reload", "the log's level and format are in force; anything else needs a restart");
+    config_free(fresh.config);
+}
+
+void daemon_close(struct daemon *d)
+{
+    http_server_stop(d->http);
+    if (d->engine != NULL)
+        engine_stop(d->engine);
+    queue_close(d->queue);
+    storage_close(d->storage); /* its last completions are posted to the engine's loop, which is still there */
+    engine_free(d->engine);
+    executors_free(d->executors);
+    service_free(d->service);
+    for (size_t i = 0; i < d->n_models; i++)
+        model_close(d->models[i]);
+    host_free(d->host);
+    config_free(d->config);
+    free(d->layers);
+    *d = (struct daemon){0};
+}

@@ -1,0 +1,201 @@
+/* What the engine's files share. Everything here belongs to the engine thread unless it says otherwise. */
+#ifndef C9_SUPERVISOR_ENGINE_PRIVATE_H
+#define C9_SUPERVISOR_ENGINE_PRIVATE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <uthash.h>
+
+#include "base/buf.h"
+#include "base/hash.h"
+#include "base/json.h"
+#include "base/loop.h"
+#include "base/work.h"
+#include "store/execution.h"
+#include "supervisor/engine.h"
+#include "supervisor/fetch.h"
+#include "supervisor/guard.h"
+
+struct effect;
+struct run;
+
+/* A model provider with what is under way to it. */
+struct provider {
+    struct model *model;
+    int64_t in_flight;
+    struct chat *line, **line_end; /* waiting for concurrency */
+};
+
+struct engine {
+    struct engine_parts parts;
+    struct loop *loop;
+    pthread_t thread, queue_thread;
+    bool started;
+    struct work_pool *pool;
+    struct fetcher *model_fetcher, *skill_fetcher;
+    struct guard *guard;
+    struct provider *providers; /* n_models */
+    struct run *runs;           /* hash by id */
+    struct run *waiting, **waiting_end; /* admitted, but over the limit of running ones */
+    int64_t n_running;          /* runs that have or have asked for an executor */
+    int64_t running_max, live_max, attempts_max, grace_us, drain_us, lease_us, depth_max;
+    char owner[96];             /* of leases: "NODE/BOOT" */
+    uint8_t secret[32];         /* seeds of executions derive from it */
+    _Atomic int64_t n_live;     /* any thread */
+    _Atomic bool draining;      /* any thread */
+    /* The queue thread's: */
+    pthread_mutex_t queue_lock;
+    pthread_cond_t queue_wake;
+    bool queue_kicked, queue_stop;
+};
+
+/* ---- commits: what an execution makes durable, in order, one batch at a time --------------------------- */
+
+struct commit {
+    struct run *run;
+    struct storage_batch *batch;
+    size_t bytes;        /* about how much it holds */
+    struct buf answers;  /* frames for the executor, sent when this is durable */
+    int64_t last_seq;    /* events up to here become visible; 0: none new */
+    bool inserts, ends;
+    bool failed;         /* set when it came back; then: */
+    struct error err;
+};
+
+/* An effect that was answered before, in a former life. */
+struct replay {
+    int64_t seq;
+    unsigned kind;
+    char digest[SHA256_HEX_SIZE];
+    char *answer;
+    size_t answer_len;
+    bool is_error, asked;
+};
+
+enum run_end_kind { RUN_GOES_ON, RUN_COMPLETED, RUN_FAILED, RUN_CANCELLED };
+
+struct run {
+    struct executor_user user; /* first: cast back */
+    struct engine *engine;
+    char id[UUID_SIZE];
+    struct launch *launch;
+    char *user_id, *parent_id, *context;
+    char *input; /* given back once it was sent, unless it is not stored yet */
+    size_t input_len;
+    int64_t priority, created_at, started_at, attempt;
+    unsigned depth; /* of executions by executions */
+
+    struct executor *executor;
+    bool asked;       /* for an executor, and not yet given one */
+    bool counted;     /* in n_running */
+    bool durable;     /* its row is stored: effects may begin */
+    bool started;     /* the row says running, or the batch that says it is under way */
+    bool ephemeral;   /* has no row: a rehearsal */
+    bool loading;     /* a pool thread reads the store for it */
+    bool cancelling;
+    bool interrupted; /* to be taken up again from the store when its executor is gone */
+    bool in_line;     /* engine->waiting */
+    bool lost;        /* interrupted by the loss of its executor's zygote: counts as an attempt */
+    bool dropped;     /* another node has it: say and write nothing more */
+
+    struct commit *next, *flying;
+    struct loop_timer wall, flush, grace;
+
+    struct effect *effects; /* under way or waiting for the row to be durable */
+    uint64_t last_request;
+    unsigned n_pending;
+    struct replay *replays; /* in the order answered */
+    size_t n_replays, next_replay;
+
+    int64_t seq;         /* of the last event */
+    uint64_t notice;     /* of the executor's last notice */
+    uint64_t notice_stored; /* notices up to here are stored since a former life */
+    struct buf delta;    /* streamed text not yet in an event */
+    int64_t delta_request;
+    int64_t log_bytes, log_count, emit_count;
+    struct execution_usage usage;
+
+    enum run_end_kind end; /* the first that is decided stays */
+    char *output;          /* JSON text */
+    char *error;           /* JSON text */
+    char *error_message;
+    char *kill_reason;
+    struct execution_watch *watchers;
+
+    json_t *rehearsal;
+    void (*on_event)(void *arg, const char *type, const char *data, size_t len);
+    void *on_event_arg;
+
+    struct run *waiting_next, **waiting_place;
+    UT_hash_handle hh;
+};
+
+/* run.c */
+struct run *run_new(struct engine *engine, const char *id, struct launch *launch); /* takes a reference */
+void run_admit(struct run *run);       /* it is known to the engine and may ask for an executor */
+void run_insert(struct run *run);      /* its row goes into the next commit */
+void run_cancel(struct run *run);
+/* Decides the end; the first decision stays. error is consumed (may be NULL for a completed one). */
+void run_complete(struct run *run, const char *output, size_t len);
+void run_fail(struct run *run, const struct error *err, const char *traceback);
+void run_interrupt(struct run *run);   /* takes it up again from the store */
+void run_free(struct run *run);
+void run_watch(struct run *run, struct execution_watch *watch);
+struct run *run_find(struct engine *engine, const char *id);
+void run_settle(struct run *run);      /* nothing of it runs any more: go on from there */
+void run_executor_left(struct run *run); /* frees its place under running_max */
+
+/* commit.c */
+struct commit *commit_next(struct run *run);    /* the one being filled */
+void commit_go(struct run *run);                /* submit it, unless one is under way */
+void commit_soon(struct run *run);              /* within a few milliseconds, with what else comes */
+void commit_event(struct run *run, const char *type, const char *data, size_t len, int64_t notice);
+void commit_deltas(struct run *run);            /* streamed text so far becomes an event */
+
+/* recover.c */
+void run_load(struct run *run, int64_t after_us); /* reads the store on a pool thread, then goes on */
+void engine_adopt(struct engine *engine, const char *id); /* engine thread: a claimed job */
+int engine_queue_start(struct engine *engine, struct error *err);
+void engine_queue_stop(struct engine *engine);
+void engine_queue_kick(struct engine *engine); /* any thread */
+
+/* broker.c */
+struct effect {
+    struct run *run;
+    struct effect *next, **place;
+    uint64_t seq;
+    unsigned kind;
+    char digest[SHA256_HEX_SIZE];
+    json_t *request;
+    int64_t asked_at;
+    bool begun;
+    void (*abort)(struct effect *effect); /* stop and free `state`; answers nothing; NULL: nothing to stop */
+    void *state;
+};
+void broker_request(struct run *run, uint64_t id, const uint8_t *payload, size_t len);
+void broker_row_durable(struct run *run); /* begin what waited for it */
+void broker_abort(struct run *run);       /* drop all effects */
+/* Answers and ends the effect; json is new text or object. */
+struct effect_cost {
+    int64_t api_calls, tokens, cost_microcents;
+};
+void effect_answer(struct effect *effect, json_t *answer, const struct effect_cost *cost); /* consumes answer */
+void effect_refuse(struct effect *effect, const struct error *err, const struct effect_cost *cost);
+void effect_delta(struct effect *effect, const char *text, size_t len, bool to_executor, bool to_events);
+/* Takes the next recorded reply of this kind; NULL: the effect was refused. New reference. */
+json_t *effect_rehearsed(struct effect *effect, const char *kind);
+
+void broker_model_begin(struct effect *effect);
+void broker_http_begin(struct effect *effect);
+void broker_agent_begin(struct effect *effect);
+
+/* describe.c */
+int engine_describe(void *engine, const char *file, const char *source, size_t len, json_t **manifest_r,
+                    struct error *err);
+/* START and SKILL frames, shared by runs and descriptions. */
+void engine_send_skill(struct buf *out, const char *name, const char *source, size_t len);
+
+/* call.c: run fn on the engine thread and wait for it; direct when already there. */
+void engine_call(struct engine *engine, void (*fn)(void *arg), void *arg);
+
+#endif

@@ -1,0 +1,457 @@
+#include "supervisor/engine.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+
+#include <curl/curl.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "store/store.h"
+#include "supervisor/engine-private.h"
+
+enum {
+    POOL_THREADS = 4,
+    DESCRIPTORS_KEPT = 512 /* for HTTP clients, providers, files: not for executors */
+};
+
+const struct config_key engine_keys[] = {
+    {"executions", "running", CONFIG_INT, "10000", 1, 1000000, NULL,
+     "Executions that run, or wait for an effect, at the same time; more wait for a place."},
+    {"executions", "live", CONFIG_INT, "100000", 1, 10000000, NULL,
+     "Executions held in memory, running and waiting for a place; a request beyond is refused with 503."},
+    {"executions", "attempts", CONFIG_INT, "5", 1, 1000, NULL,
+     "How often an execution is started again after a crash before it fails."},
+    {"executions", "depth", CONFIG_INT, "8", 0, 100, NULL, "How deep executions may execute other agents."},
+    {"executions", "grace", CONFIG_DURATION, "2s", 1000, 600 * CLOCK_SECOND, NULL,
+     "Between asking a cancelled execution to stop and killing it."},
+    {"executions", "drain", CONFIG_DURATION, "20s", 0, 3600 * CLOCK_SECOND, NULL,
+     "How long a stopping daemon waits for what runs; the rest goes on after the next start."},
+    {"executions", "lease", CONFIG_DURATION, "30s", 3 * CLOCK_SECOND, 3600 * CLOCK_SECOND, NULL,
+     "How long a worker that is not heard of keeps its executions."},
+};
+const size_t engine_keys_n = countof(engine_keys);
+
+/* ---- calls into the engine's thread ----------------------------------------------------------------------- */
+
+struct call {
+    void (*fn)(void *arg);
+    void *arg;
+    pthread_mutex_t lock;
+    pthread_cond_t wake;
+    bool done;
+};
+
+static void call_run(void *arg)
+{
+    struct call *call = arg;
+    call->fn(call->arg);
+    pthread_mutex_lock(&call->lock);
+    call->done = true;
+    pthread_cond_signal(&call->wake);
+    pthread_mutex_unlock(&call->lock);
+}
+
+void engine_call(struct engine *engine, void (*fn)(void *arg), void *arg)
+{
+    if (!engine->started || pthread_equal(pthread_self(), engine->thread)) {
+        fn(arg);
+        return;
+    }
+    struct call call = {.fn = fn, .arg = arg, .lock = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER};
+    loop_post(engine->loop, call_run, &call);
+    pthread_mutex_lock(&call.lock);
+    while (!call.done)
+        pthread_cond_wait(&call.wake, &call.lock);
+    pthread_mutex_unlock(&call.lock);
+    pthread_mutex_destroy(&call.lock);
+    pthread_cond_destroy(&call.wake);
+}
+
+/* ---- what the services ask ----------------------------------------------------------------------------------- */
+
+struct submission {
+    struct engine *engine;
+    struct launch *launch;
+    struct execution_watch *watch;
+    char id[UUID_SIZE];
+    char *user_id, *parent_id, *input, *context;
+    size_t input_len;
+    int64_t priority;
+};
+
+static void submit_on_loop(void *arg)
+{
+    struct submission *s = arg;
+    struct run *run = run_new(s->engine, s->id, s->launch);
+    atomic_fetch_sub(&s->engine->n_live, 1); /* counted by engine_submit already */
+    launch_unref(s->launch);
+    run->user_id = s->user_id;
+    run->parent_id = s->parent_id;
+    run->input = s->input;
+    run->input_len = s->input_len;
+    run->context = s->context;
+    run->priority = s->priority;
+    run->created_at = clock_wall_us();
+    if (s->watch != NULL)
+        run_watch(run, s->watch);
+    free(s);
+    run_insert(run);
+    run_admit(run);
+}
+
+static int engine_submit(void *arg, const struct execution_order *order, struct execution_watch *watch, struct error *err)
+{
+    struct engine *engine = arg;
+    if (atomic_load(&engine->draining))
+        return error_set(err, E_UNAVAILABLE, "the daemon is stopping");
+    if (atomic_fetch_add(&engine->n_live, 1) >= engine->live_max) {
+        atomic_fetch_sub(&engine->n_live, 1);
+        return error_set(err, E_UNAVAILABLE, "%ld executions are waiting or running: [executions] live", (long)engine->live_max);
+    }
+    struct submission *s = xcalloc(1, sizeof(*s));
+    s->engine = engine;
+    s->launch = launch_ref(order->launch);
+    s->watch = watch;
+    memcpy(s->id, order->id, UUID_SIZE);
+    s->user_id = xstrdup(order->user_id);
+    s->parent_id = order->parent_id != NULL ? xstrdup(order->parent_id) : NULL;
+    s->input = xstrndup(order->input, order->input_len);
+    s->input_len = order->input_len;
+    s->context = xstrdup(order->context != NULL ? order->context : "{}");
+    s->priority = order->priority;
+    loop_post(engine->loop, submit_on_loop, s);
+    return 0;
+}
+
+struct lookup {
+    struct engine *engine;
+    const char *id;
+    struct execution_watch *watch;
+    int found;
+};
+
+static void watch_on_loop(void *arg)
+{
+    struct lookup *l = arg;
+    struct run *run = run_find(l->engine, l->id);
+    l->found = run != NULL;
+    if (run != NULL)
+        run_watch(run, l->watch);
+}
+
+static int engine_watch(void *arg, const char *id, struct execution_watch *watch)
+{
+    struct lookup l = {arg, id, watch, 0};
+    watch->place_ = NULL;
+    engine_call(arg, watch_on_loop, &l);
+    return l.found;
+}
+
+static void unwatch_on_loop(void *arg)
+{
+    struct lookup *l = arg;
+    struct execution_watch *watch = l->watch;
+    struct run *run = run_find(l->engine, watch->id_);
+    if (run == NULL)
+        return; /* it has ended: no callback is left */
+    for (struct execution_watch **p = &run->watchers; *p != NULL; p = &(*p)->next_) {
+        if (*p != watch)
+            continue;
+        *p = watch->next_;
+        if (watch->next_ != NULL)
+            watch->next_->place_ = p;
+        return;
+    }
+}
+
+static void engine_unwatch(void *arg, struct execution_watch *watch)
+{
+    struct lookup l = {.engine = arg, .watch = watch};
+    engine_call(arg, unwatch_on_loop, &l);
+}
+
+static void cancel_on_loop(void *arg)
+{
+    struct lookup *l = arg;
+    struct run *run = run_find(l->engine, l->id);
+    l->found = run != NULL;
+    if (run != NULL)
+        run_cancel(run);
+}
+
+static int engine_cancel(void *arg, const char *id)
+{
+    struct lookup l = {.engine = arg, .id = id};
+    engine_call(arg, cancel_on_loop, &l);
+    return l.found;
+}
+
+struct figures {
+    struct engine *engine;
+    json_t *result;
+};
+
+static void stats_on_loop(void *arg)
+{
+    struct figures *f = arg;
+    struct engine *engine = f->engine;
+    f->result = json_pack("{sIsIsI}", "running", (json_int_t)engine->n_running, "pending",
+                          (json_int_t)(HASH_COUNT(engine->runs) - (unsigned)engine->n_running), "executors",
+                          (json_int_t)executors_alive(engine->parts.executors));
+}
+
+static json_t *engine_stats(void *arg)
+{
+    struct figures f = {.engine = arg};
+    engine_call(arg, stats_on_loop, &f);
+    return f.result;
+}
+
+const struct engine_ops engine_ops = {
+    .submit = engine_submit, .watch = engine_watch, .unwatch = engine_unwatch, .cancel = engine_cancel,
+    .describe = engine_describe, .stats = engine_stats,
+};
+
+/* ---- rehearsals -------------------------------------------------------------------------------------------------- */
+
+struct rehearsal {
+    struct execution_watch watch; /* first: cast back */
+    struct engine *engine;
+    struct launch *launch;
+    const char *input;
+    const json_t *replies;
+    void (*on_event)(void *arg, const char *type, const char *data, size_t len);
+    void *arg;
+    struct execution_outcome *outcome;
+    pthread_mutex_t lock;
+    pthread_cond_t wake;
+    bool done;
+};
+
+static char *copy_or_null(const char *s)
+{
+    return s != NULL ? xstrdup(s) : NULL;
+}
+
+static void rehearsal_ended(struct execution_watch *watch, const struct execution_outcome *outcome)
+{
+    struct rehearsal *r = (struct rehearsal *)watch;
+    *r->outcome = *outcome;
+    r->outcome->status = xstrdup(outcome->status);
+    r->outcome->output = copy_or_null(outcome->output);
+    r->outcome->error = copy_or_null(outcome->error);
+    r->outcome->usage = copy_or_null(outcome->usage);
+    pthread_mutex_lock(&r->lock);
+    r->done = true;
+    pthread_cond_signal(&r->wake);
+    pthread_mutex_unlock(&r->lock);
+}
+
+void engine_outcome_free(struct execution_outcome *outcome)
+{
+    free((char *)outcome->status);
+    free((char *)outcome->output);
+    free((char *)outcome->error);
+    free((char *)outcome->usage);
+}
+
+static void rehearsal_begin(void *arg)
+{
+    struct rehearsal *r = arg;
+    char id[UUID_SIZE];
+    struct run *run = run_new(r->engine, uuid_make(id), r->launch);
+    run->ephemeral = true;
+    run->rehearsal = r->replies != NULL ? json_deep_copy(r->replies) : json_object();
+    run->user_id = xstrdup("");
+    run->context = xstrdup("{}");
+    run->input = xstrdup(r->input);
+    run->input_len = strlen(r->input);
+    run->on_event = r->on_event;
+    run->on_event_arg = r->arg;
+    run_watch(run, &r->watch);
+    run_insert(run);
+    run_admit(run);
+}
+
+int engine_rehearse(struct engine *engine, struct launch *launch, const char *input, const json_t *replies,
+                    void (*on_event)(void *arg, const char *type, const char *data, size_t len), void *arg,
+                    struct execution_outcome *outcome_r, struct error *err)
+{
+    (void)err;
+    struct rehearsal r = {
+        .watch = {.ended = rehearsal_ended}, .engine = engine, .launch = launch, .input = input, .replies = replies,
+        .on_event = on_event, .arg = arg, .outcome = outcome_r,
+        .lock = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER,
+    };
+    loop_post(engine->loop, rehearsal_begin, &r);
+    pthread_mutex_lock(&r.lock);
+    while (!r.done)
+        pthread_cond_wait(&r.wake, &r.lock);
+    pthread_mutex_unlock(&r.lock);
+    return 0;
+}
+
+/* ---- life ------------------------------------------------------------------------------------------------------------ */
+
+/* An executor costs one descriptor. */
+static void limit_by_descriptors(struct engine *engine)
+{
+    struct rlimit limit;
+    getrlimit(RLIMIT_NOFILE, &limit);
+    int64_t possible = (int64_t)limit.rlim_cur - DESCRIPTORS_KEPT;
+    if (engine->running_max <= possible)
+        return;
+    log_warn("engine.descriptors", "[executions] running = %ld needs that many descriptors, there are %ld: at most %ld run at a time (raise LimitNOFILE)",
+             (long)engine->running_max, (long)limit.rlim_cur, (long)(possible > 1 ? possible : 1));
+    engine->running_max = possible > 1 ? possible : 1;
+}
+
+static void parse_secret(const char *hex, uint8_t out[32])
+{
+    for (int i = 0; i < 32; i++) {
+        unsigned byte = 0;
+        sscanf(hex + (size_t)i * 2, "%2x", &byte);
+        out[i] = (uint8_t)byte;
+    }
+}
+
+/* The secret that executions' seeds derive from, and the name under which we hold leases. */
+static int engine_identity(struct engine *engine, struct error *err)
+{
+    uint8_t fresh[32];
+    char hex[65], boot[UUID_SIZE];
+    hash_random(fresh, sizeof(fresh));
+    memcpy(engine->secret, fresh, sizeof(fresh));
+    snprintf(engine->owner, sizeof(engine->owner), "local/%s", uuid_make(boot));
+    if (engine->parts.storage == NULL)
+        return 0;
+    hash_hex(fresh, sizeof(fresh), hex);
+    if (store_instance_put(engine->parts.storage, "seed_secret", hex, err) < 0)
+        return -1;
+    autofree char *kept = store_instance_get(engine->parts.storage, "seed_secret", err);
+    if (kept == NULL || strlen(kept) != 64)
+        return kept == NULL ? -1 : error_set(err, E_STORAGE_FAILED, "instance.seed_secret is damaged");
+    parse_secret(kept, engine->secret);
+    return 0;
+}
+
+struct engine *engine_new(const struct engine_parts *parts, struct error *err)
+{
+    struct engine *engine = xcalloc(1, sizeof(*engine));
+    struct config *c = parts->config;
+    engine->parts = *parts;
+    engine->running_max = config_int(c, "executions", NULL, "running");
+    engine->live_max = config_int(c, "executions", NULL, "live");
+    engine->attempts_max = config_int(c, "executions", NULL, "attempts");
+    engine->depth_max = config_int(c, "executions", NULL, "depth");
+    engine->grace_us = config_int(c, "executions", NULL, "grace");
+    engine->drain_us = config_int(c, "executions", NULL, "drain");
+    engine->lease_us = config_int(c, "executions", NULL, "lease");
+    engine->waiting_end = &engine->waiting;
+    pthread_mutex_init(&engine->queue_lock, NULL);
+    pthread_cond_init(&engine->queue_wake, NULL);
+    engine->providers = xcalloc(parts->n_models + 1, sizeof(*engine->providers));
+    for (size_t i = 0; i < parts->n_models; i++) {
+        engine->providers[i].model = parts->models[i];
+        engine->providers[i].line_end = &engine->providers[i].line;
+    }
+    limit_by_descriptors(engine);
+    curl_global_init(CURL_GLOBAL_DEFAULT);
+    engine->loop = loop_new(err);
+    if (engine->loop == NULL || (engine->guard = guard_new(c, err)) == NULL || engine_identity(engine, err) < 0 ||
+        (engine->model_fetcher = fetcher_new(engine->loop, err)) == NULL ||
+        (engine->skill_fetcher = fetcher_new(engine->loop, err)) == NULL ||
+        executors_attach(parts->executors, engine->loop, err) < 0) {
+        engine_free(engine);
+        return NULL;
+    }
+    return engine;
+}
+
+static void *engine_main(void *arg)
+{
+    struct engine *engine = arg;
+    prctl(PR_SET_NAME, "c9d-engine");
+    loop_run(engine->loop);
+    return NULL;
+}
+
+int engine_start(struct engine *engine, struct error *err)
+{
+    sigset_t all, before;
+    engine->pool = work_pool_new("c9d-engine-io", POOL_THREADS, err);
+    if (engine->pool == NULL)
+        return -1;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    engine->started = true; /* before the thread: its first turn may compare */
+    int failed = pthread_create(&engine->thread, NULL, engine_main, engine);
+    if (failed != 0) {
+        engine->started = false;
+        failed = error_set(err, E_INTERNAL, "cannot start the engine's thread");
+    } else if (engine->parts.queue != NULL) {
+        failed = engine_queue_start(engine, err);
+    }
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return failed == 0 ? 0 : -1;
+}
+
+/* What still runs is left as it is in the store: after the next start its lease is void and it goes on. */
+static void abandon_all(void *arg)
+{
+    struct engine *engine = arg;
+    size_t left = 0;
+    struct run *run, *tmp;
+    HASH_ITER(hh, engine->runs, run, tmp) {
+        left++;
+        run->watchers = NULL;
+        run->dropped = true;
+        broker_abort(run);
+    }
+    if (left > 0)
+        log_info("engine.abandoned", "%zu executions go on after the next start", left);
+}
+
+void engine_stop(struct engine *engine)
+{
+    atomic_store(&engine->draining, true);
+    int64_t until = clock_monotonic_us() + engine->drain_us;
+    while (atomic_load(&engine->n_live) > 0 && clock_monotonic_us() < until)
+        usleep(10000);
+    if (!engine->started)
+        return;
+    engine_call(engine, abandon_all, engine);
+    if (engine->parts.queue != NULL)
+        engine_queue_stop(engine);
+    work_pool_free(engine->pool);
+    engine->pool = NULL;
+    loop_stop(engine->loop);
+    pthread_join(engine->thread, NULL);
+    engine->started = false;
+}
+
+void engine_free(struct engine *engine)
+{
+    if (engine == NULL)
+        return;
+    struct run *run, *tmp;
+    HASH_ITER(hh, engine->runs, run, tmp) {
+        run->executor = NULL;
+        free(move_ptr(&run->flying));
+        run_free(run);
+    }
+    executors_free(engine->parts.executors);
+    fetcher_free(engine->model_fetcher);
+    fetcher_free(engine->skill_fetcher);
+    guard_free(engine->guard);
+    if (engine->loop != NULL)
+        loop_free(engine->loop);
+    pthread_mutex_destroy(&engine->queue_lock);
+    pthread_cond_destroy(&engine->queue_wake);
+    free(engine->providers);
+    free(engine);
+}

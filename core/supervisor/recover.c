@@ -1,0 +1,293 @@
+/* Taking executions up again: claimed from the queue, or interrupted here. The store is read on pool threads; the
+ * queue has a thread of its own, since its plugin may block. */
+#include <poll.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "service/execution.h"
+#include "supervisor/engine-private.h"
+
+enum {
+    CLAIM_MAX = 256,
+    CLAIM_EVERY_MS = 1000,
+    RETRY_US = 1000000 /* when the store cannot be read */
+};
+
+/* What a pool thread reads for a run. */
+struct loading {
+    struct run *run; /* stays while run->loading is set */
+    struct engine *engine;
+    char id[UUID_SIZE];
+    struct loop_timer timer;
+    struct execution_job job;
+    struct launch *launch;
+    struct replay *replays;
+    size_t n_replays, cap_replays;
+    struct execution_usage usage;
+    int64_t seq, notice;
+    bool found;
+    struct error err;        /* the store: try again */
+    struct error launch_err; /* the agent or version: the execution fails */
+};
+
+static unsigned kind_by_name(const char *name)
+{
+    for (unsigned kind = 1; kind < WIRE_KIND_COUNT_; kind++)
+        if (strcmp(wire_kind_name(kind), name) == 0)
+            return kind;
+    return 0;
+}
+
+static void journal_row(void *arg, const struct journal_row *row)
+{
+    struct loading *l = arg;
+    if (l->n_replays == l->cap_replays) {
+        l->cap_replays = l->cap_replays > 0 ? l->cap_replays * 2 : 16;
+        l->replays = xrealloc(l->replays, l->cap_replays * sizeof(*l->replays));
+    }
+    struct replay *r = &l->replays[l->n_replays++];
+    *r = (struct replay){.seq = row->seq, .kind = kind_by_name(row->kind), .is_error = row->is_error,
+                         .answer = xstrndup(row->answer, row->answer_len), .answer_len = row->answer_len};
+    snprintf(r->digest, sizeof(r->digest), "%s", row->request_sha256);
+    l->usage.api_calls += row->api_calls;
+    l->usage.tokens += row->tokens;
+    l->usage.cost_microcents += row->cost_microcents;
+}
+
+static void loading_free(struct loading *l)
+{
+    for (size_t i = 0; i < l->n_replays; i++)
+        free(l->replays[i].answer);
+    free(l->replays);
+    launch_unref(l->launch);
+    execution_job_free(&l->job);
+    error_clear(&l->err);
+    error_clear(&l->launch_err);
+    free(l);
+}
+
+static void loaded(void *arg);
+
+/* On a pool thread. */
+static void load(void *arg)
+{
+    struct loading *l = arg;
+    struct storage *storage = l->engine->parts.storage;
+    int got = store_execution_job(storage, l->id, &l->job, &l->err);
+    l->found = got == 0;
+    if (l->found && store_execution_progress(storage, l->id, &l->seq, &l->notice, &l->err) == 0 &&
+        store_journal_read(storage, l->id, journal_row, l, &l->err) == 0)
+        execution_launch(l->engine->parts.service, l->job.agent_id, l->job.agent_version, &l->launch, &l->launch_err);
+    loop_post(l->engine->loop, loaded, l);
+}
+
+static void load_timer_fire(struct loop_timer *timer)
+{
+    struct loading *l = timer->arg;
+    work_submit(l->engine->pool, load, l);
+}
+
+void run_load(struct run *run, int64_t after_us)
+{
+    struct loading *l = xcalloc(1, sizeof(*l));
+    l->run = run;
+    l->engine = run->engine;
+    memcpy(l->id, run->id, UUID_SIZE);
+    l->timer = (struct loop_timer){.fn = load_timer_fire, .arg = l};
+    run->loading = true;
+    if (after_us > 0)
+        loop_timer_set(run->engine->loop, &l->timer, after_us);
+    else
+        work_submit(run->engine->pool, load, l);
+}
+
+/* Puts what was read into the run, as if it had just been admitted. */
+static void run_restore(struct run *run, struct loading *l)
+{
+    run->interrupted = run->started = run->asked = false;
+    run->end = RUN_GOES_ON;
+    free(run->output);
+    free(run->error);
+    free(run->error_message);
+    run->output = run->error = run->error_message = NULL;
+    if (run->launch == NULL)
+        run->launch = move_ptr(&l->launch);
+    free(run->user_id);
+    free(run->parent_id);
+    free(run->context);
+    free(run->input);
+    run->user_id = move_ptr(&l->job.triggered_by);
+    run->parent_id = move_ptr(&l->job.parent_id);
+    run->context = move_ptr(&l->job.context);
+    run->input = l->job.input != NULL ? move_ptr(&l->job.input) : xstrdup("null");
+    run->input_len = strlen(run->input);
+    run->created_at = l->job.created_at;
+    run->started_at = l->job.started_at;
+    run->priority = l->job.priority;
+    int64_t attempt = run->lost ? run->attempt + 1 : run->attempt;
+    run->attempt = attempt > l->job.attempt ? attempt : l->job.attempt;
+    run->lost = false;
+    run->durable = true;
+    run->cancelling = l->job.cancel_requested;
+    run->seq = l->seq;
+    run->notice = run->last_request = 0;
+    run->notice_stored = (uint64_t)l->notice;
+    run->n_pending = 0;
+    run->log_bytes = run->log_count = run->emit_count = 0;
+    for (size_t i = 0; i < run->n_replays; i++)
+        free(run->replays[i].answer);
+    free(run->replays);
+    run->replays = move_ptr(&l->replays);
+    run->n_replays = l->n_replays;
+    run->next_replay = l->n_replays = 0;
+    run->usage.api_calls = l->usage.api_calls;
+    run->usage.tokens = l->usage.tokens;
+    run->usage.cost_microcents = l->usage.cost_microcents;
+    error_auto err = ERROR_INIT;
+    jx_auto *context = run->context != NULL ? jx_decode(run->context, strlen(run->context), "context", &err) : NULL;
+    run->depth = (unsigned)jx_int(context, "depth", 0);
+}
+
+static void run_gone(struct run *run)
+{
+    run->watchers = NULL;
+    run_free(run);
+}
+
+static void loaded(void *arg)
+{
+    struct loading *l = arg;
+    struct run *run = l->run;
+    struct engine *engine = l->engine;
+    run->loading = false;
+    if (l->err.code != E_NONE) {
+        log_error("execution.load", "execution %s: %s; trying again", run->id, l->err.message);
+        run_load(run, RETRY_US);
+    } else if (!l->found || (strcmp(l->job.status, "pending") != 0 && strcmp(l->job.status, "running") != 0)) {
+        run_gone(run); /* it has ended, or its agent was deleted */
+    } else {
+        error_auto err = ERROR_INIT;
+        run_restore(run, l);
+        if (run->launch == NULL) {
+            /* Its row can only be ended by naming the agent, which the row knows. */
+            error_move(&err, &l->launch_err);
+            struct launch *none = xcalloc(1, sizeof(*none));
+            none->refs = 1;
+            snprintf(none->agent_id, sizeof(none->agent_id), "%s", l->job.agent_id);
+            run->launch = none;
+            run_fail(run, &err, NULL);
+        } else if (run->cancelling) {
+            error_set(&err, E_CANCELLED, "the execution was cancelled");
+            run_fail(run, &err, NULL);
+        } else if (run->attempt > engine->attempts_max) {
+            error_set(&err, E_EXECUTION_FAILED, "it was started %ld times and never came to an end: [executions] attempts", (long)(run->attempt - 1));
+            error_detail(&err, "attempts", json_integer(run->attempt - 1));
+            run_fail(run, &err, NULL);
+        } else {
+            log_info("execution.resumed", "execution %s: attempt %ld, %zu effects in its journal", run->id, (long)run->attempt, run->n_replays);
+            run_admit(run);
+        }
+    }
+    loading_free(l);
+}
+
+void engine_adopt(struct engine *engine, const char *id)
+{
+    if (run_find(engine, id) == NULL)
+        run_load(run_new(engine, id, NULL), 0);
+}
+
+/* ---- the queue's thread ----------------------------------------------------------------------------------- */
+
+struct claimed {
+    struct engine *engine;
+    char id[UUID_SIZE];
+};
+
+static void claimed_adopt(void *arg)
+{
+    struct claimed *c = arg;
+    engine_adopt(c->engine, c->id);
+    free(c);
+}
+
+/* Claims until there is no more or we are full. */
+static void queue_claim_all(struct engine *engine)
+{
+    struct c9d_job *jobs = xcalloc(CLAIM_MAX, sizeof(*jobs));
+    for (;;) {
+        error_auto err = ERROR_INIT;
+        int64_t room = engine->live_max - atomic_load(&engine->n_live);
+        if (room <= 0 || atomic_load(&engine->draining))
+            break;
+        size_t want = room < CLAIM_MAX ? (size_t)room : CLAIM_MAX;
+        int n = queue_claim(engine->parts.queue, engine->owner, engine->lease_us, want, jobs, &err);
+        if (n < 0)
+            log_error("queue.claim", "%s", err.message);
+        for (int i = 0; i < n; i++) {
+            struct claimed *c = xcalloc(1, sizeof(*c));
+            c->engine = engine;
+            memcpy(c->id, jobs[i].id, UUID_SIZE);
+            loop_post(engine->loop, claimed_adopt, c);
+        }
+        if (n < (int)want)
+            break;
+    }
+    free(jobs);
+}
+
+static bool queue_wait(struct engine *engine)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += CLAIM_EVERY_MS / 1000;
+    pthread_mutex_lock(&engine->queue_lock);
+    while (!engine->queue_stop && !engine->queue_kicked &&
+           pthread_cond_timedwait(&engine->queue_wake, &engine->queue_lock, &until) == 0)
+        continue;
+    engine->queue_kicked = false;
+    bool stop = engine->queue_stop;
+    pthread_mutex_unlock(&engine->queue_lock);
+    return !stop;
+}
+
+static void *queue_main(void *arg)
+{
+    struct engine *engine = arg;
+    int64_t renewed = clock_monotonic_us();
+    do {
+        queue_claim_all(engine);
+        if (clock_monotonic_us() - renewed > engine->lease_us / 3) {
+            error_auto err = ERROR_INIT;
+            renewed = clock_monotonic_us();
+            if (queue_renew(engine->parts.queue, engine->owner, engine->lease_us, &err) < 0)
+                log_error("queue.renew", "%s", err.message);
+        }
+    } while (queue_wait(engine));
+    return NULL;
+}
+
+void engine_queue_kick(struct engine *engine)
+{
+    pthread_mutex_lock(&engine->queue_lock);
+    engine->queue_kicked = true;
+    pthread_cond_signal(&engine->queue_wake);
+    pthread_mutex_unlock(&engine->queue_lock);
+}
+
+int engine_queue_start(struct engine *engine, struct error *err)
+{
+    if (pthread_create(&engine->queue_thread, NULL, queue_main, engine) == 0)
+        return 0;
+    return error_set(err, E_INTERNAL, "cannot start the queue's thread");
+}
+
+void engine_queue_stop(struct engine *engine)
+{
+    pthread_mutex_lock(&engine->queue_lock);
+    engine->queue_stop = true;
+    pthread_cond_signal(&engine->queue_wake);
+    pthread_mutex_unlock(&engine->queue_lock);
+    pthread_join(engine->queue_thread, NULL);
+}
