@@ -1,0 +1,72 @@
+/* What each executor does after the fork, before it says READY. Every step is paid for each execution:
+ * tests/bench/sandbox_spawn.c shows the cost. */
+#include "sandbox/lockdown.h"
+
+#include <errno.h>
+#include <linux/capability.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "wire/wire.h"
+
+static int layer_descriptors(struct lockdown *lockdown)
+{
+    if (lockdown->socket != WIRE_FD && dup2(lockdown->socket, WIRE_FD) < 0)
+        return -1;
+    lockdown->socket = WIRE_FD;
+    return close_range(0, WIRE_FD - 1, 0) < 0 || close_range(WIRE_FD + 1, ~0u, 0) < 0 ? -1 : 0;
+}
+
+static int layer_session(struct lockdown *lockdown)
+{
+    (void)lockdown;
+    return setsid() < 0 ? -1 : 0;
+}
+
+/* The pid is unique among the living, and so the uid; raw, since glibc's would look for threads. */
+static int layer_uid(struct lockdown *lockdown)
+{
+    if (!lockdown->uid_range)
+        return 0;
+    long uid = syscall(SYS_getpid);
+    return (int)syscall(SYS_setresuid, uid, uid, uid);
+}
+
+static int layer_capabilities(struct lockdown *lockdown)
+{
+    (void)lockdown;
+    struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+    struct __user_cap_data_struct data[2] = {0};
+    return (int)syscall(SYS_capset, &header, data);
+}
+
+/* After the change of uid, which would forget it. */
+static int layer_parent(struct lockdown *lockdown)
+{
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
+        return -1;
+    if (getppid() == lockdown->zygote)
+        return 0;
+    errno = ESRCH; /* it died before this held */
+    return -1;
+}
+
+static int layer_limits(struct lockdown *lockdown)
+{
+    static const struct rlimit none = {0, 0};
+    (void)lockdown;
+    return setrlimit(RLIMIT_NOFILE, &none) < 0 || setrlimit(RLIMIT_NPROC, &none) < 0 ? -1 : 0;
+}
+
+const struct lockdown_layer lockdown_executor[] = {
+    {"descriptors", layer_descriptors, true, "the socket is the only one"},
+    {"session", layer_session, true, "no terminal, no group to signal"},
+    {"own user", layer_uid, true, "neighbours have other uids, where a range is mapped"},
+    {"capabilities", layer_capabilities, true, "none"},
+    {"parent death", layer_parent, true, "nothing outlives the zygote"},
+    {"process limits", layer_limits, true, "no further descriptor, no further process"},
+};
+const size_t lockdown_executor_count = countof(lockdown_executor);

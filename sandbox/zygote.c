@@ -1,0 +1,242 @@
+/* The zygote. Two processes: the one that the supervisor started enters the namespaces, forks the zygote
+ * proper into them (as pid 1, which reaps what it forked), and waits for it. Each ends with its parent. */
+#include "sandbox/zygote.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "sandbox/children.h"
+#include "sandbox/executor.h"
+#include "sandbox/vm.h"
+
+enum { CONTROL_FD = WIRE_FD };
+
+struct zygote {
+    struct lockdown lockdown;
+    struct lua_State *L;
+    struct buf report;
+    bool strict;
+    int signals;                   /* signalfd of SIGCHLD */
+    char text[WIRE_CTL_TEXT_MAX];  /* of the packet received last */
+};
+
+/* ---- start ---------------------------------------------------------------------------------------------- */
+
+static int zygote_down(const char *what)
+{
+    char text[256];
+    snprintf(text, sizeof(text), "%s: %s", what, strerror(errno));
+    struct wire_control down = {.type = WIRE_CTL_DOWN};
+    (void)wire_control_send(CONTROL_FD, &down, text, -1); /* when nobody hears it, the exit says it */
+    return 1;
+}
+
+/* NULL, or what is missing that may not be, with errno. */
+static const char *zygote_lock_down(struct zygote *z, const struct lockdown_layer *rows, size_t n)
+{
+    const char *missing = lockdown_apply(rows, n, &z->lockdown, &z->report);
+    return z->strict ? missing : NULL;
+}
+
+static int zygote_receive_setup(struct zygote *z, uint64_t *memory_max_r)
+{
+    struct wire_control setup;
+    int fd = -1;
+    int rc = wire_control_receive(CONTROL_FD, &setup, z->text, &fd);
+    if (fd >= 0)
+        close(fd);
+    if (rc == 1 && setup.type != WIRE_CTL_SETUP) {
+        errno = EPROTO;
+        rc = -1;
+    }
+    if (rc == 0)
+        errno = ECONNRESET;
+    if (rc != 1)
+        return -1;
+    z->strict = (setup.flags & WIRE_SETUP_STRICT) != 0;
+    *memory_max_r = setup.memory_max;
+    return 0;
+}
+
+/* In the process of the supervisor: its status is the zygote's. It has nothing open to keep alive. */
+static int zygote_guard(pid_t pid)
+{
+    int status = 0;
+    if (close_range(0, ~0u, 0) < 0)
+        return 1;
+    while (waitpid(pid, &status, 0) < 0)
+        if (errno != EINTR)
+            return 1;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+}
+
+/* The signal mask is what executors inherit as well. */
+static int zygote_signals(struct zygote *z)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGCHLD);
+    if (sigprocmask(SIG_SETMASK, &set, NULL) < 0)
+        return -1;
+    z->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    return z->signals < 0 ? -1 : 0;
+}
+
+/* Everything between the fork into the namespaces and UP. NULL, or what failed, with errno. */
+static const char *zygote_prepare(struct zygote *z, uint64_t memory_max)
+{
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
+        return "parent death signal";
+    if (zygote_signals(z) < 0 || executor_prepare() < 0)
+        return "signals";
+    if (children_set_up() < 0)
+        return "table of executors";
+    if (arena_map(memory_max) < 0)
+        return "memory for executors";
+    errno = ENOMEM;
+    z->L = vm_new();
+    if (z->L == NULL)
+        return "Lua state (the reason is on standard error)";
+    z->lockdown.zygote = getpid();
+    const char *missing = zygote_lock_down(z, lockdown_zygote, lockdown_zygote_count);
+    if (missing == NULL && close_range(0, CONTROL_FD - 1, 0) < 0)
+        return "standard descriptors";
+    return missing;
+}
+
+static int zygote_up(struct zygote *z)
+{
+    struct wire_control up = {.type = WIRE_CTL_UP};
+    buf_auto text = BUF_INIT;
+    buf_printf(&text, "[%s]", z->report.data);
+    buf_free(&z->report);
+    return wire_control_send(CONTROL_FD, &up, text.data, -1);
+}
+
+/* ---- executors -------------------------------------------------------------------------------------------- */
+
+static int spawned_send(uint64_t cookie, int failure, pid_t pid, int fd)
+{
+    struct wire_control spawned = {.type = WIRE_CTL_SPAWNED, .cookie = cookie, .status = failure,
+                                   .pid = (uint32_t)pid};
+    return wire_control_send(CONTROL_FD, &spawned, NULL, fd);
+}
+
+static int zygote_spawn(struct zygote *z, uint64_t cookie)
+{
+    int pair[2];
+    if (children_full() || children_pid(cookie) != 0)
+        return spawned_send(cookie, children_full() ? EAGAIN : EEXIST, 0, -1);
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+        return spawned_send(cookie, errno, 0, -1);
+    autofd int engine = pair[0], executor = pair[1];
+    pid_t pid = _Fork(); /* no threads, so no handlers and locks to care for */
+    if (pid == 0)
+        executor_main(executor, &z->lockdown, z->L);
+    if (pid < 0)
+        return spawned_send(cookie, errno, 0, -1);
+    children_add(cookie, pid);
+    return spawned_send(cookie, 0, pid, engine);
+}
+
+static int zygote_kill(uint64_t cookie)
+{
+    pid_t pid = children_pid(cookie);
+    /* It cannot have been reaped and its pid given away: only this process reaps, and then forgets it. */
+    return pid == 0 ? 0 : kill(pid, SIGKILL);
+}
+
+static uint64_t us_of(struct timeval t)
+{
+    return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_usec;
+}
+
+static int zygote_reap(struct zygote *z)
+{
+    struct signalfd_siginfo info;
+    if (read(z->signals, &info, sizeof(info)) < 0 && errno != EAGAIN)
+        return -1;
+    struct wire_control exited = {.type = WIRE_CTL_EXITED};
+    struct rusage usage;
+    pid_t pid;
+    while ((pid = wait4(-1, &exited.status, WNOHANG, &usage)) > 0) {
+        if (!children_remove(pid, &exited.cookie))
+            continue; /* pid 1 inherits orphans; an executor cannot fork, so none is known */
+        exited.pid = (uint32_t)pid;
+        exited.user_us = us_of(usage.ru_utime);
+        exited.system_us = us_of(usage.ru_stime);
+        exited.maxrss = (uint64_t)usage.ru_maxrss * 1024;
+        if (wire_control_send(CONTROL_FD, &exited, NULL, -1) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* 1: served; 0: the supervisor is gone; -1: the conversation is broken. */
+static int zygote_serve(struct zygote *z)
+{
+    struct wire_control control;
+    int fd = -1, rc = wire_control_receive(CONTROL_FD, &control, z->text, &fd);
+    if (fd >= 0)
+        close(fd);
+    if (rc <= 0)
+        return rc;
+    switch (control.type) {
+    case WIRE_CTL_SPAWN:
+        return zygote_spawn(z, control.cookie) < 0 ? -1 : 1;
+    case WIRE_CTL_KILL:
+        return zygote_kill(control.cookie) < 0 ? -1 : 1;
+    default:
+        errno = EPROTO;
+        return -1;
+    }
+}
+
+static int zygote_loop(struct zygote *z)
+{
+    struct pollfd fds[] = {{CONTROL_FD, POLLIN, 0}, {z->signals, POLLIN, 0}};
+    for (;;) {
+        if (poll(fds, countof(fds), -1) < 0 && errno != EINTR)
+            return zygote_down("poll");
+        if (fds[1].revents != 0 && zygote_reap(z) < 0)
+            return zygote_down("reaping");
+        int rc = fds[0].revents != 0 ? zygote_serve(z) : 1;
+        if (rc < 0)
+            return zygote_down("control socket");
+        if (rc == 0)
+            return 0;
+    }
+}
+
+int zygote_main(void)
+{
+    static struct zygote z;
+    uint64_t memory_max;
+    const char *failed = NULL;
+    if (zygote_receive_setup(&z, &memory_max) < 0)
+        return zygote_down("SETUP");
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
+        return zygote_down("parent death signal");
+    failed = zygote_lock_down(&z, lockdown_namespaces, lockdown_namespace_count);
+    if (failed != NULL)
+        return zygote_down(failed);
+    pid_t pid = z.lockdown.pid ? fork() : 0;
+    if (pid < 0)
+        return zygote_down("fork into the pid namespace");
+    if (pid > 0)
+        return zygote_guard(pid);
+    failed = zygote_prepare(&z, memory_max);
+    if (failed != NULL)
+        return zygote_down(failed);
+    if (zygote_up(&z) < 0)
+        return zygote_down("UP");
+    return zygote_loop(&z);
+}
