@@ -55,7 +55,7 @@ static void put_digits(char *out, int n, int64_t value)
         out[i] = (char)('0' + value % 10);
 }
 
-#define YEAR_0001_US (INT64_C(-62135596800) * CLOCK_SECOND)
+#define YEAR_0001_US     (INT64_C(-62135596800) * CLOCK_SECOND)
 #define YEAR_9999_END_US (INT64_C(253402300800) * CLOCK_SECOND - 1)
 
 char *clock_format_rfc3339(int64_t us, char out[CLOCK_RFC3339_SIZE])

@@ -53,7 +53,7 @@ struct config {
 /* Grows a vector by one zeroed row and returns the row. */
 #define config_grow(rows, n)                                                                       \
     ({                                                                                             \
-        if (((n) & ((n) - 1)) == 0)                                                                \
+        if (((n) & ((n)-1)) == 0)                                                                  \
             (rows) = xrealloc((rows), ((n) > 0 ? 2 * (n) : 1) * sizeof(*(rows)));                  \
         memset(&(rows)[n], 0, sizeof(*(rows)));                                                    \
         &(rows)[(n)++];                                                                            \

@@ -83,8 +83,9 @@ static void section_begin(struct reading *r, const char *text, size_t len)
         instance++;
     if (len > CONFIG_SECTION_MAX || !name_valid(name, (size_t)(gap - name), "_-") ||
         (instance < end && !name_valid(instance, (size_t)(end - instance), "_-."))) {
-        reading_fail(r, "'[%.*s]' is not a section: write [name] or [name instance], letters, "
-                        "digits, '_' and '-', at most %d bytes",
+        reading_fail(r,
+                     "'[%.*s]' is not a section: write [name] or [name instance], letters, "
+                     "digits, '_' and '-', at most %d bytes",
                      len > 60 ? 60 : (int)len, text, CONFIG_SECTION_MAX);
         return;
     }

@@ -42,11 +42,10 @@ struct unit {
     int64_t factor;
 };
 /* The largest first. */
-static const struct unit sizes[] = {
-    {"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}, {"", 1}};
-static const struct unit durations[] = {
-    {"d", 86400 * CLOCK_SECOND}, {"h", 3600 * CLOCK_SECOND}, {"m", 60 * CLOCK_SECOND},
-    {"s", CLOCK_SECOND},         {"ms", CLOCK_SECOND / 1000}, {"µs", 1}};
+static const struct unit sizes[] = {{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}, {"", 1}};
+static const struct unit durations[] = {{"d", 86400 * CLOCK_SECOND}, {"h", 3600 * CLOCK_SECOND},
+                                        {"m", 60 * CLOCK_SECOND},    {"s", CLOCK_SECOND},
+                                        {"ms", CLOCK_SECOND / 1000}, {"µs", 1}};
 static const struct unit numbers[] = {{"", 1}};
 
 static int parse_size(const char *text, int64_t *number_r)

@@ -10,7 +10,7 @@
 
 static const struct error_row rows[E_COUNT_] = {
     [E_NONE] = {"None", 200, false, "No error.", "Nothing to do."},
-#define ERROR(id, name, status, retryable, meaning, action) \
+#define ERROR(id, name, status, retryable, meaning, action)                                        \
     [E_##id] = {name, status, retryable, meaning, action},
 #include "errors.def"
 #undef ERROR

@@ -96,7 +96,8 @@ static void test_values(void)
     const char *origin = config_origin(c, "http", NULL, "compress");
     is_str(strstr(origin, "/c9d.conf:"), "/c9d.conf:8", "as is a line");
     is_int(config_check(c, &err), 0, "all of it is known");
-    is_int(config_declare(c, http_keys, countof(http_keys), &err), 0, "declaring twice is harmless");
+    is_int(config_declare(c, http_keys, countof(http_keys), &err), 0,
+           "declaring twice is harmless");
     struct config_key other = http_keys[0];
     ok(config_declare(c, &other, 1, &err) < 0 && strstr(err.message, "two tables") != NULL,
        "two tables may not declare one key (%s)", err.message);
@@ -149,7 +150,7 @@ static void test_refused_syntax(void)
         {"[log]\nlevel = loud\n", "c9d.conf:2: level = loud: must be one of debug|info|warn|error"},
         {"[log]\nlevel = inf\n", "c9d.conf:2: level = inf: must be one of debug|info|warn|error"},
         {"[http]\nthreads=0\n[log]\nlevel=x\n", "c9d.conf:2: threads = 0: must be between 1 and 64 "
-                                              "(and 1 more)"},
+                                                "(and 1 more)"},
     };
     for (size_t i = 0; i < countof(rows); i++) {
         error_auto err = ERROR_INIT;

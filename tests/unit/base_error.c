@@ -119,17 +119,30 @@ static void test_utf8(void)
         const char *bytes;
         size_t len;
     } rows[] = {
-        {"", 0},           {"a", 1},           {"\xC2\x80", 2},      {"\xC1\xBF", 0},
-        {"\x80", 0},       {"\xE0\xA0\x80", 3}, {"\xE0\x9F\xBF", 0}, {"\xED\x9F\xBF", 3},
-        {"\xED\xA0\x80", 0}, {"\xEF\xBF\xBF", 3}, {"\xF0\x90\x80\x80", 4}, {"\xF0\x8F\xBF\xBF", 0},
-        {"\xF4\x8F\xBF\xBF", 4}, {"\xF4\x90\x80\x80", 0}, {"\xF5\x80\x80\x80", 0}, {"\xE2\x82", 0},
+        {"", 0},
+        {"a", 1},
+        {"\xC2\x80", 2},
+        {"\xC1\xBF", 0},
+        {"\x80", 0},
+        {"\xE0\xA0\x80", 3},
+        {"\xE0\x9F\xBF", 0},
+        {"\xED\x9F\xBF", 3},
+        {"\xED\xA0\x80", 0},
+        {"\xEF\xBF\xBF", 3},
+        {"\xF0\x90\x80\x80", 4},
+        {"\xF0\x8F\xBF\xBF", 0},
+        {"\xF4\x8F\xBF\xBF", 4},
+        {"\xF4\x90\x80\x80", 0},
+        {"\xF5\x80\x80\x80", 0},
+        {"\xE2\x82", 0},
     };
     for (size_t i = 0; i < countof(rows); i++)
         is_int(utf8_char_len(rows[i].bytes, strlen(rows[i].bytes)), rows[i].len,
                "UTF-8 sequence %zu of the table", i);
     is_int(utf8_cut("a\xE2\x82\xAC", 4, 3), 1, "a cut moves to the start of the character");
     is_int(utf8_cut("a\xE2\x82\xAC", 4, 4), 4, "a text that fits is whole");
-    is_int(utf8_cut("\x80\x80\x80\x80\x80\x80", 6, 5), 5, "bytes that are no UTF-8 are cut anywhere");
+    is_int(utf8_cut("\x80\x80\x80\x80\x80\x80", 6, 5), 5,
+           "bytes that are no UTF-8 are cut anywhere");
 }
 
 int main(void)

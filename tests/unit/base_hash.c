@@ -8,7 +8,8 @@ static void test_sha256(void)
 {
     char hex[SHA256_HEX_SIZE];
     is_str(hash_sha256_hex("", 0, hex),
-           "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", "SHA-256 of nothing");
+           "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+           "SHA-256 of nothing");
     is_str(hash_sha256_hex("abc", 3, hex),
            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
            "SHA-256 of abc (FIPS 180-4)");
@@ -27,8 +28,8 @@ static void test_hmac(void)
     is_str(hash_hex(out, sizeof(out), hex),
            "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843", "RFC 4231 case 2");
     memset(key, 0xaa, sizeof(key));
-    hash_hmac_sha256(key, sizeof(key), "Test Using Larger Than Block-Size Key - Hash Key First",
-                     54, out);
+    hash_hmac_sha256(key, sizeof(key), "Test Using Larger Than Block-Size Key - Hash Key First", 54,
+                     out);
     is_str(hash_hex(out, sizeof(out), hex),
            "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54",
            "RFC 4231 case 6: a key longer than a block");
@@ -41,8 +42,8 @@ static void test_text(void)
 {
     /* RFC 4648 §10, with the URL alphabet and no padding. */
     static const char *const rows[][2] = {
-        {"", ""}, {"f", "Zg"}, {"fo", "Zm8"}, {"foo", "Zm9v"}, {"foob", "Zm9vYg"},
-        {"fooba", "Zm9vYmE"}, {"foobar", "Zm9vYmFy"}, {"\xFB\xFF\xFE", "-__-"},
+        {"", ""},           {"f", "Zg"},          {"fo", "Zm8"},          {"foo", "Zm9v"},
+        {"foob", "Zm9vYg"}, {"fooba", "Zm9vYmE"}, {"foobar", "Zm9vYmFy"}, {"\xFB\xFF\xFE", "-__-"},
     };
     char out[32];
     for (size_t i = 0; i < countof(rows); i++)

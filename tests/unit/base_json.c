@@ -45,7 +45,8 @@ static void test_refused(void)
     for (size_t i = 0; i < countof(rows); i++) {
         error_auto err = ERROR_INIT;
         jx_auto *j = jx_decode(rows[i].text, strlen(rows[i].text), "body", &err);
-        ok(j == NULL && err.code == E_INVALID_REQUEST && strncmp(err.message, "body: line ", 11) == 0,
+        ok(j == NULL && err.code == E_INVALID_REQUEST &&
+               strncmp(err.message, "body: line ", 11) == 0,
            "%s is refused", rows[i].why);
     }
     error_auto err = ERROR_INIT;
@@ -71,23 +72,49 @@ static void test_depth(void)
         buf_append_str(&b, "{\"a\":");
     ok(jx_decode(b.data, b.len, "x", &err) == NULL, "one more is refused");
     is_str(err.message, "x: line 2, column 322: nested deeper than 64 levels", "at its place");
-    jx_auto *quoted = decode("\"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[\\\"[\"");
+    jx_auto *quoted =
+        decode("\"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[\\\"[\"");
     ok(quoted != NULL, "brackets in strings are no nesting");
-    jx_auto *wide = decode("[[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],"
-                           "[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],"
-                           "[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[]]");
+    jx_auto *wide =
+        decode("[[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],"
+               "[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],"
+               "[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[]]");
     ok(wide != NULL, "closed brackets are no nesting");
 }
 
 static void test_encode(void)
 {
     static const char *const same[] = {
-        "null", "true", "false", "0", "-1", "9223372036854775807", "-9223372036854775808",
-        "\"\"", "\"\\\"\\\\/\\b\\f\\n\\r\\t\\u0001\\u001f\x7F\"", "[]", "{}", "[[],{}]",
+        "null",
+        "true",
+        "false",
+        "0",
+        "-1",
+        "9223372036854775807",
+        "-9223372036854775808",
+        "\"\"",
+        "\"\\\"\\\\/\\b\\f\\n\\r\\t\\u0001\\u001f\x7F\"",
+        "[]",
+        "{}",
+        "[[],{}]",
         "{\"b\":1,\"a\":[1,2.5,\"\xC3\xA9\xF0\x9F\x98\x80\"]}",
-        "\"exactly8\"", "\"1234567\\n\"", "\"12345678\\\"\"", "\"abcdefghijklmnop\\\\qrstuvwxyz\"",
-        "0.1", "-0.0", "1.0", "1.5e300", "1e-7", "0.30000000000000004", "123456789.125", "5e-324",
-        "1.7976931348623157e+308", "999999999999999.0", "1e+15", "1e+22", "1234567890123456.0",
+        "\"exactly8\"",
+        "\"1234567\\n\"",
+        "\"12345678\\\"\"",
+        "\"abcdefghijklmnop\\\\qrstuvwxyz\"",
+        "0.1",
+        "-0.0",
+        "1.0",
+        "1.5e300",
+        "1e-7",
+        "0.30000000000000004",
+        "123456789.125",
+        "5e-324",
+        "1.7976931348623157e+308",
+        "999999999999999.0",
+        "1e+15",
+        "1e+22",
+        "1234567890123456.0",
         "\"\xC2\x80\xE2\x80\xA8\"",
     };
     for (size_t i = 0; i < countof(same); i++) {
@@ -179,20 +206,30 @@ static void test_equal(void)
         const char *a, *b;
         bool equal;
     } rows[] = {
-        {"1", "1.0", true}, {"1", "1.5", false}, {"0", "-0.0", true}, {"1", "true", false},
-        {"0", "false", false}, {"null", "false", false}, {"\"a\"", "\"a\"", true},
+        {"1", "1.0", true},
+        {"1", "1.5", false},
+        {"0", "-0.0", true},
+        {"1", "true", false},
+        {"0", "false", false},
+        {"null", "false", false},
+        {"\"a\"", "\"a\"", true},
         {"9007199254740993", "9007199254740992.0", false},
         {"9223372036854775807", "9223372036854775808.0", false},
         {"-9223372036854775808", "-9223372036854775808.0", true},
-        {"[1,2]", "[1.0,2]", true}, {"[1,2]", "[2,1]", false}, {"[1]", "[1,1]", false},
-        {"{\"a\":1,\"b\":[2]}", "{\"b\":[2.0],\"a\":1}", true}, {"{\"a\":1}", "{\"b\":1}", false},
-        {"{\"a\":1}", "{\"a\":1,\"b\":1}", false}, {"{}", "[]", false}, {"\"1\"", "1", false},
+        {"[1,2]", "[1.0,2]", true},
+        {"[1,2]", "[2,1]", false},
+        {"[1]", "[1,1]", false},
+        {"{\"a\":1,\"b\":[2]}", "{\"b\":[2.0],\"a\":1}", true},
+        {"{\"a\":1}", "{\"b\":1}", false},
+        {"{\"a\":1}", "{\"a\":1,\"b\":1}", false},
+        {"{}", "[]", false},
+        {"\"1\"", "1", false},
         {"1e300", "1", false},
     };
     for (size_t i = 0; i < countof(rows); i++) {
         jx_auto *a = decode(rows[i].a), *b = decode(rows[i].b);
-        ok(jx_equal(a, b) == rows[i].equal && jx_equal(b, a) == rows[i].equal, "%s %s %s", rows[i].a,
-           rows[i].equal ? "equals" : "does not equal", rows[i].b);
+        ok(jx_equal(a, b) == rows[i].equal && jx_equal(b, a) == rows[i].equal, "%s %s %s",
+           rows[i].a, rows[i].equal ? "equals" : "does not equal", rows[i].b);
     }
 }
 
