@@ -16,7 +16,9 @@ enum {
     JIT_SIZE_MAX = 8192,               /* larger patterns are interpreted */
     HEAP_KIB_MAX = 32 << 10,
     MATCH_LIMIT_LEAST = 1000, MATCH_LIMIT_FIRST = 100000, MATCH_LIMIT_MAX = 4000000,
-    STARTS_FIRST = 256,                /* starting points tried in one go */
+    SHORT_TEXT = 256,                  /* bytes; all starting points are tried in one go */
+    STARTS_LEAST = 4,                  /* starting points of a longer one tried first */
+    SCAN_MAX = 1 << 20,                /* bytes that they may look at, one after the other */
     SLOW_US = 50,                      /* from here on the CPU time is looked at */
 };
 
@@ -139,6 +141,13 @@ static uint32_t first_limit(size_t len)
          : limit < MATCH_LIMIT_LEAST ? MATCH_LIMIT_LEAST : (uint32_t)limit;
 }
 
+static size_t first_starts(const struct pattern *pattern, size_t len)
+{
+    if (pattern->anchored || len <= SHORT_TEXT)
+        return len + 1;
+    return SCAN_MAX / len > STARTS_LEAST ? SCAN_MAX / len : STARTS_LEAST;
+}
+
 bool pattern_matches(struct run *run, const struct frame *frame, const struct pattern *pattern,
                      const char *s, size_t len)
 {
@@ -148,7 +157,7 @@ bool pattern_matches(struct run *run, const struct frame *frame, const struct pa
     if (m->data == NULL || m->context == NULL)
         return run_stop(run, frame, "cannot be checked: no memory for the pattern's match");
     uint32_t limit = first_limit(len);
-    size_t starts = pattern->anchored || len <= STARTS_FIRST ? len + 1 : STARTS_FIRST;
+    size_t starts = first_starts(pattern, len);
     for (size_t start = 0; start <= len;) {
         size_t last = len - start < starts ? len : start + starts - 1;
         int64_t before = clock_monotonic_us();
