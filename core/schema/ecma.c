@@ -39,29 +39,12 @@ static void emit(struct ecma *e, const char *text)
 /* A character that stands for itself, in a class or not. */
 static void emit_character(struct ecma *e, uint32_t c)
 {
-    if (e->out == NULL)
-        return;
-    char utf8[4];
-    size_t n = 0;
-    if (c < 0x80) {
-        bool plain = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-                     c <= ' ' || c == 0x7f;
-        if (!plain)
-            buf_append_char(e->out, '\\');
-        utf8[n++] = (char)c;
-    } else if (c < 0x800) {
-        utf8[n++] = (char)(0xc0 | c >> 6);
-    } else if (c < 0x10000) {
-        utf8[n++] = (char)(0xe0 | c >> 12);
-        utf8[n++] = (char)(0x80 | (c >> 6 & 0x3f));
-    } else {
-        utf8[n++] = (char)(0xf0 | c >> 18);
-        utf8[n++] = (char)(0x80 | (c >> 12 & 0x3f));
-        utf8[n++] = (char)(0x80 | (c >> 6 & 0x3f));
-    }
-    if (c >= 0x80)
-        utf8[n++] = (char)(0x80 | (c & 0x3f));
-    buf_append(e->out, utf8, n);
+    bool plain = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                 c <= ' ' || c >= 0x7f;
+    if (!plain)
+        emit(e, "\\");
+    if (e->out != NULL)
+        utf8_append(e->out, c);
 }
 
 /* The next whole character; the text is known to be UTF-8. */

@@ -39,51 +39,8 @@ bool format_ipv6(const char *s, size_t len)
     return address(AF_INET6, s, len);
 }
 
-/* Whether s is Punycode (RFC 3492 §6.2) of at least one character that is not ASCII. */
-static bool host_punycode(const char *s, size_t len)
-{
-    enum { BASE = 36, T_MIN = 1, T_MAX = 26, SKEW = 38, DAMP = 700, FIRST_BIAS = 72 };
-    uint32_t n = 0x80, i = 0, bias = FIRST_BIAS, count = 0;
-    const char *end = s + len, *hyphen = memrchr(s, '-', len);
-    if (hyphen != NULL) {
-        count = (uint32_t)(hyphen - s);
-        s = hyphen + 1;
-    }
-    if (s == end)
-        return false;
-    while (s < end) {
-        uint32_t before = i, weight = 1;
-        for (uint32_t k = BASE;; k += BASE) {
-            if (s == end)
-                return false;
-            char c = *s++;
-            uint32_t digit = is_digit(c) ? (uint32_t)(c - '0' + 26) : (uint32_t)((c | 0x20) - 'a');
-            if (digit >= BASE || digit > (UINT32_MAX - i) / weight)
-                return false;
-            i += digit * weight;
-            uint32_t t = k <= bias ? T_MIN : k >= bias + T_MAX ? T_MAX : k - bias;
-            if (digit < t)
-                break;
-            if (weight > UINT32_MAX / (BASE - t))
-                return false;
-            weight *= BASE - t;
-        }
-        count++;
-        uint32_t delta = (i - before) / (before == 0 ? DAMP : 2);
-        delta += delta / count;
-        for (bias = 0; delta > (BASE - T_MIN) * T_MAX / 2; bias += BASE)
-            delta /= BASE - T_MIN;
-        bias += (BASE - T_MIN + 1) * delta / (delta + SKEW);
-        if (i / count > 0x10ffff - n)
-            return false;
-        n += i / count;
-        i = i % count + 1;
-    }
-    return true;
-}
-
 /* One label, RFC 1123 §2.1. "--" at the third place is kept for A-labels (RFC 5891 §4.2.3.1),
- * which have to be the Punycode of something. */
+ * which have to be the Punycode of something that may be a label. */
 static bool host_label(const char *s, size_t len)
 {
     if (len == 0 || len > 63 || s[0] == '-' || s[len - 1] == '-')
@@ -93,7 +50,7 @@ static bool host_label(const char *s, size_t len)
             return false;
     if (len < 4 || s[2] != '-' || s[3] != '-')
         return true;
-    return (s[0] | 0x20) == 'x' && (s[1] | 0x20) == 'n' && host_punycode(s + 4, len - 4);
+    return (s[0] | 0x20) == 'x' && (s[1] | 0x20) == 'n' && format_a_label(s + 4, len - 4);
 }
 
 bool format_hostname(const char *s, size_t len)

@@ -324,6 +324,7 @@ bool format_ipv4(const char *s, size_t len);
 bool format_ipv6(const char *s, size_t len);
 bool format_hostname(const char *s, size_t len);
 bool format_email(const char *s, size_t len);
+bool format_a_label(const char *s, size_t len); /* what follows "xn--"; format_idna.c */
 
 /* number.c */
 int number_compare(const json_t *a, const json_t *b); /* exact; <0, 0, >0 */
@@ -335,9 +336,11 @@ bool number_is_multiple(const json_t *value, struct decimal divisor);
  * the work done. Keyed by a secret of the process. */
 uint64_t value_hash(const json_t *value, uint64_t *size);
 const char *value_type_name(const json_t *value); /* "an object" */
-/* Appends the value's text, cut to something readable in a sentence. */
+/* The value's text, cut to something readable in a sentence. Returns out. */
 char *value_excerpt(const json_t *value, char out[64]);
 
+/* Appends the UTF-8 of a code point. */
+void utf8_append(struct buf *out, uint32_t c);
 /* Appends "/token" with ~ and / escaped. */
 void pointer_append(struct buf *out, struct step step);
 

@@ -125,3 +125,16 @@ void pointer_append(struct buf *out, struct step step)
             buf_append_char(out, step.key[i]);
     }
 }
+
+void utf8_append(struct buf *out, uint32_t c)
+{
+    if (c < 0x80) {
+        buf_append_char(out, (char)c);
+        return;
+    }
+    int more = c < 0x800 ? 1 : c < 0x10000 ? 2 : 3;
+    static const unsigned char lead[] = {0, 0xc0, 0xe0, 0xf0};
+    buf_append_char(out, (char)(lead[more] | c >> (6 * more)));
+    while (more-- > 0)
+        buf_append_char(out, (char)(0x80 | (c >> (6 * more) & 0x3f)));
+}
