@@ -184,6 +184,9 @@ TEST_PLUGINS := $(patsubst tests/plugins/%.c,$(B)/tests/plugins/%.so,$(wildcard 
 $(TEST_PLUGINS): $(B)/tests/plugins/%.so: tests/plugins/%.c $(W)/abi/.made core/abi/plugin.h
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(filter-out -MMD -MP,$(CFLAGS_ALL)) -I$(W)/abi $(LDFLAGS_ALL) -shared $< -o $@
+# The fuzz targets of a plugin are linked with its own objects, so that they are instrumented too.
+$(foreach p,openai fake,$(eval $(B)/tests/fuzz/host_model_$p: private LINK_EXTRA += $$(POBJ_model_$p)))
+$(foreach p,openai fake,$(eval $(B)/tests/fuzz/host_model_$p: $$(POBJ_model_$p)))
 # The schema suite runner has the name its users know.
 $(B)/tests/schema_suite: $(B)/tests/unit/schema_suite
 	@cp $< $@
@@ -196,7 +199,11 @@ $(B)/tests/schema_suite: $(B)/tests/unit/schema_suite
 .PHONY: all deps build demo check test run bench asan ubsan tsan fuzz coverage valgrind format tidy install clean help
 
 all: build
-build: $(PROGRAMS) $(PLUGIN_SOS) ## compile everything
+# A build tree is laid out like an installation: c9d finds what is beside it.
+$(B)/skills:
+	@mkdir -p $(@D) && ln -sfn $(abspath skills) $@
+
+build: $(PROGRAMS) $(PLUGIN_SOS) $(B)/skills ## compile everything
 tests: build $(TESTS_C) $(TEST_PLUGINS) $(FUZZERS) $(B)/tests/schema_suite
 
 deps: ## install the Debian packages that are missing

@@ -6,6 +6,9 @@
 
 #include <inttypes.h>
 #include <jansson.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "base/buf.h"
 #include "host/model.h"
@@ -153,13 +156,11 @@ static inline void recording_feed_head(const struct recording *r, const struct c
     }
 }
 
-/* Plays a recording with its body cut into pieces of `piece` bytes behind a first one of `first`. */
-static inline void recording_play(const struct recording *r, struct model *model, size_t first,
-                                  size_t piece, struct transcript *t)
+/* Plays a recording into a reply, with its body cut into pieces of `piece` bytes behind a first one of
+ * `first`, and frees the reply. */
+static inline void recording_play_reply(const struct recording *r, const struct c9d_model_ops *ops,
+                                        struct c9d_reply *reply, size_t first, size_t piece)
 {
-    const struct c9d_model_ops *ops = model_ops(model);
-    struct c9d_model_sink sink = transcript_sink(t);
-    struct c9d_reply *reply = model_reply_new(model, &sink);
     recording_feed_head(r, ops, reply);
     size_t at = 0, n = first;
     while (at < r->body_len) {
@@ -177,6 +178,13 @@ static inline void recording_play(const struct recording *r, struct model *model
     }
     ops->reply_end(reply);
     ops->reply_free(reply);
+}
+
+static inline void recording_play(const struct recording *r, struct model *model, size_t first,
+                                  size_t piece, struct transcript *t)
+{
+    struct c9d_model_sink sink = transcript_sink(t);
+    recording_play_reply(r, model_ops(model), model_reply_new(model, &sink), first, piece);
 }
 
 #endif
