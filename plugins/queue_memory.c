@@ -1,7 +1,8 @@
 /* queue_memory: a queue in this process, which ends with it. For tests of the contract.
  *
- * A job is in exactly one of three heaps: ready (best first), delayed (soonest first), leased (first
- * to expire first). A timer descriptor is armed for the earliest moment a claim might find one. */
+ * A job is in exactly one of three heaps: ready (best first), delayed (soonest first), leased
+ * (first to expire first). A timer descriptor is armed for the earliest moment a claim might find
+ * one. */
 #include <c9d/plugin.h>
 #include <errno.h>
 #include <pthread.h>
@@ -20,8 +21,8 @@ struct node {
     struct c9d_job job;
     char owner[OWNER_SIZE]; /* while leased */
     int64_t lease_until;
-    struct heap *heap; /* where it is */
-    size_t place;      /* in it */
+    struct heap *heap;  /* where it is */
+    size_t place;       /* in it */
     struct node *chain; /* same slot by id */
 };
 
@@ -39,7 +40,7 @@ struct c9d_queue {
     int fd;
 };
 
-/* ---- heaps ------------------------------------------------------------------------------------------- */
+/* ---- heaps ---- */
 
 static bool before_ready(const struct node *a, const struct node *b)
 {
@@ -119,7 +120,7 @@ static void heap_remove(struct node *node)
     heap_down(heap, last);
 }
 
-/* ---- jobs by id --------------------------------------------------------------------------------------- */
+/* ---- jobs by id ---- */
 
 static struct node **node_place(struct c9d_queue *queue, const char *id)
 {
@@ -192,7 +193,7 @@ static void queue_leave(struct c9d_queue *queue)
     pthread_mutex_unlock(&queue->lock);
 }
 
-/* ---- operations ----------------------------------------------------------------------------------------- */
+/* ---- operations ---- */
 
 static int fault_say(struct c9d_fault *fault, int status, const char *what)
 {

@@ -62,7 +62,7 @@ static struct c9d_value integer(int64_t i)
     return (struct c9d_value){.type = C9D_INT, .u.i = i};
 }
 
-/* ---- a batch, and waiting for it ------------------------------------------------------------------- */
+/* ---- a batch, and waiting for it ---- */
 
 struct waiter {
     pthread_mutex_t lock;
@@ -100,7 +100,7 @@ static int commit(struct c9d_queue *queue, const struct c9d_statement *statement
     return waiter.status;
 }
 
-/* ---- operations -------------------------------------------------------------------------------------- */
+/* ---- operations ---- */
 
 struct claim {
     struct c9d_job *jobs;

@@ -17,8 +17,8 @@ struct host {
 void host_settings_callbacks(struct c9d_host *callbacks);
 void host_keys_free(struct host *host);
 
-/* Fills err from a plugin's failure: "WHO: message". `failed` is the code for what is nobody's fault;
- * a conflict is E_INVALID_STATE. Returns -1. */
+/* Fills err from a plugin's failure: "WHO: message". `failed` is the code for what is nobody's
+ * fault; a conflict is E_INVALID_STATE. Returns -1. */
 int host_fault(struct error *err, enum error_code failed, const char *who, int status,
                const struct c9d_fault *fault);
 

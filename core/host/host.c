@@ -31,33 +31,41 @@ struct required_op {
     size_t offset;
     const char *name;
 };
-static const struct required_op storage_required[] = {
-    OP(c9d_storage_ops, open),    OP(c9d_storage_ops, close),  OP(c9d_storage_ops, migrate),
-    OP(c9d_storage_ops, query),   OP(c9d_storage_ops, submit), OP(c9d_storage_ops, exclusive),
-    {0, NULL}};
+static const struct required_op storage_required[] = {OP(c9d_storage_ops, open),
+                                                      OP(c9d_storage_ops, close),
+                                                      OP(c9d_storage_ops, migrate),
+                                                      OP(c9d_storage_ops, query),
+                                                      OP(c9d_storage_ops, submit),
+                                                      OP(c9d_storage_ops, exclusive),
+                                                      {0, NULL}};
 static const struct required_op queue_required[] = {
-    OP(c9d_queue_ops, open),    OP(c9d_queue_ops, close), OP(c9d_queue_ops, claim),
-    OP(c9d_queue_ops, renew),   OP(c9d_queue_ops, depth), OP(c9d_queue_ops, release),
-    OP(c9d_queue_ops, fd),      {0, NULL}};
+    OP(c9d_queue_ops, open),  OP(c9d_queue_ops, close),
+    OP(c9d_queue_ops, claim), OP(c9d_queue_ops, renew),
+    OP(c9d_queue_ops, depth), OP(c9d_queue_ops, release),
+    OP(c9d_queue_ops, fd),    {0, NULL}};
 static const struct required_op queue_of_its_own_required[] = {
     OP(c9d_queue_ops, push), OP(c9d_queue_ops, ack), {0, NULL}};
-static const struct required_op model_required[] = {
-    OP(c9d_model_ops, open),         OP(c9d_model_ops, close),
-    OP(c9d_model_ops, request),      OP(c9d_model_ops, request_free),
-    OP(c9d_model_ops, reply_new),    OP(c9d_model_ops, reply_status),
-    OP(c9d_model_ops, reply_header), OP(c9d_model_ops, reply_feed),
-    OP(c9d_model_ops, reply_end),    OP(c9d_model_ops, reply_free),
-    {0, NULL}};
-static const struct required_op *const required_ops[] = {
-    [C9D_KIND_STORAGE] = storage_required,
-    [C9D_KIND_QUEUE] = queue_required,
-    [C9D_KIND_MODEL] = model_required};
+static const struct required_op model_required[] = {OP(c9d_model_ops, open),
+                                                    OP(c9d_model_ops, close),
+                                                    OP(c9d_model_ops, request),
+                                                    OP(c9d_model_ops, request_free),
+                                                    OP(c9d_model_ops, reply_new),
+                                                    OP(c9d_model_ops, reply_status),
+                                                    OP(c9d_model_ops, reply_header),
+                                                    OP(c9d_model_ops, reply_feed),
+                                                    OP(c9d_model_ops, reply_end),
+                                                    OP(c9d_model_ops, reply_free),
+                                                    {0, NULL}};
+static const struct required_op *const required_ops[] = {[C9D_KIND_STORAGE] = storage_required,
+                                                         [C9D_KIND_QUEUE] = queue_required,
+                                                         [C9D_KIND_MODEL] = model_required};
 
 static void plugin_log(const char *plugin, enum c9d_log_level level, const char *message)
 {
-    static const enum log_level levels[] = {
-        [C9D_LOG_DEBUG] = LOG_LEVEL_DEBUG, [C9D_LOG_INFO] = LOG_LEVEL_INFO,
-        [C9D_LOG_WARN] = LOG_LEVEL_WARN, [C9D_LOG_ERROR] = LOG_LEVEL_ERROR};
+    static const enum log_level levels[] = {[C9D_LOG_DEBUG] = LOG_LEVEL_DEBUG,
+                                            [C9D_LOG_INFO] = LOG_LEVEL_INFO,
+                                            [C9D_LOG_WARN] = LOG_LEVEL_WARN,
+                                            [C9D_LOG_ERROR] = LOG_LEVEL_ERROR};
     enum log_level at = (size_t)level < countof(levels) ? levels[level] : LOG_LEVEL_ERROR;
     if (log_enabled(at))
         log_write(at, "plugin.log", "%s: %s", plugin, message);
@@ -104,7 +112,7 @@ int host_fault(struct error *err, enum error_code failed, const char *who, int s
     return error_set(err, code, "%s: %s", who, message);
 }
 
-/* ---- is the file fit to be loaded --------------------------------------------------------------- */
+/* ---- is the file fit to be loaded ---- */
 
 /* Whoever can write it can run code as us, so that may be root and ourselves only. */
 static int writers_check(const char *path, const struct stat *st, struct error *err)
@@ -121,7 +129,7 @@ static int writers_check(const char *path, const struct stat *st, struct error *
     return 0;
 }
 
-/* Checks the file and the folder it really stands in: a folder others write to lets them swap it. */
+/* Checks the file and the folder it really stands in, since who writes there can swap the file. */
 static int file_check(const char *path, struct error *err)
 {
     struct stat st;
@@ -139,8 +147,8 @@ static int file_check(const char *path, struct error *err)
     return writers_check(real, &st, err);
 }
 
-/* The loader maps what the headers say and dies of SIGBUS where the file ends before that: a copy that
- * was cut short is found here. Whether it is a shared object at all, dlopen says. */
+/* The loader maps what the headers say and dies of SIGBUS where the file ends before that: a copy
+ * that was cut short is found here. Whether it is a shared object at all, dlopen says. */
 static int whole_check(const char *path, struct error *err)
 {
     autofd int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -163,7 +171,7 @@ static int whole_check(const char *path, struct error *err)
     return 0;
 }
 
-/* ---- is the descriptor one of ours -------------------------------------------------------------- */
+/* ---- is the descriptor one of ours ---- */
 
 static int ops_check(const char *path, const struct required_op *row, const void *ops,
                      struct error *err)
@@ -182,15 +190,17 @@ static int descriptor_check(const char *path, const char *name, const struct c9d
                             struct error *err)
 {
     if (plugin->abi != C9D_ABI)
-        return error_set(err, E_PLUGIN_INVALID,
-                         "%s: plugin ABI %u found, %u wanted; install the plugin built for this c9d",
-                         path, plugin->abi, C9D_ABI);
+        return error_set(
+            err, E_PLUGIN_INVALID,
+            "%s: plugin ABI %u found, %u wanted; install the plugin built for this c9d", path,
+            plugin->abi, C9D_ABI);
     if (plugin->kind >= countof(kind_names) || kind_names[plugin->kind] == NULL)
         return error_set(err, E_PLUGIN_INVALID, "%s: unknown kind of plugin %u", path,
                          plugin->kind);
     if (plugin->name == NULL || strcmp(plugin->name, name) != 0)
-        return error_set(err, E_PLUGIN_INVALID, "%s: plugin '%s' found, '%s' wanted; was the file renamed?",
-                         path, plugin->name != NULL ? plugin->name : "", name);
+        return error_set(err, E_PLUGIN_INVALID,
+                         "%s: plugin '%s' found, '%s' wanted; was the file renamed?", path,
+                         plugin->name != NULL ? plugin->name : "", name);
     if (plugin->version == NULL || plugin->description == NULL || plugin->ops.any == NULL)
         return error_set(err, E_PLUGIN_INVALID, "%s: the descriptor is not complete", path);
     if (ops_check(path, required_ops[plugin->kind], plugin->ops.any, err) < 0)
@@ -200,7 +210,7 @@ static int descriptor_check(const char *path, const char *name, const struct c9d
     return 0;
 }
 
-/* ---- loading ------------------------------------------------------------------------------------- */
+/* ---- loading ---- */
 
 static const struct c9d_plugin *plugin_load(struct host *host, const char *path, const char *name,
                                             struct error *err)
@@ -233,7 +243,8 @@ static const struct c9d_plugin *plugin_load(struct host *host, const char *path,
 }
 
 /* Calls fn for each folder of the list until it returns non-zero; returns that. */
-static int folders_each(const struct host *host, int (*fn)(void *arg, const char *folder), void *arg)
+static int folders_each(const struct host *host, int (*fn)(void *arg, const char *folder),
+                        void *arg)
 {
     autofree char *folders = xstrdup(host->folders);
     char *rest = folders, *folder;
@@ -292,7 +303,7 @@ const struct c9d_plugin *host_plugin(struct host *host, const char *name, enum c
     return plugin;
 }
 
-/* ---- listing -------------------------------------------------------------------------------------- */
+/* ---- listing ---- */
 
 struct listing {
     struct host *host;

@@ -4,8 +4,8 @@
 #include "base/cleanup.h"
 #include "host/host-private.h"
 
-/* The configuration borrows declared keys, so that the host keeps them; a configuration that is loaded
- * anew finds those of the same section again. */
+/* The configuration borrows declared keys, so that the host keeps them; a configuration that is
+ * loaded anew finds those of the same section again. */
 struct key_table {
     struct key_table *next;
     const struct c9d_plugin *plugin;
@@ -52,9 +52,11 @@ static struct key_table *table_new(struct host *host, const struct c9d_plugin *p
     for (size_t i = 0; i < table->n; i++) {
         const struct c9d_setting *setting = &plugin->settings[i];
         bool known = (size_t)setting->type < countof(types);
-        table->keys[i] = (struct config_key){
-            .section = table->section, .key = setting->name, .otherwise = setting->otherwise,
-            .type = known ? types[setting->type] : CONFIG_STRING, .help = setting->help};
+        table->keys[i] = (struct config_key){.section = table->section,
+                                             .key = setting->name,
+                                             .otherwise = setting->otherwise,
+                                             .type = known ? types[setting->type] : CONFIG_STRING,
+                                             .help = setting->help};
     }
     table->next = host->keys;
     host->keys = table;
@@ -97,9 +99,9 @@ struct c9d_settings *host_settings(struct host *host, struct config *config, con
     struct key_table *table = table_find(host, plugin, section, instance);
     if (table == NULL)
         table = table_new(host, plugin, section, instance);
-    int declared = instance == NULL
-                       ? config_declare(config, table->keys, table->n, err)
-                       : config_declare_instance(config, section, instance, table->keys, table->n, err);
+    int declared = instance == NULL ? config_declare(config, table->keys, table->n, err)
+                                    : config_declare_instance(config, section, instance,
+                                                              table->keys, table->n, err);
     if (declared < 0 || required_check(config, table, err) < 0)
         return NULL;
     struct c9d_settings *settings = xcalloc(1, sizeof(*settings));

@@ -78,7 +78,7 @@ struct c9d_storage *storage_raw(const struct storage *storage)
     return storage->raw;
 }
 
-/* ---- parameters ----------------------------------------------------------------------------------- */
+/* ---- parameters ---- */
 
 static struct c9d_value value_text(const char *s, size_t len)
 {
@@ -140,7 +140,7 @@ static size_t params_read(struct c9d_value *values, const char *format, va_list 
     return n;
 }
 
-/* ---- reading -------------------------------------------------------------------------------------- */
+/* ---- reading ---- */
 
 int storage_query_values(struct storage *storage, const char *sql, const struct c9d_value *params,
                          size_t n, c9d_row_fn row, void *arg, struct error *err)
@@ -168,7 +168,7 @@ int storage_query(struct storage *storage, const char *sql, c9d_row_fn row, void
     return result;
 }
 
-/* ---- batches --------------------------------------------------------------------------------------- */
+/* ---- batches ---- */
 
 /* Memory of a batch: blocks that never move, since statements point into them. The first is part of
  * the batch, so that an ordinary batch is one malloc and one free. */
@@ -265,16 +265,20 @@ static struct c9d_statement *batch_statement(struct storage_batch *batch)
     return &batch->statements[batch->n++];
 }
 
-void storage_batch_vadd(struct storage_batch *batch, const char *sql, int64_t expect, c9d_row_fn row,
-                        void *row_arg, const char *format, va_list ap)
+void storage_batch_vadd(struct storage_batch *batch, const char *sql, int64_t expect,
+                        c9d_row_fn row, void *row_arg, const char *format, va_list ap)
 {
     struct c9d_value *values = batch_values(batch, strlen(format));
     size_t n = params_read(values, format, ap);
     for (size_t i = 0; i < n; i++)
         if (values[i].type == C9D_TEXT || values[i].type == C9D_BLOB)
             values[i].u.s = batch_copy(batch, values[i].u.s, values[i].len);
-    *batch_statement(batch) = (struct c9d_statement){
-        .sql = sql, .params = values, .n_params = n, .expect = expect, .row = row, .row_arg = row_arg};
+    *batch_statement(batch) = (struct c9d_statement){.sql = sql,
+                                                     .params = values,
+                                                     .n_params = n,
+                                                     .expect = expect,
+                                                     .row = row,
+                                                     .row_arg = row_arg};
 }
 
 void storage_batch_add(struct storage_batch *batch, const char *sql, int64_t expect, c9d_row_fn row,

@@ -27,7 +27,7 @@ struct checkpointer {
     int next_help;     /* the writer's: frames at which it helps */
 };
 
-/* On failure (most often: another checkpoint is running) nothing is lost: the next one does more. */
+/* On failure (most often: another checkpoint is running) nothing is lost: the next does more. */
 static void checkpoint(struct c9d_storage *storage, sqlite3 *db)
 {
     struct checkpointer *c = storage->checkpointer;

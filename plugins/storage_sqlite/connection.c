@@ -7,7 +7,7 @@
 
 #include "driver.h"
 
-/* ---- opening ----------------------------------------------------------------------------------------- */
+/* ---- opening ---- */
 
 int connection_exec(struct connection *connection, const char *sql, struct c9d_fault *fault)
 {
@@ -16,20 +16,19 @@ int connection_exec(struct connection *connection, const char *sql, struct c9d_f
     return rc == SQLITE_OK ? 0 : fault_from(fault, connection->db, rc, sql);
 }
 
-/* temp_store keeps the journals of savepoints, and sorts, out of temporary files. Checkpoints are the
- * checkpointer's. What a burst made of the WAL beyond 64 MiB is given back. */
-static int connection_setup(struct connection *connection, const struct options *options, bool writes,
-                            struct c9d_fault *fault)
+/* temp_store keeps the journals of savepoints, and sorts, out of temporary files. Checkpoints are
+ * the checkpointer's. What a burst made of the WAL beyond 64 MiB is given back. */
+static int connection_setup(struct connection *connection, const struct options *options,
+                            bool writes, struct c9d_fault *fault)
 {
     char pragmas[512];
     snprintf(pragmas, sizeof(pragmas),
              "PRAGMA cache_size=-%" PRId64 "; PRAGMA temp_store=MEMORY; PRAGMA mmap_size=0;"
              "PRAGMA foreign_keys=ON; PRAGMA trusted_schema=OFF; PRAGMA synchronous=%s;%s",
              options->cache_size / 1024, options->synchronous,
-             writes && !options->memory
-                 ? "PRAGMA journal_mode=WAL; PRAGMA wal_autocheckpoint=0;"
-                   "PRAGMA journal_size_limit=67108864;"
-                 : "");
+             writes && !options->memory ? "PRAGMA journal_mode=WAL; PRAGMA wal_autocheckpoint=0;"
+                                          "PRAGMA journal_size_limit=67108864;"
+                                        : "");
     sqlite3_extended_result_codes(connection->db, 1);
     sqlite3_busy_timeout(connection->db, (int)(options->busy_timeout / 1000));
     /* Double quotes are for names: a misspelt column must not become a string. */
@@ -50,8 +49,8 @@ struct connection *connection_open(const struct options *options, bool writes,
         return NULL;
     }
     /* NOMUTEX: one thread at a time is ours to see to. */
-    int flags = SQLITE_OPEN_NOMUTEX | (writes ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE
-                                              : SQLITE_OPEN_READONLY);
+    int flags = SQLITE_OPEN_NOMUTEX |
+                (writes ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY);
     int rc = sqlite3_open_v2(options->path, &connection->db, flags, NULL);
     if (rc != SQLITE_OK)
         fault_from(fault, connection->db, rc, options->path);
@@ -83,9 +82,9 @@ void connection_close(struct connection *connection)
     free(connection);
 }
 
-/* ---- the cache of prepared statements ------------------------------------------------------------------ */
-/* Found by the address of the text first, which for c9d's own constants is always right and needs no
- * hash; the text is compared all the same, since texts made at run time reuse addresses. */
+/* ---- the cache of prepared statements ---- */
+/* Found by the address of the text first, which for c9d's own constants is always right and needs
+ * no hash; the text is compared all the same, since texts made at run time reuse addresses. */
 
 static uint32_t text_hash(const char *s)
 {
@@ -171,7 +170,7 @@ static struct statement *cache_find(struct connection *c, const char *sql)
     return s;
 }
 
-/* ---- preparing ------------------------------------------------------------------------------------------- */
+/* ---- preparing ---- */
 
 /* "$12" is a name to SQLite, not a number: which parameter each name means is looked up once. */
 static int params_map(struct statement *s, struct c9d_fault *fault)
@@ -196,7 +195,8 @@ static struct statement *statement_prepare(struct connection *c, const char *sql
     if (s == NULL || (s->sql = strdup(sql)) == NULL)
         goto memory;
     const char *rest;
-    int rc = sqlite3_prepare_v3(c->db, sql, -1, keep ? SQLITE_PREPARE_PERSISTENT : 0, &s->stmt, &rest);
+    int rc =
+        sqlite3_prepare_v3(c->db, sql, -1, keep ? SQLITE_PREPARE_PERSISTENT : 0, &s->stmt, &rest);
     if (rc != SQLITE_OK) {
         fault_from(fault, c->db, rc, sql);
         goto fail;
@@ -250,11 +250,11 @@ static void statement_release(struct statement *s)
     s->busy = false;
 }
 
-/* ---- running ---------------------------------------------------------------------------------------------- */
+/* ---- running ---- */
 
 static int value_bind(sqlite3_stmt *stmt, int i, const struct c9d_value *v)
 {
-    /* STATIC: the caller's memory outlives the run, and every parameter is bound anew for the next. */
+    /* STATIC: the caller's memory outlives the run, and the next run binds every one anew. */
     switch (v->type) {
     case C9D_NULL:
         return sqlite3_bind_null(stmt, i);
@@ -341,7 +341,8 @@ int connection_run(struct connection *c, const struct run *run, int64_t *count_r
     int status = 0;
     int64_t rows = 0;
     if (run->read_only && !sqlite3_stmt_readonly(s->stmt)) {
-        status = fault_set(fault, C9D_E_FAILED, "a query must not change anything (%.200s)", run->sql);
+        status =
+            fault_set(fault, C9D_E_FAILED, "a query must not change anything (%.200s)", run->sql);
     } else if ((status = statement_bind(c, s, run, fault)) == 0) {
         int rc = statement_step(s, run, &rows);
         if (rc != SQLITE_DONE)

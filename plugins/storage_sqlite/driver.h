@@ -16,15 +16,15 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
-/* ---- fault.c --------------------------------------------------------------------------------------- */
+/* ---- fault.c ---- */
 
 int fault_set(struct c9d_fault *fault, int status, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
-/* From what db said last (db may be NULL: then from rc alone). errno was cleared before the call that
- * failed, so that it tells of an I/O error. Returns the C9D_E_*. */
+/* From what db said last (db may be NULL: then from rc alone). errno was cleared before the call
+ * that failed, so that it tells of an I/O error. Returns the C9D_E_*. */
 int fault_from(struct c9d_fault *fault, sqlite3 *db, int rc, const char *doing);
 
-/* ---- connection.c ---------------------------------------------------------------------------------- */
+/* ---- connection.c ---- */
 
 enum {
     STATEMENTS_MAX = 192, /* kept prepared per connection; c9d has about a hundred fixed ones */
@@ -34,9 +34,9 @@ enum {
 struct statement {
     sqlite3_stmt *stmt;
     char *sql;
-    const char *address;       /* of the text it was last asked by */
+    const char *address; /* of the text it was last asked by */
     uint32_t hash;
-    struct statement *chain;   /* same slot */
+    struct statement *chain; /* same slot */
     struct statement *newer, *older;
     int n_binds, n_params, n_columns;
     uint16_t *param_of;        /* which $N, from 0, SQLite's i-th parameter is */
@@ -82,7 +82,7 @@ struct run {
 int connection_run(struct connection *connection, const struct run *run, int64_t *count_r,
                    struct c9d_fault *fault);
 
-/* ---- the store -------------------------------------------------------------------------------------- */
+/* ---- the store ---- */
 
 struct checkpointer;
 
@@ -107,30 +107,30 @@ struct c9d_storage {
     struct connection *readers; /* idle, last used first */
     unsigned n_readers;
 
-    struct checkpointer *checkpointer; /* NULL in memory */
+    struct checkpointer *checkpointer;            /* NULL in memory */
     uint64_t n_commits, n_batches, largest_group; /* the writer's; told at close */
 };
 
 void driver_log(const struct c9d_storage *storage, enum c9d_log_level level, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* ---- writer.c --------------------------------------------------------------------------------------- */
+/* ---- writer.c ---- */
 
 int writer_start(struct c9d_storage *storage, struct c9d_fault *fault);
 void writer_stop(struct c9d_storage *storage); /* after all that was submitted is done */
 void writer_submit(struct c9d_storage *storage, struct c9d_batch *batch);
 
-/* ---- checkpoint.c ----------------------------------------------------------------------------------- */
+/* ---- checkpoint.c ---- */
 
 int checkpointer_start(struct c9d_storage *storage, struct c9d_fault *fault);
 void checkpointer_stop(struct c9d_storage *storage);
 /* By the writer's thread, between commits, with no transaction open. */
 void checkpointer_tend(struct c9d_storage *storage);
 
-/* ---- migrate.c -------------------------------------------------------------------------------------- */
+/* ---- migrate.c ---- */
 
 int driver_migrate(struct c9d_storage *storage, const struct c9d_migration *migrations, size_t n,
-                    struct c9d_fault *fault);
+                   struct c9d_fault *fault);
 int driver_copy(struct c9d_storage *storage, const char *path, struct c9d_fault *fault);
 
 #endif

@@ -45,8 +45,10 @@ int fault_from(struct c9d_fault *fault, sqlite3 *db, int rc, const char *doing)
     /* The reason first: statements are long, and the message has an end. */
     for (size_t i = 0; i < sizeof(results) / sizeof(results[0]); i++)
         if ((rc & 0xff) == results[i].rc)
-            return fault_set(fault, results[i].status, "%s%s (%.200s)", what, results[i].advice, doing);
+            return fault_set(fault, results[i].status, "%s%s (%.200s)", what, results[i].advice,
+                             doing);
     if (number != 0)
-        return fault_set(fault, C9D_E_FAILED, "%s: %s (%.200s)", what, strerrordesc_np(number), doing);
+        return fault_set(fault, C9D_E_FAILED, "%s: %s (%.200s)", what, strerrordesc_np(number),
+                         doing);
     return fault_set(fault, C9D_E_FAILED, "%s (%.200s)", what, doing);
 }

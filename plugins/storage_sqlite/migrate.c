@@ -13,14 +13,14 @@
 enum { PATH_SIZE = 4096 };
 #define APPLICATION_ID 0x63396401 /* "c9d" 1: `file` and other programs know the database by it */
 
-/* ---- type tokens ---------------------------------------------------------------------------------------- */
+/* ---- type tokens ---- */
 
 static const struct {
     const char *token, *type;
 } tokens[] = {
-    {"@ID@", "TEXT"},      {"@TEXT@", "TEXT"},    {"@INT@", "INTEGER"},
-    {"@REAL@", "REAL"},    {"@BLOB@", "BLOB"},    {"@TIME@", "INTEGER"},
-    {"@JSON@", "TEXT"},    {"@BOOL@", "INTEGER"}, {"@STRICT@", "STRICT"},
+    {"@ID@", "TEXT"},   {"@TEXT@", "TEXT"},    {"@INT@", "INTEGER"},
+    {"@REAL@", "REAL"}, {"@BLOB@", "BLOB"},    {"@TIME@", "INTEGER"},
+    {"@JSON@", "TEXT"}, {"@BOOL@", "INTEGER"}, {"@STRICT@", "STRICT"},
 };
 enum { N_TOKENS = sizeof(tokens) / sizeof(tokens[0]) };
 
@@ -51,7 +51,7 @@ static char *sql_expand(const char *sql)
     return out;
 }
 
-/* ---- copies ---------------------------------------------------------------------------------------------- */
+/* ---- copies ---- */
 
 /* The name appears only when the copy is whole: it is written beside, then linked, which never
  * replaces a file. VACUUM INTO syncs what it writes. */
@@ -67,8 +67,7 @@ static int copy_by(struct connection *connection, const char *path, struct c9d_f
     struct run run = {.sql = "VACUUM INTO $1", .params = &name, .n_params = 1};
     int status = connection_run(connection, &run, NULL, fault);
     if (status == 0 && (chmod(partial, 0600) < 0 || link(partial, path) < 0))
-        status = fault_set(fault, C9D_E_FAILED, "%s: %s", path,
-                           strerrordesc_np(errno));
+        status = fault_set(fault, C9D_E_FAILED, "%s: %s", path, strerrordesc_np(errno));
     unlink(partial);
     return status;
 }
@@ -87,7 +86,7 @@ int driver_copy(struct c9d_storage *storage, const char *path, struct c9d_fault 
     return status;
 }
 
-/* ---- versions ---------------------------------------------------------------------------------------------- */
+/* ---- versions ---- */
 
 static int row_int(void *arg, const struct c9d_value *columns, size_t n)
 {
@@ -96,7 +95,8 @@ static int row_int(void *arg, const struct c9d_value *columns, size_t n)
     return 0;
 }
 
-static int read_int(struct connection *w, const char *sql, int64_t *value_r, struct c9d_fault *fault)
+static int read_int(struct connection *w, const char *sql, int64_t *value_r,
+                    struct c9d_fault *fault)
 {
     struct run run = {.sql = sql, .row = row_int, .row_arg = value_r, .read_only = true};
     *value_r = 0;
@@ -126,7 +126,8 @@ static int version_record(struct c9d_storage *storage, int64_t version, struct c
     struct c9d_value values[] = {{.type = C9D_INT, .u.i = version},
                                  {.type = C9D_INT, .u.i = storage->host->now()}};
     struct run run = {.sql = "INSERT INTO schema_version (version, applied_at) VALUES ($1, $2)",
-                      .params = values, .n_params = 2};
+                      .params = values,
+                      .n_params = 2};
     return connection_run(storage->writer, &run, NULL, fault);
 }
 
@@ -136,8 +137,9 @@ static int keys_check(struct connection *w, const char *what, struct c9d_fault *
     int64_t broken = 0;
     int status = connection_run(w, &run, &broken, fault);
     if (status == 0 && broken > 0)
-        status = fault_set(fault, C9D_E_FAILED, "%s would leave %" PRId64 " rows without the row they refer to",
-                           what, broken);
+        status = fault_set(fault, C9D_E_FAILED,
+                           "%s would leave %" PRId64 " rows without the row they refer to", what,
+                           broken);
     return status;
 }
 
@@ -164,11 +166,12 @@ static int database_mark(struct c9d_storage *storage, const struct c9d_migration
 {
     char sql[256];
     (void)none;
-    snprintf(sql, sizeof(sql),
-             "PRAGMA application_id=%d;"
-             "CREATE TABLE schema_version (version INTEGER PRIMARY KEY, applied_at INTEGER NOT NULL)"
-             " STRICT;",
-             APPLICATION_ID);
+    snprintf(
+        sql, sizeof(sql),
+        "PRAGMA application_id=%d;"
+        "CREATE TABLE schema_version (version INTEGER PRIMARY KEY, applied_at INTEGER NOT NULL)"
+        " STRICT;",
+        APPLICATION_ID);
     return connection_exec(storage->writer, sql, fault);
 }
 
@@ -206,8 +209,8 @@ static int copy_before(struct c9d_storage *storage, int64_t version, char path[P
     return driver_copy(storage, path, fault);
 }
 
-/* An upgrade that failed at its first step changed nothing. Its copy goes, or a daemon that is started
- * again and again would fill the disk with them. */
+/* An upgrade that failed at its first step changed nothing. Its copy goes, or a daemon that is
+ * started again and again would fill the disk with them. */
 static void copy_after(struct c9d_storage *storage, int64_t before, const char *path)
 {
     int64_t now;
@@ -216,7 +219,8 @@ static void copy_after(struct c9d_storage *storage, int64_t before, const char *
         unlink(path);
     else
         driver_log(storage, C9D_LOG_INFO,
-                   "schema version %" PRId64 " was upgraded; the database of before is %s", before, path);
+                   "schema version %" PRId64 " was upgraded; the database of before is %s", before,
+                   path);
 }
 
 static int migrate(struct c9d_storage *storage, const struct c9d_migration *migrations, size_t n,
@@ -247,17 +251,18 @@ static int migrate(struct c9d_storage *storage, const struct c9d_migration *migr
     return status;
 }
 
-/* Foreign keys are off meanwhile, as https://sqlite.org/lang_altertable.html §7 wants it for a table
- * that is made anew; each step checks them all before it commits. */
+/* Foreign keys are off meanwhile, as https://sqlite.org/lang_altertable.html §7 wants it for a
+ * table that is made anew; each step checks them all before it commits. */
 int driver_migrate(struct c9d_storage *storage, const struct c9d_migration *migrations, size_t n,
-                    struct c9d_fault *fault)
+                   struct c9d_fault *fault)
 {
     pthread_mutex_lock(&storage->writer_lock);
     int status = connection_exec(storage->writer, "PRAGMA foreign_keys=OFF", fault);
     if (status == 0)
         status = migrate(storage, migrations, n, fault);
     struct c9d_fault second;
-    if (connection_exec(storage->writer, "PRAGMA foreign_keys=ON", status == 0 ? fault : &second) != 0 &&
+    if (connection_exec(storage->writer, "PRAGMA foreign_keys=ON", status == 0 ? fault : &second) !=
+            0 &&
         status == 0)
         status = C9D_E_FAILED;
     pthread_mutex_unlock(&storage->writer_lock);

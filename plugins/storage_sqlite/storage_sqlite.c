@@ -24,13 +24,16 @@ void driver_log(const struct c9d_storage *storage, enum c9d_log_level level, con
     storage->host->log(c9d_plugin.name, level, message);
 }
 
-/* ---- settings --------------------------------------------------------------------------------------------- */
+/* ---- settings ---- */
 
 static const struct c9d_setting settings_table[] = {
     {"path", C9D_TYPE_STRING, NULL,
-     "Database file; relative to the state folder, there c9d.db if not given; :memory: keeps nothing.", 0},
+     "Database file; relative to the state folder, there c9d.db if not given; :memory: keeps "
+     "nothing.",
+     0},
     {"synchronous", C9D_TYPE_STRING, "full",
-     "full: what was acknowledged survives a power cut; normal: it survives a crash of c9d only.", 0},
+     "full: what was acknowledged survives a power cut; normal: it survives a crash of c9d only.",
+     0},
     {"cache_size", C9D_TYPE_SIZE, "2MiB", "Page cache of each connection, at most.", 0},
     {"busy_timeout", C9D_TYPE_DURATION, "5s",
      "How long to wait for another program that writes to the database.", 0},
@@ -58,7 +61,8 @@ static int options_read(struct options *options, const struct c9d_host *host,
         if (wanted != NULL && strcmp(wanted, synchronous[i].setting) == 0)
             options->synchronous = synchronous[i].pragma;
     if (options->synchronous == NULL)
-        return fault_set(fault, C9D_E_FAILED, "[storage] synchronous is '%.40s'; use full or normal",
+        return fault_set(fault, C9D_E_FAILED,
+                         "[storage] synchronous is '%.40s'; use full or normal",
                          wanted != NULL ? wanted : "");
     options->cache_size = host->setting_int(settings, "cache_size");
     options->busy_timeout = host->setting_int(settings, "busy_timeout");
@@ -73,7 +77,7 @@ static int options_read(struct options *options, const struct c9d_host *host,
     return 0;
 }
 
-/* ---- this process alone ------------------------------------------------------------------------------------- */
+/* ---- this process alone ---- */
 
 /* The lock is on a file beside the database, which is never removed: a lock on a file that another
  * process can unlink and make anew would be no lock. It ends with the process. */
@@ -91,10 +95,11 @@ static int lock_take(struct c9d_storage *storage, struct c9d_fault *fault)
             return fault_set(fault, C9D_E_FAILED, "%s: %s", path, strerrordesc_np(errno));
         ssize_t n = pread(storage->lock_fd, pid, sizeof(pid) - 1, 0);
         pid[n > 0 ? n : 0] = '\0';
-        return fault_set(fault, C9D_E_BUSY,
-                         "%s is in use by another c9d (process %.*s); stop that one, or use another "
-                         "state folder",
-                         storage->options.path, (int)strspn(pid, "0123456789"), pid);
+        return fault_set(
+            fault, C9D_E_BUSY,
+            "%s is in use by another c9d (process %.*s); stop that one, or use another "
+            "state folder",
+            storage->options.path, (int)strspn(pid, "0123456789"), pid);
     }
     int len = snprintf(pid, sizeof(pid), "%ld\n", (long)getpid());
     /* The number is for people only: a full disk must not keep c9d from starting. */
@@ -114,7 +119,7 @@ static int file_make(const char *path, struct c9d_fault *fault)
     return 0;
 }
 
-/* ---- open and close ------------------------------------------------------------------------------------------ */
+/* ---- open and close ---- */
 
 static int row_text_is_wal(void *arg, const struct c9d_value *columns, size_t n)
 {
@@ -123,7 +128,8 @@ static int row_text_is_wal(void *arg, const struct c9d_value *columns, size_t n)
     return 0;
 }
 
-/* Some file systems (most over a network) have no shared memory, and SQLite stays with its old journal. */
+/* Some file systems (most over a network) have no shared memory, and SQLite stays with its old
+ * journal. */
 static int wal_check(struct c9d_storage *storage, struct c9d_fault *fault)
 {
     bool wal = false;
@@ -166,8 +172,8 @@ static void driver_close(struct c9d_storage *storage)
         close(storage->lock_fd);
     if (storage->n_batches > 0)
         driver_log(storage, C9D_LOG_DEBUG,
-                    "%" PRIu64 " batches in %" PRIu64 " commits, at most %" PRIu64 " together",
-                    storage->n_batches, storage->n_commits, storage->largest_group);
+                   "%" PRIu64 " batches in %" PRIu64 " commits, at most %" PRIu64 " together",
+                   storage->n_batches, storage->n_commits, storage->largest_group);
     pthread_mutex_destroy(&storage->writer_lock);
     pthread_mutex_destroy(&storage->queue_lock);
     pthread_mutex_destroy(&storage->pool_lock);
@@ -177,7 +183,7 @@ static void driver_close(struct c9d_storage *storage)
 }
 
 static int driver_open(const struct c9d_host *host, const struct c9d_settings *settings,
-                        struct c9d_storage **storage_r, struct c9d_fault *fault)
+                       struct c9d_storage **storage_r, struct c9d_fault *fault)
 {
     struct c9d_storage *storage = calloc(1, sizeof(*storage));
     if (storage == NULL)
@@ -203,10 +209,10 @@ static int driver_open(const struct c9d_host *host, const struct c9d_settings *s
     return status;
 }
 
-/* ---- reading ---------------------------------------------------------------------------------------------------- */
+/* ---- reading ---- */
 
-/* A connection for this one read: used last, cached best. In WAL mode every read begins with what was
- * committed before it, on whichever connection. */
+/* A connection for this one read: used last, cached best. In WAL mode every read begins with what
+ * was committed before it, on whichever connection. */
 static struct connection *reader_take(struct c9d_storage *storage, struct c9d_fault *fault)
 {
     pthread_mutex_lock(&storage->pool_lock);
@@ -233,8 +239,9 @@ static void reader_give(struct c9d_storage *storage, struct connection *reader)
         connection_close(reader);
 }
 
-static int driver_query(struct c9d_storage *storage, const char *sql, const struct c9d_value *params,
-                         size_t n_params, c9d_row_fn row, void *arg, struct c9d_fault *fault)
+static int driver_query(struct c9d_storage *storage, const char *sql,
+                        const struct c9d_value *params, size_t n_params, c9d_row_fn row, void *arg,
+                        struct c9d_fault *fault)
 {
     struct run run = {sql, params, n_params, row, arg, true};
     if (storage->options.memory) {

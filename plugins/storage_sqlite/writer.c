@@ -1,6 +1,6 @@
-/* The one thread that writes. All batches that wait are committed together: one transaction, a savepoint
- * each, one sync of the WAL, and then everyone is told. A batch that comes alone is not kept
- * waiting for company. */
+/* The one thread that writes. All batches that wait are committed together: one transaction, a
+ * savepoint each, one sync of the WAL, and then everyone is told. A batch that comes alone is not
+ * kept waiting for company. */
 #include <signal.h>
 #include <string.h>
 
@@ -33,8 +33,8 @@ static int batch_run(struct c9d_storage *storage, struct c9d_batch *batch)
         if (s->expect >= 0 && count != s->expect)
             return batch_fail(batch, i,
                               fault_set(&batch->fault, C9D_E_CONFLICT,
-                                        "%lld rows changed, %lld expected (%.200s)", (long long)count,
-                                        (long long)s->expect, s->sql));
+                                        "%lld rows changed, %lld expected (%.200s)",
+                                        (long long)count, (long long)s->expect, s->sql));
     }
     return 0;
 }
@@ -98,7 +98,8 @@ static bool member_run(struct c9d_storage *storage, struct outcome *outcome)
     return step(storage, "RELEASE batch", &fault) == 0;
 }
 
-/* 0: each outcome is set. 1: must be done again one by one. Negative: no transaction could be begun. */
+/* 0: each outcome is set. 1: must be done again one by one. Negative: no transaction could be
+ * begun. */
 static int commit_group(struct c9d_storage *storage, struct outcome *group, size_t n,
                         struct c9d_fault *fault)
 {
@@ -114,8 +115,8 @@ static int commit_group(struct c9d_storage *storage, struct outcome *group, size
 }
 
 /* When the group as a whole fails (no space, a deferred key, an I/O error), it is done again one by
- * one, so that each batch gets its own answer and none suffers from a neighbour. When it cannot even
- * begin, no single one could: all get that answer, after one time-out and not one each. */
+ * one, so that each batch gets its own answer and none suffers from a neighbour. When it cannot
+ * even begin, no single one could: all get that answer, after one time-out and not one each. */
 static void commit(struct c9d_storage *storage, struct outcome *group, size_t n)
 {
     struct c9d_fault fault;

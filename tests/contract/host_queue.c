@@ -27,15 +27,17 @@ static struct storage *storage;
 static struct queue *queue;
 static char *folder;
 
-/* What a queue in the store's rows knows of the domain, with the indexes that core/store gives it. */
+/* What a queue in the store's rows knows of the domain, with the indexes of core/store. */
 static const struct c9d_migration schema[] = {
-    {1, "CREATE TABLE agent_executions (id @ID@ PRIMARY KEY, status @TEXT@ NOT NULL,"
-        " priority @INT@ NOT NULL, available_at @TIME@ NOT NULL, lease_owner @TEXT@, lease_until @TIME@,"
-        " attempt @INT@ NOT NULL DEFAULT 0) @STRICT@;"
-        "CREATE INDEX agent_executions_waiting ON agent_executions (priority DESC, available_at, id)"
-        " WHERE status IN ('pending', 'running') AND lease_owner IS NULL;"
-        "CREATE INDEX agent_executions_leased ON agent_executions (lease_until)"
-        " WHERE status IN ('pending', 'running') AND lease_owner IS NOT NULL;"}};
+    {1,
+     "CREATE TABLE agent_executions (id @ID@ PRIMARY KEY, status @TEXT@ NOT NULL,"
+     " priority @INT@ NOT NULL, available_at @TIME@ NOT NULL, lease_owner @TEXT@, lease_until "
+     "@TIME@,"
+     " attempt @INT@ NOT NULL DEFAULT 0) @STRICT@;"
+     "CREATE INDEX agent_executions_waiting ON agent_executions (priority DESC, available_at, id)"
+     " WHERE status IN ('pending', 'running') AND lease_owner IS NULL;"
+     "CREATE INDEX agent_executions_leased ON agent_executions (lease_until)"
+     " WHERE status IN ('pending', 'running') AND lease_owner IS NOT NULL;"}};
 
 static void sane(int result, const struct error *err)
 {
@@ -49,7 +51,8 @@ static void open_all(void)
 {
     autofree char *path = xasprintf("%s/test.conf", folder);
     FILE *file = fopen(path, "w");
-    if (file == NULL || fprintf(file, "[storage]\n%s", backend->storage ? backend->storage : "") < 0 ||
+    if (file == NULL ||
+        fprintf(file, "[storage]\n%s", backend->storage ? backend->storage : "") < 0 ||
         fclose(file) != 0)
         abort();
     error_auto err = ERROR_INIT;
@@ -70,7 +73,7 @@ static void close_all(void)
     storage = NULL;
 }
 
-/* ---- the same to both kinds ------------------------------------------------------------------------ */
+/* ---- the same to both kinds ---- */
 
 static const char *id_of(int number, char id[37])
 {
@@ -130,7 +133,7 @@ static int64_t depth(void)
     return n;
 }
 
-/* Claims until there is something or seconds have passed: sanitizers are slow, clocks are coarse. */
+/* Claims until there is something or seconds have passed: sanitizers are slow. */
 static int claim_soon(const char *owner, int64_t lease, size_t max, struct c9d_job *jobs)
 {
     int n = 0;
@@ -145,7 +148,7 @@ static bool is_number(const struct c9d_job *job, int number)
     return strcmp(job->id, id_of(number, id)) == 0;
 }
 
-/* ---- the contract --------------------------------------------------------------------------------------- */
+/* ---- the contract ---- */
 
 static void test_order(void)
 {
@@ -227,7 +230,8 @@ static void test_owners(void)
     push(1, 0, clock_wall_us());
     is_int(claim("node/1", LONG, 4, jobs), 1, "one owner claims");
     if (storage != NULL && storage_exclusive(storage)) {
-        is_int(claim("node/2", LONG, 4, jobs), 1, "in a store that is ours alone others' leases are void");
+        is_int(claim("node/2", LONG, 4, jobs), 1,
+               "in a store that is ours alone others' leases are void");
         is_int(jobs[0].attempt, 2, "and it is the next attempt");
         is_int(claim("node/2", LONG, 4, jobs), 0, "but one's own are not");
         is_int(claim("node/1", LONG, 4, jobs), 1, "whoever claims last is the one who lives");
@@ -235,7 +239,8 @@ static void test_owners(void)
         is_int(claim("node/2", LONG, 4, jobs), 0, "another does not get what is leased");
         finish("node/2", jobs[0].id);
         release("node/1", jobs[0].id, 0);
-        is_int(claim("node/2", LONG, 4, jobs), 1, "nor can it end it, but has it when it is given back");
+        is_int(claim("node/2", LONG, 4, jobs), 1,
+               "nor can it end it, but has it when it is given back");
     }
 }
 

@@ -39,7 +39,8 @@ static struct storage *storage_try(struct error *err)
     if (file == NULL || fprintf(file, "[storage]\n%s", backend->config) < 0 || fclose(file) != 0)
         abort();
     struct config *config = config_load(path, err);
-    struct storage *storage = config != NULL ? storage_open(host, config, backend->plugin, err) : NULL;
+    struct storage *storage =
+        config != NULL ? storage_open(host, config, backend->plugin, err) : NULL;
     config_free(config);
     return storage;
 }
@@ -72,7 +73,7 @@ static struct storage *storage_fresh(void)
     return storage;
 }
 
-/* ---- small helpers ------------------------------------------------------------------------------- */
+/* ---- small helpers ---- */
 
 static int row_int(void *arg, const struct c9d_value *columns, size_t n)
 {
@@ -96,7 +97,8 @@ static int64_t things(struct storage *storage)
 
 static void add_thing(struct storage_batch *batch, const char *id, int64_t n)
 {
-    storage_batch_add(batch, "INSERT INTO thing (id, n) VALUES ($1, $2)", 1, NULL, NULL, "si", id, n);
+    storage_batch_add(batch, "INSERT INTO thing (id, n) VALUES ($1, $2)", 1, NULL, NULL, "si", id,
+                      n);
 }
 
 static int commit_sql(struct storage *storage, const char *sql, int64_t expect, struct error *err)
@@ -106,14 +108,15 @@ static int commit_sql(struct storage *storage, const char *sql, int64_t expect, 
     return storage_commit(storage, batch, err);
 }
 
-/* ---- values --------------------------------------------------------------------------------------- */
+/* ---- values ---- */
 
 struct values_check {
     int rows;
     bool right;
 };
 
-static bool same_bytes(const struct c9d_value *v, enum c9d_value_type type, const char *s, size_t len)
+static bool same_bytes(const struct c9d_value *v, enum c9d_value_type type, const char *s,
+                       size_t len)
 {
     return v->type == type && v->len == len && memcmp(v->u.s, s, len) == 0;
 }
@@ -135,29 +138,30 @@ static void test_values(void)
     error_auto err = ERROR_INIT;
     struct storage_batch *batch = storage_batch_new();
     int64_t at = 7;
-    storage_batch_add(batch,
-                      "INSERT INTO thing (id, n, r, t, b, j, at, flag) VALUES ($1,$2,$3,$4,$5,$6,$7,$8)",
-                      1, NULL, NULL, "sidSbsII", "a", (int64_t)-42, 1.5, "gr\xc3\xbc\xc3\x9f and more",
-                      (size_t)6, "a\0b", (size_t)3, (const char *)NULL, &at, (const int64_t *)NULL);
+    storage_batch_add(
+        batch, "INSERT INTO thing (id, n, r, t, b, j, at, flag) VALUES ($1,$2,$3,$4,$5,$6,$7,$8)",
+        1, NULL, NULL, "sidSbsII", "a", (int64_t)-42, 1.5, "gr\xc3\xbc\xc3\x9f and more", (size_t)6,
+        "a\0b", (size_t)3, (const char *)NULL, &at, (const int64_t *)NULL);
     is_int(storage_commit(storage, batch, &err), 0, "a row of every type is written");
     struct values_check check = {0};
     is_int(storage_query(storage, "SELECT n, r, t, b, j, at FROM thing WHERE id = $1", values_row,
-                         &check, &err, "s", "a"), 0, "and read");
+                         &check, &err, "s", "a"),
+           0, "and read");
     ok(check.rows == 1 && check.right, "every value is what it was");
     int64_t count = 0;
     storage_query(storage, "SELECT $2 + $1 * 10 + $2", row_int, &count, &err, "ii", (int64_t)3,
                   (int64_t)4);
     is_int(count, 38, "$2 before $1, and one used twice");
-    storage_query(storage,
-                  "SELECT $1+$2+$3+$4+$5+$6+$7+$8+$9+$10+$11", row_int, &count, &err, "iiiiiiiiiii",
-                  (int64_t)1, (int64_t)2, (int64_t)3, (int64_t)4, (int64_t)5, (int64_t)6, (int64_t)7,
-                  (int64_t)8, (int64_t)9, (int64_t)10, (int64_t)1000);
+    storage_query(storage, "SELECT $1+$2+$3+$4+$5+$6+$7+$8+$9+$10+$11", row_int, &count, &err,
+                  "iiiiiiiiiii", (int64_t)1, (int64_t)2, (int64_t)3, (int64_t)4, (int64_t)5,
+                  (int64_t)6, (int64_t)7, (int64_t)8, (int64_t)9, (int64_t)10, (int64_t)1000);
     is_int(count, 1055, "$11 is not $1");
     is_int(storage_query(storage, "SELECT $1", row_int, &count, &err, ""), -1,
            "a missing parameter is an error");
     is_int(storage_query(storage, "SELECT 1", row_int, &count, &err, "i", (int64_t)1), -1,
            "one too many as well");
-    is_int(storage_query(storage, "SELEC 1", row_int, &count, &err, ""), -1, "wrong SQL is an error");
+    is_int(storage_query(storage, "SELEC 1", row_int, &count, &err, ""), -1,
+           "wrong SQL is an error");
     ok(err.code == E_STORAGE_FAILED && strstr(err.message, "SELEC") != NULL, "that shows it: %s",
        err.message);
     is_int(storage_query(storage, "DELETE FROM thing", NULL, NULL, &err, ""), -1,
@@ -191,8 +195,8 @@ static void test_reads(void)
     is_int(storage_batch_count(batch), 10, "ten statements in a batch");
     is_int(storage_commit(storage, batch, &err), 0, "are written");
     int rows = 0;
-    is_int(storage_query(storage, "SELECT n FROM thing ORDER BY n", stop_at_two, &rows, &err, ""), 0,
-           "stopping early is no error");
+    is_int(storage_query(storage, "SELECT n FROM thing ORDER BY n", stop_at_two, &rows, &err, ""),
+           0, "stopping early is no error");
     is_int(rows, 2, "and stops");
     is_int(storage_query(storage, "SELECT count(*) FROM thing", nested_row, storage, &err, ""), 0,
            "a read of the same text within a read");
@@ -210,7 +214,7 @@ static void test_reads(void)
     storage_close(storage);
 }
 
-/* ---- batches --------------------------------------------------------------------------------------- */
+/* ---- batches ---- */
 
 struct returned {
     int n;
@@ -257,16 +261,18 @@ static void test_batches(void)
     is_int(err.code, E_INVALID_STATE, "as a conflict too");
     is_int(commit_sql(storage, "UPDATE thing SET n = n + 1", 2, &err), -1, "so does too many");
     is_int(query_int(storage, "SELECT sum(n) FROM thing"), 6, "and changes nothing");
-    is_int(commit_sql(storage, "UPDATE thing SET n = n + 1", 3, &err), 0, "the right number passes");
+    is_int(commit_sql(storage, "UPDATE thing SET n = n + 1", 3, &err), 0,
+           "the right number passes");
     is_int(commit_sql(storage, "UPDATE thing SET n = n + 1 WHERE n < 0", 0, &err), 0, "also none");
     is_int(commit_sql(storage, "UPDATE thing SET n = n + 1 WHERE n < 0", -1, &err), 0, "or any");
-    is_int(commit_sql(storage, "INSERT INTO thing (id) VALUES ('a') ON CONFLICT DO NOTHING", 0, &err),
-           0, "what did nothing counts nothing");
+    is_int(
+        commit_sql(storage, "INSERT INTO thing (id) VALUES ('a') ON CONFLICT DO NOTHING", 0, &err),
+        0, "what did nothing counts nothing");
 
     struct returned returned = {0};
     batch = storage_batch_new();
-    storage_batch_add(batch, "UPDATE thing SET n = n * 10 WHERE n > $1 RETURNING n", 3, returned_row,
-                      &returned, "i", (int64_t)0);
+    storage_batch_add(batch, "UPDATE thing SET n = n * 10 WHERE n > $1 RETURNING n", 3,
+                      returned_row, &returned, "i", (int64_t)0);
     is_int(storage_commit(storage, batch, &err), 0, "RETURNING in a batch, with an expectation");
     ok(returned.n == 2 && returned.sum > 0, "rows until the listener had enough");
     is_int(query_int(storage, "SELECT sum(n) FROM thing"), 90, "and all were changed");
@@ -282,7 +288,8 @@ static void test_batches(void)
            "and a column's type");
     is_int(commit_sql(storage, "INSERT INTO nothing VALUES (1)", -1, &err), -1, "no such table");
     is_int(err.code, E_STORAGE_FAILED, "is nobody's conflict");
-    is_int(query_int(storage, "SELECT count(*) FROM thing WHERE late_id IS NULL AND parent_id IS NULL"),
+    is_int(query_int(storage,
+                     "SELECT count(*) FROM thing WHERE late_id IS NULL AND parent_id IS NULL"),
            3, "after all this the rows are what they were");
     storage_close(storage);
 }
@@ -301,18 +308,19 @@ static void test_large_batch(void)
         /* Each text is unique by its first byte's place; lengths cross every block of the arena. */
         snprintf(text, 16, "%d", i);
         text[strlen(text)] = 'x';
-        storage_batch_add(batch, "INSERT INTO thing (id, t) VALUES ($1, $2)", 1, NULL, NULL, "sS", id,
-                          text, (size_t)(i % 50 == 0 ? 200000 : 10 + i * 7));
+        storage_batch_add(batch, "INSERT INTO thing (id, t) VALUES ($1, $2)", 1, NULL, NULL, "sS",
+                          id, text, (size_t)(i % 50 == 0 ? 200000 : 10 + i * 7));
     }
     memset(text, 'y', 200000);
     is_int(storage_commit(storage, batch, &err), 0, "500 statements, some large");
-    is_int(query_int(storage, "SELECT count(*) FROM thing WHERE t NOT LIKE '%y%' AND t LIKE id || 'x%'"
-                              " AND length(t) = CASE WHEN id % 50 = 0 THEN 200000 ELSE 10 + id * 7 END"),
+    is_int(query_int(storage,
+                     "SELECT count(*) FROM thing WHERE t NOT LIKE '%y%' AND t LIKE id || 'x%'"
+                     " AND length(t) = CASE WHEN id % 50 = 0 THEN 200000 ELSE 10 + id * 7 END"),
            500, "were copied when they were added");
     storage_close(storage);
 }
 
-/* ---- groups ------------------------------------------------------------------------------------------ */
+/* ---- groups ---- */
 
 struct gate {
     struct storage *storage;
@@ -389,7 +397,8 @@ static void test_groups(void)
         sem_wait(&gate.ended);
     is_int(gate.failed, 0, "in a group each batch has its own outcome");
     is_int(gate.order_broken, 0, "told in the order submitted");
-    is_int(gate.seen, MEMBERS - 2, "and only when the whole group is there: they were committed together");
+    is_int(gate.seen, MEMBERS - 2,
+           "and only when the whole group is there: they were committed together");
     is_int(things(gate.storage), MEMBERS - 2, "a failing batch never hurts its neighbours");
     storage_close(gate.storage);
 }
@@ -463,7 +472,7 @@ static void test_threads(void)
     storage_close(storage);
 }
 
-/* ---- versions, copies -------------------------------------------------------------------------------- */
+/* ---- versions, copies ---- */
 
 static int files_like(const char *ending)
 {
@@ -486,13 +495,16 @@ static void test_migrations(void)
     is_int(storage_migrate(storage, history, 1, &err), -1, "a newer store is refused");
     ok(strstr(err.message, "version 2") != NULL && strstr(err.message, "up to 1") != NULL,
        "with both versions: %s", err.message);
-    struct c9d_migration broken[] = {history[0], history[1],
-                                     {3, "CREATE TABLE half (id @ID@); INSERT INTO nowhere VALUES (1);"}};
+    struct c9d_migration broken[] = {
+        history[0],
+        history[1],
+        {3, "CREATE TABLE half (id @ID@); INSERT INTO nowhere VALUES (1);"}};
     is_int(storage_migrate(storage, broken, 3, &err), -1, "a step that fails");
     ok(strstr(err.message, "version 3") != NULL, "is named: %s", err.message);
-    is_int(storage_query(storage, "SELECT * FROM half", NULL, NULL, &err, ""), -1, "and leaves nothing");
-    struct c9d_migration orphan[] = {history[0], history[1],
-                                     {3, "INSERT INTO thing (id, parent_id) VALUES ('o', 'nobody');"}};
+    is_int(storage_query(storage, "SELECT * FROM half", NULL, NULL, &err, ""), -1,
+           "and leaves nothing");
+    struct c9d_migration orphan[] = {
+        history[0], history[1], {3, "INSERT INTO thing (id, parent_id) VALUES ('o', 'nobody');"}};
     is_int(storage_migrate(storage, orphan, 3, &err), -1, "a step that breaks a key fails");
     is_int(things(storage), 0, "and leaves nothing");
     is_int(files_like("Z.bak$"), backend->file, "an upgrade that changed nothing leaves no copy");
@@ -523,15 +535,15 @@ static void test_backup(void)
     storage_close(storage);
     if (!backend->file)
         return;
-    autofree char *move = xasprintf("cd %s && rm -f c9d.db c9d.db-wal c9d.db-shm && mv copy.db c9d.db",
-                                    folder);
+    autofree char *move =
+        xasprintf("cd %s && rm -f c9d.db c9d.db-wal c9d.db-shm && mv copy.db c9d.db", folder);
     is_int(system(move), 0, "the backup takes the store's place");
     storage = storage_fresh();
     is_int(things(storage), 1, "and has what was there when it was made");
     storage_close(storage);
 }
 
-/* ---- files ---------------------------------------------------------------------------------------------- */
+/* ---- files ---- */
 
 static void file_write(const char *name, const char *text)
 {
@@ -565,7 +577,8 @@ static void test_strange_files(void)
     ok(storage == NULL, "a file that is no database is refused: %s", err.message);
     storage_close(storage);
     is_int(files_like("^c9d.db$"), 1, "and left there");
-    autofree char *other = xasprintf("cd %s && rm c9d.db* && sqlite3 c9d.db 'CREATE TABLE t (a)'", folder);
+    autofree char *other =
+        xasprintf("cd %s && rm c9d.db* && sqlite3 c9d.db 'CREATE TABLE t (a)'", folder);
     if (system(other) != 0) {
         skip("no sqlite3 program", "the database of another program");
         return;
@@ -596,14 +609,15 @@ static void test_full(void)
         snprintf(id, sizeof(id), "%03d", i);
         struct storage_batch *batch = storage_batch_new();
         add_thing(batch, id, i);
-        storage_batch_add(batch, "UPDATE thing SET j = $2 WHERE id = $1", 1, NULL, NULL, "sS", id, text,
-                          (size_t)20000);
+        storage_batch_add(batch, "UPDATE thing SET j = $2 WHERE id = $1", 1, NULL, NULL, "sS", id,
+                          text, (size_t)20000);
         if (storage_commit(storage, batch, &err) == 0)
             written++;
         else
             failed++;
     }
-    ok(written > 5 && failed > 5, "with no space left batches fail (%d did, %d did not)", failed, written);
+    ok(written > 5 && failed > 5, "with no space left batches fail (%d did, %d did not)", failed,
+       written);
     ok(err.code == E_STORAGE_FAILED && strstr(err.message, "space") != NULL, "and say why: %s",
        err.message);
     is_int(things(storage), written, "what was acknowledged is there, and nothing else");
@@ -657,16 +671,16 @@ static void test_kill(void)
     storage_close(storage);
 }
 
-/* ---- all of it, for each ----------------------------------------------------------------------------------- */
+/* ---- all of it, for each ---- */
 
 static const struct {
     void (*run)(void);
     bool file_only;
 } tests[] = {
-    {test_values, false},     {test_reads, false},         {test_batches, false},
-    {test_large_batch, false}, {test_groups, false},       {test_close_finishes, false},
-    {test_threads, false},    {test_migrations, false},    {test_backup, false},
-    {test_kill, true},        {test_second_process, true}, {test_strange_files, true},
+    {test_values, false},      {test_reads, false},         {test_batches, false},
+    {test_large_batch, false}, {test_groups, false},        {test_close_finishes, false},
+    {test_threads, false},     {test_migrations, false},    {test_backup, false},
+    {test_kill, true},         {test_second_process, true}, {test_strange_files, true},
     {test_full, true},
 };
 

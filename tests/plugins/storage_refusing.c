@@ -49,9 +49,12 @@ static int nothing_exclusive(struct c9d_storage *storage)
     return 0;
 }
 
-static const struct c9d_storage_ops ops = {.open = refuse, .close = nothing_close,
-                                           .migrate = nothing_migrate, .query = nothing_query,
-                                           .submit = nothing_submit, .exclusive = nothing_exclusive};
+static const struct c9d_storage_ops ops = {.open = refuse,
+                                           .close = nothing_close,
+                                           .migrate = nothing_migrate,
+                                           .query = nothing_query,
+                                           .submit = nothing_submit,
+                                           .exclusive = nothing_exclusive};
 
 static const struct c9d_setting settings[] = {
     {"address", C9D_TYPE_STRING, NULL, "Where the database is.", 1},
@@ -60,7 +63,10 @@ static const struct c9d_setting settings[] = {
     {"loud", C9D_TYPE_BOOL, "yes", "Whether it is said.", 0},
     {0}};
 
-C9D_EXPORT const struct c9d_plugin c9d_plugin = {.abi = C9D_ABI, .kind = C9D_KIND_STORAGE,
-                                                 .name = "storage_refusing", .version = "1",
+C9D_EXPORT const struct c9d_plugin c9d_plugin = {.abi = C9D_ABI,
+                                                 .kind = C9D_KIND_STORAGE,
+                                                 .name = "storage_refusing",
+                                                 .version = "1",
                                                  .description = "Never opens.",
-                                                 .settings = settings, .ops.storage = &ops};
+                                                 .settings = settings,
+                                                 .ops.storage = &ops};

@@ -79,7 +79,8 @@ static void test_refusals(void)
     file_copy("plugins/queue_store.so", "renamed.so", SIZE_MAX, 0644);
     refused("renamed", C9D_KIND_QUEUE, "renamed.so|'queue_store' found", "a renamed file");
     file_copy("plugins/queue_store.so", "loose.so", SIZE_MAX, 0666);
-    refused("loose", C9D_KIND_QUEUE, "loose.so|writable by others|chmod", "a file others may write");
+    refused("loose", C9D_KIND_QUEUE, "loose.so|writable by others|chmod",
+            "a file others may write");
     file_copy("plugins/queue_store.so", "short.so", 5000, 0644);
     refused("short", C9D_KIND_QUEUE, "short.so|cut short", "a file that was cut short");
     file_copy("plugins/queue_store.so", "empty.so", 0, 0644);
@@ -93,7 +94,8 @@ static void test_refusals(void)
         file_copy("plugins/queue_store.so", "foreign.so", SIZE_MAX, 0644);
         autofree char *path = xasprintf("%s/foreign.so", folder);
         ok(chown(path, 12345, 0) == 0, "a file is given away");
-        refused("foreign", C9D_KIND_QUEUE, "foreign.so|owned by user 12345", "a file of another user");
+        refused("foreign", C9D_KIND_QUEUE, "foreign.so|owned by user 12345",
+                "a file of another user");
     } else {
         skip("not root", "a file of another user");
     }
@@ -108,7 +110,8 @@ static void test_refusals(void)
     host_free(host);
 }
 
-static void storage_refused(const char *text, enum error_code code, const char *want, const char *what)
+static void storage_refused(const char *text, enum error_code code, const char *want,
+                            const char *what)
 {
     struct host *host = host_make();
     struct config *config = config_make(text);
