@@ -2,6 +2,7 @@
 #ifndef C9_SERVICE_EXECUTION_H
 #define C9_SERVICE_EXECUTION_H
 
+#include "base/buf.h"
 #include "service/service.h"
 
 /* Finds the agent (id, or name within the organization) and the version (exact; NULL or "latest": the current
@@ -26,7 +27,9 @@ int execution_start(struct service *service, const struct principal *who, const 
 
 int execution_get(struct service *service, const struct principal *who, const char *id,
                   json_t **execution_r, struct error *err);
-/* Filters: agentId, status, createdAfter, createdBefore. */
+/* Filters: agentId (id or name; E_AGENT_NOT_FOUND when it may not be seen), status, createdAfter,
+ * createdBefore. Items have neither inputData nor outputData nor errorDetails; execution_get has them.
+ * Sort: createdAt. */
 int execution_list(struct service *service, const struct principal *who, const struct list_query *query,
                    json_t **page_r, struct error *err);
 /* Filters: level (at least). In order; keyset by seq. */
@@ -47,17 +50,20 @@ void execution_unwatch(struct service *service, struct execution_watch *watch);
 
 /* The ExecutionResult of the specification from an outcome, appended as JSON text:
  * {"executionId","status","output"|"error","errorCode","errorDetails","executionTime","resourceUsage"}. */
-struct buf;
 void execution_result_append(struct buf *out, const char *id, const struct execution_outcome *outcome);
 
-/* Idempotency-Key: looks the key up. 0: new (proceed, then idempotency_put); 1: seen with the same request
- * (status, location and body of the first answer, to be freed); -1: seen with another request
- * (E_IDEMPOTENCY_CONFLICT) or failure. */
+/* Idempotency-Key: reserves the key for this request. 0: it is ours (do the request, then idempotency_put, or
+ * idempotency_drop when it failed and may be tried again); 1: seen with the same request (status, location
+ * and body of the first answer, to be freed; the last two may be NULL); -1: seen with another request
+ * (E_IDEMPOTENCY_CONFLICT), the first one is not done yet (E_INVALID_STATE), or failure. */
 int idempotency_get(struct service *service, const struct principal *who, const char *key,
                     const char *request_sha256, int *status_r, char **location_r, char **body_r,
                     struct error *err);
 int idempotency_put(struct service *service, const struct principal *who, const char *key,
                     const char *request_sha256, int status, const char *location, const char *body,
                     struct error *err);
+/* Gives the key back: nothing was done. A key with an answer stays. */
+int idempotency_drop(struct service *service, const struct principal *who, const char *key,
+                     struct error *err);
 
 #endif

@@ -18,7 +18,9 @@
 struct service;
 struct storage;
 
-/* Declares its configuration keys ([limits] …) and opens. engine may be NULL until service_attach_engine:
+/* Declares its configuration keys ([limits] …); service_new does it too. For `c9d check-config`. */
+int service_config_declare(struct config *config, struct error *err);
+/* Declares and opens. engine may be NULL until service_attach_engine:
  * then what needs one fails with E_UNAVAILABLE. */
 struct service *service_new(struct storage *storage, struct config *config, struct error *err);
 void service_attach_engine(struct service *service, const struct engine_ops *ops, void *engine);

@@ -1,0 +1,158 @@
+#include "service/agent.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+#include "host/storage.h"
+#include "service/agent_config.h"
+#include "service/service-private.h"
+
+enum { RETRIES = 5 }; /* of an update without If-Match that others are faster than */
+
+#define DUPLICATE "an agent of this name exists in the organization"
+#define CHANGED "the agent was changed since"
+
+int agent_find(struct service *service, const struct principal *who, const char *ref,
+               enum action action, struct agent_meta *meta_r, json_t **agent_r, struct error *err)
+{
+    jx_auto *agent = NULL;
+    json_t **wanted = agent_r != NULL ? &agent : NULL;
+    int result = uuid_valid(ref, strlen(ref))
+                     ? store_agent_get(service->storage, ref, who->user_id, meta_r, wanted, err)
+                     : store_agent_get_by_name(service->storage, who->organization_id, ref,
+                                               who->user_id, meta_r, wanted, err);
+    if (result < 0)
+        return -1;
+    if (meta_r->id[0] == '\0')
+        return permission_unseen(E_AGENT_NOT_FOUND, "agent", ref, err);
+    const struct resource resource = {.organization_id = meta_r->organization_id,
+                                      .owner_id = meta_r->user_id,
+                                      .visibility = meta_r->visibility,
+                                      .grants = meta_r->grants};
+    if (permission_require(who, action, &resource, E_AGENT_NOT_FOUND, "agent", ref, err) < 0)
+        return -1;
+    if (agent_r != NULL)
+        *agent_r = move_ptr(&agent);
+    return 0;
+}
+
+/* What was written is read back, so that the answer is what the next GET gives. */
+int agent_create(struct service *service, const struct principal *who, const json_t *given,
+                 json_t **agent_r, struct error *err)
+{
+    static const struct conflict conflicts[] = {
+        {0, E_ORGANIZATION_LIMIT_EXCEEDED,
+         "the organization has as many agents as [limits] agents allows"},
+        {1, E_DUPLICATE_AGENT_NAME, DUPLICATE},
+        {-1, E_NONE, NULL}};
+    if (permission_create(who, "agents", err) < 0 ||
+        agent_config_require(service, who->organization_id, given, err) < 0)
+        return -1;
+    jx_auto *config = agent_config_of(given);
+    cleanup(agent_config_columns_free) struct agent_config_columns columns;
+    agent_config_to_columns(config, &columns);
+    char id[UUID_SIZE];
+    struct storage_batch *batch = storage_batch_new();
+    store_agent_limit(batch, who->organization_id, service->agents_max);
+    store_agent_insert(batch, uuid_make(id), who->user_id, who->organization_id, &columns.columns,
+                       clock_wall_us());
+    if (service_commit(service, batch, conflicts, err) < 0)
+        return -1;
+    return agent_get(service, who, id, agent_r, err);
+}
+
+int agent_get(struct service *service, const struct principal *who, const char *id, json_t **agent_r,
+              struct error *err)
+{
+    struct agent_meta meta;
+    return agent_find(service, who, id, ACTION_READ, &meta, agent_r, err);
+}
+
+int agent_list(struct service *service, const struct principal *who, const struct list_query *query,
+               json_t **page_r, struct error *err)
+{
+    const struct c9d_value scope[] = {list_text(who->organization_id), list_text(who->user_id),
+                                      list_int(permission_sees_all(who))};
+    return service_list(service, &store_agent_list, query, scope, page_r, err);
+}
+
+/* One try. 0 done, 1 another revision by now, -1 error. */
+static int update_try(struct service *service, const struct principal *who, const char *id,
+                      const json_t *patch, const int64_t *wanted, json_t **agent_r,
+                      struct error *err)
+{
+    static const struct conflict conflicts[] = {{0, E_PRECONDITION_FAILED, CHANGED},
+                                                {1, E_DUPLICATE_AGENT_NAME, DUPLICATE},
+                                                {-1, E_NONE, NULL}};
+    struct agent_meta meta;
+    jx_auto *agent = NULL;
+    if (agent_find(service, who, id, ACTION_WRITE, &meta, &agent, err) < 0)
+        return -1;
+    if (wanted != NULL && meta.revision != *wanted)
+        return error_set(err, E_PRECONDITION_FAILED, "%s", CHANGED);
+    if (strcmp(meta.status, "archived") == 0)
+        return error_set(err, E_INVALID_STATE, "agent %s is archived and cannot be changed", meta.id);
+    jx_auto *before = agent_config_of(agent);
+    jx_auto *merged = jx_merge_patch(before, patch);
+    if (agent_config_require(service, who->organization_id, merged, err) < 0)
+        return -1;
+    jx_auto *config = agent_config_of(merged);
+    cleanup(agent_config_columns_free) struct agent_config_columns columns;
+    agent_config_to_columns(config, &columns);
+    struct storage_batch *batch = storage_batch_new();
+    store_agent_guard(batch, meta.id, &meta.revision);
+    store_agent_update(batch, meta.id, &columns.columns, clock_wall_us());
+    error_auto failure = ERROR_INIT;
+    if (service_commit(service, batch, conflicts, &failure) == 0)
+        return agent_get(service, who, meta.id, agent_r, err);
+    bool again = failure.code == E_PRECONDITION_FAILED && wanted == NULL;
+    return again ? 1 : error_move(err, &failure);
+}
+
+int agent_update(struct service *service, const struct principal *who, const char *id,
+                 const json_t *patch, const char *if_match, json_t **agent_r, struct error *err)
+{
+    int64_t wanted = 0;
+    int conditional = service_if_match(if_match, &wanted, err);
+    if (conditional < 0)
+        return -1;
+    if (!json_is_object(patch))
+        return error_set(err, E_INVALID_REQUEST, "the patch must be an object (RFC 7396)");
+    int busy = 1;
+    for (int i = 0; i < RETRIES && busy > 0; i++)
+        busy = update_try(service, who, id, patch, conditional != 0 ? &wanted : NULL, agent_r, err);
+    if (busy > 0)
+        return error_set(err, E_UNAVAILABLE, "agent %s is being changed by others; try again", id);
+    return busy;
+}
+
+int agent_delete(struct service *service, const struct principal *who, const char *id,
+                 const char *if_match, struct error *err)
+{
+    static const struct conflict conflicts[] = {
+        {0, E_PRECONDITION_FAILED, CHANGED},
+        {1, E_INVALID_STATE,
+         "executions of the agent are pending or running; cancel them or wait for their end"},
+        {-1, E_NONE, NULL}};
+    int64_t wanted = 0;
+    int conditional = service_if_match(if_match, &wanted, err);
+    struct agent_meta meta;
+    if (conditional < 0 || agent_find(service, who, id, ACTION_WRITE, &meta, NULL, err) < 0)
+        return -1;
+    struct storage_batch *batch = storage_batch_new();
+    store_agent_guard(batch, meta.id, conditional != 0 ? &wanted : NULL);
+    store_agent_delete(batch, meta.id);
+    return service_commit(service, batch, conflicts, err);
+}
+
+int agent_validate(struct service *service, const struct principal *who, const json_t *config,
+                   json_t **result_r, struct error *err)
+{
+    jx_auto *errors = json_array();
+    jx_auto *warnings = json_array();
+    if (agent_config_check(service, who->organization_id, config, errors, warnings, err) < 0)
+        return -1;
+    *result_r = json_pack("{s:b, s:O, s:O}", "valid", json_array_size(errors) == 0, "errors", errors,
+                          "warnings", warnings);
+    return 0;
+}

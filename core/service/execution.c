@@ -1,0 +1,364 @@
+#include "service/execution.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "host/storage.h"
+#include "schema/schema.h"
+#include "service/launch.h"
+#include "service/service-private.h"
+#include "store/execution.h"
+#include "store/execution_view.h"
+#include "store/token.h"
+
+enum { PRIORITY_MAX = 1000 };
+
+/* ---- preparing ------------------------------------------------------------------------------------------ */
+
+/* Which version is meant, and whether the agent's state lets it run. */
+static int version_choose(const struct agent_meta *meta, const char *asked, const char **version_r,
+                          struct error *err)
+{
+    bool latest = asked == NULL || strcmp(asked, "latest") == 0;
+    *version_r = latest ? meta->current_version : asked;
+    if (strcmp(meta->status, "archived") == 0)
+        return error_set(err, E_INVALID_STATE, "agent %s is archived and does not run any more",
+                         meta->id);
+    if (latest && strcmp(meta->status, "draft") == 0)
+        return error_set(err, E_INVALID_STATE,
+                         "agent %s has no published version: publish one, or ask for version "
+                         "\"draft\"",
+                         meta->id);
+    return 0;
+}
+
+static int input_check(const struct launch *launch, const json_t *input, struct error *err)
+{
+    error_auto failure = ERROR_INIT;
+    if (launch->input_schema == NULL || schema_validate(launch->input_schema, input, &failure) == 0)
+        return 0;
+    failure.code = E_INVALID_INPUT;
+    return error_move(err, &failure);
+}
+
+int execution_prepare(struct service *service, const struct principal *who, const char *agent,
+                      const char *version, const json_t *input, struct launch **launch_r,
+                      struct error *err)
+{
+    struct agent_meta meta;
+    const char *chosen;
+    bool draft = version != NULL && strcmp(version, VERSION_DRAFT) == 0;
+    if (agent_find(service, who, agent, ACTION_EXECUTE, &meta, NULL, err) < 0)
+        return -1;
+    const struct resource resource = {meta.organization_id, meta.user_id, meta.visibility,
+                                      meta.grants};
+    if (draft && !permission_has(who, ACTION_WRITE, &resource))
+        return error_set(err, E_INSUFFICIENT_PERMISSIONS,
+                         "the draft of agent %s runs only for those who may change it", meta.id);
+    struct launch *launch = NULL;
+    if (version_choose(&meta, version, &chosen, err) < 0 ||
+        launch_get(service, &meta, chosen, &launch, err) < 0)
+        return -1;
+    if (input_check(launch, input, err) < 0) {
+        error_detail(err, "agentId", json_string(meta.id));
+        launch_unref(launch);
+        return -1;
+    }
+    *launch_r = launch;
+    return 0;
+}
+
+int execution_launch(struct service *service, const char *agent_id, const char *version,
+                     struct launch **launch_r, struct error *err)
+{
+    struct agent_meta meta;
+    if (store_agent_get(service->storage, agent_id, "", &meta, NULL, err) < 0)
+        return -1;
+    if (meta.id[0] == '\0')
+        return permission_unseen(E_AGENT_NOT_FOUND, "agent", agent_id, err);
+    return launch_get(service, &meta, version, launch_r, err);
+}
+
+int execution_principal(struct service *service, const char *user_id, const char *organization_id,
+                        struct principal *principal_r, struct error *err)
+{
+    struct principal who = {.scopes = 0};
+    int found = store_member_role(service->storage, organization_id, user_id, who.role, err);
+    if (found < 0)
+        return -1;
+    if (found != 0)
+        return error_set(err, E_INSUFFICIENT_PERMISSIONS,
+                         "user %s is not a member of the organization any more", user_id);
+    snprintf(who.user_id, sizeof(who.user_id), "%s", user_id);
+    snprintf(who.organization_id, sizeof(who.organization_id), "%s", organization_id);
+    *principal_r = who;
+    return 0;
+}
+
+/* ---- starting --------------------------------------------------------------------------------------------- */
+
+static int order_check(const struct service *service, const json_t *body, int64_t *priority_r,
+                       char **context_r, struct error *err)
+{
+    const json_t *priority = json_object_get(body, "priority");
+    const json_t *context = json_object_get(body, "context");
+    const json_t *version = json_object_get(body, "version");
+    *priority_r = json_integer_value(priority);
+    if ((priority != NULL && !json_is_integer(priority)) || *priority_r < -PRIORITY_MAX ||
+        *priority_r > PRIORITY_MAX)
+        return error_set(err, E_INVALID_REQUEST, "priority: must be an integer from %d to %d",
+                         -PRIORITY_MAX, PRIORITY_MAX);
+    if (version != NULL && !json_is_string(version))
+        return error_set(err, E_INVALID_REQUEST, "version: must be a text");
+    if (context != NULL && !json_is_object(context))
+        return error_set(err, E_INVALID_REQUEST, "context: must be an object");
+    size_t len = 2;
+    *context_r = context != NULL ? jx_encode(context, &len) : xstrdup("{}");
+    if (len > (size_t)service->object_max)
+        return error_set(err, E_INVALID_REQUEST,
+                         "context: has %zu bytes as JSON; [limits] object allows %" PRId64, len,
+                         service->object_max);
+    return 0;
+}
+
+int execution_start(struct service *service, const struct principal *who, const char *agent,
+                    const json_t *body, struct execution_watch *watch, char id_r[UUID_SIZE],
+                    struct error *err)
+{
+    const json_t *given = json_object_get(body, "input");
+    jx_auto *nothing = json_null();
+    const json_t *input = given != NULL ? given : nothing;
+    autofree char *context = NULL, *input_text = NULL;
+    struct execution_order order = {.user_id = who->user_id};
+    if (service_engine(service, err) < 0 ||
+        order_check(service, body, &order.priority, &context, err) < 0 ||
+        execution_prepare(service, who, agent, jx_str(body, "version", NULL), input, &order.launch,
+                          err) < 0)
+        return -1;
+    input_text = jx_encode(input, &order.input_len);
+    order.input = input_text;
+    order.context = context;
+    memcpy(id_r, uuid_make(order.id), UUID_SIZE);
+    int result = service->ops->submit(service->engine, &order, watch, err);
+    launch_unref(order.launch);
+    return result;
+}
+
+/* ---- looking ------------------------------------------------------------------------------------------------ */
+
+/* One's own, and those of agents that one sees. Stopping: one's own, and those of agents that one may
+ * change. */
+static bool execution_allowed(const struct principal *who, enum action action,
+                              const struct execution_meta *meta)
+{
+    if (strcmp(meta->organization_id, who->organization_id) != 0)
+        return false;
+    const struct resource agent = {meta->organization_id, meta->agent_owner, meta->agent_visibility,
+                                   meta->grants};
+    return strcmp(meta->triggered_by, who->user_id) == 0 || permission_has(who, action, &agent);
+}
+
+static int execution_find(struct service *service, const struct principal *who, const char *id,
+                          struct execution_meta *meta_r, json_t **execution_r, struct error *err)
+{
+    jx_auto *execution = NULL;
+    json_t **wanted = execution_r != NULL ? &execution : NULL;
+    if (store_execution_get(service->storage, id, who->user_id, meta_r, wanted, err) < 0)
+        return -1;
+    if (meta_r->id[0] == '\0' || !execution_allowed(who, ACTION_READ, meta_r))
+        return permission_unseen(E_EXECUTION_NOT_FOUND, "execution", id, err);
+    if (execution_r != NULL)
+        *execution_r = move_ptr(&execution);
+    return 0;
+}
+
+/* resourceUsage has all its members from the start. */
+static json_t *execution_present(json_t *execution)
+{
+    static const char *const members[] = {"cpuTimeMs",      "memoryPeakMb",    "apiCallsCount",
+                                          "tokensConsumed", "costCents",       "cpuTimeUs",
+                                          "memoryPeakBytes"};
+    json_t *usage = json_object_get(execution, "resourceUsage");
+    for (size_t i = 0; i < countof(members); i++)
+        if (json_object_get(usage, members[i]) == NULL)
+            json_object_set_new(usage, members[i], json_integer(0));
+    return execution;
+}
+
+int execution_get(struct service *service, const struct principal *who, const char *id,
+                  json_t **execution_r, struct error *err)
+{
+    struct execution_meta meta;
+    if (execution_find(service, who, id, &meta, execution_r, err) < 0)
+        return -1;
+    execution_present(*execution_r);
+    return 0;
+}
+
+/* agentId is no filter but another list. */
+static json_t *filters_without_agent(const json_t *filters)
+{
+    json_t *rest = filters != NULL ? json_copy((json_t *)filters) : json_object();
+    json_object_del(rest, "agentId");
+    return rest;
+}
+
+int execution_list(struct service *service, const struct principal *who, const struct list_query *query,
+                   json_t **page_r, struct error *err)
+{
+    const char *agent = jx_str(query->filters, "agentId", NULL);
+    struct agent_meta meta;
+    jx_auto *filters = filters_without_agent(query->filters);
+    struct list_query rest = *query;
+    rest.filters = filters;
+    const struct c9d_value scope[] = {list_text(who->organization_id), list_text(who->user_id),
+                                      list_int(permission_sees_all(who))};
+    int result = -1;
+    if (agent == NULL) {
+        result = service_list(service, &store_execution_list, &rest, scope, page_r, err);
+    } else if (agent_find(service, who, agent, ACTION_READ, &meta, NULL, err) == 0) {
+        const struct c9d_value of_agent[] = {list_text(meta.id)};
+        result = service_list(service, &store_agent_execution_list, &rest, of_agent, page_r, err);
+    }
+    if (result < 0)
+        return -1;
+    const json_t *items = json_object_get(*page_r, "items");
+    for (size_t i = 0; i < json_array_size(items); i++)
+        execution_present(json_array_get(items, i));
+    return 0;
+}
+
+int execution_logs(struct service *service, const struct principal *who, const char *id,
+                   const struct list_query *query, json_t **page_r, struct error *err)
+{
+    struct execution_meta meta;
+    if (execution_find(service, who, id, &meta, NULL, err) < 0)
+        return -1;
+    const struct c9d_value scope[] = {list_text(meta.id)};
+    return service_list(service, &store_execution_log_list, query, scope, page_r, err);
+}
+
+static bool has_ended(const char *status)
+{
+    return strcmp(status, "pending") != 0 && strcmp(status, "running") != 0;
+}
+
+int execution_check(struct service *service, const struct principal *who, const char *id, bool *ended_r,
+                    struct error *err)
+{
+    struct execution_meta meta;
+    if (execution_find(service, who, id, &meta, NULL, err) < 0)
+        return -1;
+    *ended_r = has_ended(meta.status);
+    return 0;
+}
+
+int execution_events(struct service *service, const char *id, int64_t after, int64_t max,
+                     void (*fn)(void *arg, int64_t seq, const char *type, const char *data, size_t len),
+                     void *arg, struct error *err)
+{
+    return store_execution_events(service->storage, id, after, max, fn, arg, err);
+}
+
+int execution_watch(struct service *service, const char *id, struct execution_watch *watch)
+{
+    return service->ops != NULL ? service->ops->watch(service->engine, id, watch) : 0;
+}
+
+void execution_unwatch(struct service *service, struct execution_watch *watch)
+{
+    if (service->ops != NULL)
+        service->ops->unwatch(service->engine, watch);
+}
+
+/* ---- cancelling ---------------------------------------------------------------------------------------------- */
+
+static int ended_error(const char *id, const char *status, struct error *err)
+{
+    error_set(err, E_INVALID_STATE, "execution %s has ended already: it is %s", id, status);
+    error_detail(err, "executionId", json_string(id));
+    return -1;
+}
+
+/* Nobody has it: it ends here. Lost against a worker that claims it at this moment, which sees
+ * cancel_requested, and against its end. */
+static int cancel_waiting(struct service *service, const struct execution_meta *meta,
+                          struct error *err)
+{
+    static const char no_usage[] =
+        "{\"cpuTimeMs\":0,\"memoryPeakMb\":0,\"apiCallsCount\":0,\"tokensConsumed\":0,\"costCents\":0,"
+        "\"cpuTimeUs\":0,\"memoryPeakBytes\":0}";
+    int64_t seq, notice, now = clock_wall_us();
+    if (store_execution_progress(service->storage, meta->id, &seq, &notice, err) < 0)
+        return -1;
+    jx_auto *error = json_pack("{s:s, s:s}", "code", error_row(E_CANCELLED)->name, "message",
+                               "cancelled before it ran");
+    autofree char *details = jx_encode(error, NULL);
+    const struct execution_end end = {.status = "cancelled",
+                                      .error_message = "cancelled before it ran",
+                                      .error_details = details,
+                                      .usage_json = no_usage,
+                                      .completed_at = now};
+    const struct execution_outcome outcome = {
+        .status = end.status, .error = details, .usage = no_usage, .completed_at = now};
+    buf_auto result = BUF_INIT;
+    execution_result_append(&result, meta->id, &outcome);
+    struct storage_batch *batch = storage_batch_new();
+    store_execution_ended(batch, meta->id, meta->agent_id, NULL, &end);
+    store_execution_event(batch, meta->id, seq + 1, "end", result.data, result.len, 0, now);
+    error_auto failure = ERROR_INIT;
+    if (storage_commit(service->storage, batch, &failure) == 0 || failure.code == E_INVALID_STATE)
+        return 0;
+    return error_move(err, &failure);
+}
+
+int execution_cancel(struct service *service, const struct principal *who, const char *id,
+                     json_t **execution_r, struct error *err)
+{
+    struct execution_meta meta;
+    if (execution_find(service, who, id, &meta, NULL, err) < 0)
+        return -1;
+    if (!execution_allowed(who, ACTION_WRITE, &meta))
+        return error_set(err, E_INSUFFICIENT_PERMISSIONS,
+                         "you may see execution %s, but not cancel it", id);
+    if (has_ended(meta.status))
+        return ended_error(id, meta.status, err);
+    struct storage_batch *batch = storage_batch_new();
+    store_execution_cancel_request(batch, id);
+    error_auto failure = ERROR_INIT;
+    if (storage_commit(service->storage, batch, &failure) < 0)
+        return failure.code == E_INVALID_STATE ? ended_error(id, "not running", err)
+                                               : error_move(err, &failure);
+    bool live = service->ops != NULL && service->ops->cancel(service->engine, id) == 1;
+    if (!live && cancel_waiting(service, &meta, err) < 0)
+        return -1;
+    return execution_get(service, who, id, execution_r, err);
+}
+
+/* ---- results --------------------------------------------------------------------------------------------------- */
+
+/* The outcome's texts are JSON already, and large: only the error is taken apart. */
+void execution_result_append(struct buf *out, const char *id, const struct execution_outcome *outcome)
+{
+    buf_printf(out, "{\"executionId\":\"%s\",\"status\":\"%s\"", id, outcome->status);
+    if (outcome->error != NULL) {
+        jx_auto *error = json_loads(outcome->error, 0, NULL);
+        jx_auto *message = json_string(jx_str(error, "message", "it failed"));
+        jx_auto *code = json_string(jx_str(error, "code", error_row(E_EXECUTION_FAILED)->name));
+        buf_append_str(out, ",\"error\":");
+        jx_append(out, message);
+        buf_append_str(out, ",\"errorCode\":");
+        jx_append(out, code);
+        buf_append_str(out, ",\"errorDetails\":");
+        buf_append_str(out, outcome->error);
+    } else if (outcome->output != NULL) {
+        buf_append_str(out, ",\"output\":");
+        buf_append_str(out, outcome->output);
+    }
+    buf_printf(out, ",\"executionTime\":%" PRId64 ".%03d,\"resourceUsage\":",
+               outcome->execution_time_us / 1000, (int)(outcome->execution_time_us % 1000));
+    buf_append_str(out, outcome->usage);
+    buf_append_char(out, '}');
+}

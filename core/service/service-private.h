@@ -1,0 +1,70 @@
+/* What the files of this room share among themselves. */
+#ifndef C9_SERVICE_SERVICE_PRIVATE_H
+#define C9_SERVICE_SERVICE_PRIVATE_H
+
+#include "base/cleanup.h"
+#include "base/hash.h"
+#include "base/json.h"
+#include "service/permission.h"
+#include "service/service.h"
+#include "store/agent.h"
+#include "store/list.h"
+
+struct token_cache;
+struct launch_cache;
+
+/* The agent loop that c9d brings along; source NULL when its file could not be read. */
+struct loop_skill {
+    char *file, *source, *manifest;
+    size_t len;
+    char sha256[SHA256_HEX_SIZE];
+};
+
+/* All but the engine and the models, which are set once before the first request, is constant. */
+struct service {
+    struct storage *storage;
+    const struct config *config;
+    const struct engine_ops *ops;
+    void *engine;
+    char **models;
+    size_t n_models;
+    struct loop_skill loop;
+    struct token_cache *tokens;
+    struct launch_cache *launches;
+    int64_t agents_max, skills_max, object_max, source_max, key_lifetime;
+};
+
+/* E_UNAVAILABLE when there is none. */
+int service_engine(const struct service *service, struct error *err);
+
+/* ---- batches ------------------------------------------------------------------------------------------ */
+
+/* What a conflict of a statement means. Ends with a row of statement -1. */
+struct conflict {
+    int statement;
+    enum error_code code;
+    const char *message;
+};
+/* Commits, and gives a conflict the code and message of its statement's row. 0, or -1. */
+int service_commit(struct service *service, struct storage_batch *batch,
+                   const struct conflict *conflicts, struct error *err);
+
+/* ---- lists -------------------------------------------------------------------------------------------- */
+
+int service_list(struct service *service, const struct list *list, const struct list_query *query,
+                 const struct c9d_value *scope, json_t **page_r, struct error *err);
+
+/* ---- If-Match ------------------------------------------------------------------------------------------ */
+
+/* 0: no condition, or "*". 1: *revision_r is the one wanted. -1: E_PRECONDITION_FAILED, no revision can
+ * be meant. */
+int service_if_match(const char *if_match, int64_t *revision_r, struct error *err);
+
+/* ---- agents ------------------------------------------------------------------------------------------- */
+
+/* The agent by id, or by name within the organization, if `who` may do `action` to it. agent_r may be
+ * NULL. */
+int agent_find(struct service *service, const struct principal *who, const char *ref,
+               enum action action, struct agent_meta *meta_r, json_t **agent_r, struct error *err);
+
+#endif

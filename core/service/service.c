@@ -1,0 +1,173 @@
+/* Opens the services, and what all of them use. */
+#include "service/service-private.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/buf.h"
+#include "base/log.h"
+#include "base/paths.h"
+#include "host/storage.h"
+#include "service/launch.h"
+#include "service/limits.h"
+#include "service/skill.h"
+#include "service/token_cache.h"
+
+#define LOOP_FILE "agent_loop.lua"
+
+static const struct config_key keys[] = {
+    {"limits", "agents", CONFIG_INT, "10000", 1, 10000000, NULL, "Agents of one organization."},
+    {"limits", "skills_per_agent", CONFIG_INT, "64", 1, 100, NULL, "Skills of one agent."},
+    {"limits", "object", CONFIG_SIZE, "64KiB", 1024, 16 << 20, NULL,
+     "Bytes of each free or schema member of an agent (metadata, triggerConfig, inputSchema …), and "
+     "of an execution's context."},
+    {"limits", "skill_source", CONFIG_SIZE, "1MiB", 1024, SKILL_SOURCE_MAX, NULL,
+     "Bytes of a skill's source."},
+    {"limits", "idempotency_keys", CONFIG_DURATION, "24h", 60 * INT64_C(1000000),
+     365 * 86400 * INT64_C(1000000), NULL, "How long an Idempotency-Key is remembered."},
+    {"skills", "folder", CONFIG_STRING, NULL, 0, 0, NULL,
+     "Where the skills that come with c9d are, the agent loop among them (default " C9_SKILLDIR ")."},
+};
+
+/* ---- the agent loop ------------------------------------------------------------------------------------- */
+
+static int file_read(const char *path, size_t max, struct buf *out, struct error *err)
+{
+    autofd int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return error_errno(err, E_UNAVAILABLE, "%s", path);
+    for (;;) {
+        buf_reserve(out, 65536);
+        ssize_t n = read(fd, out->data + out->len, 65536);
+        if (n < 0)
+            return error_errno(err, E_UNAVAILABLE, "%s", path);
+        if (n == 0)
+            return 0;
+        out->len += (size_t)n;
+        if (out->len > max)
+            return error_set(err, E_UNAVAILABLE, "%s: larger than %zu bytes", path, max);
+    }
+}
+
+/* Without it, agents that have an entry point still work: said once here, and whenever it is needed. */
+static void loop_load(struct service *service)
+{
+    struct loop_skill *loop = &service->loop;
+    const char *folder = config_string(service->config, "skills", NULL, "folder");
+    loop->file = xasprintf("%s/" LOOP_FILE, folder != NULL ? folder : path_beside("skills", C9_SKILLDIR));
+    buf_auto source = BUF_INIT;
+    error_auto err = ERROR_INIT;
+    if (file_read(loop->file, SKILL_SOURCE_MAX, &source, &err) < 0) {
+        log_warn("service.agent_loop", "agents without an entry point cannot be published: %s; see "
+                 "[skills] folder", err.message);
+        return;
+    }
+    loop->len = source.len;
+    loop->source = buf_steal(&source);
+    hash_sha256_hex(loop->source, loop->len, loop->sha256);
+    jx_auto *manifest = json_pack("{s:s, s:s, s:{}}", "name", LOOP_NAME, "version", C9_VERSION, "needs");
+    loop->manifest = jx_encode(manifest, NULL);
+}
+
+/* ---- life ------------------------------------------------------------------------------------------------ */
+
+int service_config_declare(struct config *config, struct error *err)
+{
+    return config_declare(config, keys, countof(keys), err) < 0 ? -1 : limits_declare(config, err);
+}
+
+struct service *service_new(struct storage *storage, struct config *config, struct error *err)
+{
+    if (service_config_declare(config, err) < 0)
+        return NULL;
+    struct service *service = xcalloc(1, sizeof(*service));
+    service->storage = storage;
+    service->config = config;
+    service->agents_max = config_int(config, "limits", NULL, "agents");
+    service->skills_max = config_int(config, "limits", NULL, "skills_per_agent");
+    service->object_max = config_int(config, "limits", NULL, "object");
+    service->source_max = config_int(config, "limits", NULL, "skill_source");
+    service->key_lifetime = config_int(config, "limits", NULL, "idempotency_keys");
+    service->tokens = token_cache_new();
+    service->launches = launch_cache_new();
+    loop_load(service);
+    return service;
+}
+
+void service_attach_engine(struct service *service, const struct engine_ops *ops, void *engine)
+{
+    service->ops = ops;
+    service->engine = engine;
+}
+
+void service_set_models(struct service *service, const char *const *names, size_t n)
+{
+    for (size_t i = 0; i < service->n_models; i++)
+        free(service->models[i]);
+    free(service->models);
+    service->models = xcalloc(n, sizeof(*service->models));
+    service->n_models = n;
+    for (size_t i = 0; i < n; i++)
+        service->models[i] = xstrdup(names[i]);
+}
+
+void service_free(struct service *service)
+{
+    if (service == NULL)
+        return;
+    service_set_models(service, NULL, 0);
+    free(service->models);
+    token_cache_free(service->tokens);
+    launch_cache_free(service->launches);
+    free(service->loop.file);
+    free(service->loop.source);
+    free(service->loop.manifest);
+    free(service);
+}
+
+int service_engine(const struct service *service, struct error *err)
+{
+    if (service->ops != NULL)
+        return 0;
+    return error_set(err, E_UNAVAILABLE, "the engine is not running yet; try again in a moment");
+}
+
+/* ---- what all use ------------------------------------------------------------------------------------------ */
+
+int service_commit(struct service *service, struct storage_batch *batch,
+                   const struct conflict *conflicts, struct error *err)
+{
+    error_auto failure = ERROR_INIT;
+    if (storage_commit(service->storage, batch, &failure) == 0)
+        return 0;
+    if (failure.code != E_INVALID_STATE)
+        return error_move(err, &failure);
+    int64_t statement = jx_int(failure.details, "statement", -1);
+    for (const struct conflict *row = conflicts; row->statement >= 0; row++)
+        if (row->statement == statement)
+            return error_set(err, row->code, "%s", row->message);
+    return error_move(err, &failure);
+}
+
+int service_list(struct service *service, const struct list *list, const struct list_query *query,
+                 const struct c9d_value *scope, json_t **page_r, struct error *err)
+{
+    const struct list_args args = {
+        .limit = query->limit, .cursor = query->cursor, .sort = query->sort, .filters = query->filters};
+    return store_list(service->storage, list, &args, scope, page_r, err);
+}
+
+int service_if_match(const char *if_match, int64_t *revision_r, struct error *err)
+{
+    if (if_match == NULL || strcmp(if_match, "*") == 0)
+        return 0;
+    const char *text = if_match[0] == '"' ? if_match + 1 : if_match;
+    size_t n = strspn(text, "0123456789");
+    bool whole = text[n] == '\0' || (text[n] == '"' && text[n + 1] == '\0');
+    if (n == 0 || n > 18 || !whole)
+        return error_set(err, E_PRECONDITION_FAILED, "If-Match: %.64s is not an ETag of this resource",
+                         if_match);
+    *revision_r = strtoll(text, NULL, 10);
+    return 1;
+}

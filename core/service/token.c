@@ -1,0 +1,302 @@
+#include "service/token.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "host/storage.h"
+#include "service/problem.h"
+#include "service/service-private.h"
+#include "service/token_cache.h"
+#include "store/store.h"
+#include "store/token.h"
+
+#define TOKEN_PREFIX "c9d_"
+enum { TOKEN_RANDOM = 32, NAME_MAX_BYTES = 800, SCOPES_MAX = SCOPE_COUNT_ };
+
+/* ---- scopes ------------------------------------------------------------------------------------------- */
+
+static const char *const scope_names[SCOPE_COUNT_] = {
+    [SCOPE_ADMIN] = "admin",
+    [SCOPE_AGENTS_READ] = "agents:read",
+    [SCOPE_AGENTS_WRITE] = "agents:write",
+    [SCOPE_AGENTS_EXECUTE] = "agents:execute",
+    [SCOPE_EXECUTIONS_READ] = "executions:read",
+    [SCOPE_SKILLS_READ] = "skills:read",
+    [SCOPE_SKILLS_WRITE] = "skills:write",
+    [SCOPE_USAGE_READ] = "usage:read",
+};
+
+const char *scope_name(enum scope scope)
+{
+    return scope_names[scope];
+}
+
+int scope_by_name(const char *name)
+{
+    for (int i = 0; i < SCOPE_COUNT_; i++)
+        if (strcmp(scope_names[i], name) == 0)
+            return i;
+    return -1;
+}
+
+static bool scope_has(const struct principal *who, enum scope scope)
+{
+    return (who->scopes & (UINT64_C(1) << SCOPE_ADMIN | UINT64_C(1) << scope)) != 0;
+}
+
+int scope_require(const struct principal *who, enum scope scope, struct error *err)
+{
+    if (scope_has(who, scope))
+        return 0;
+    error_set(err, E_AGENT_ACCESS_DENIED, "the token lacks the scope %s", scope_name(scope));
+    error_detail(err, "requiredScope", json_string(scope_name(scope)));
+    return -1;
+}
+
+/* Names that this program does not know (any more) give nothing. */
+static uint64_t scope_bits(const char *text)
+{
+    uint64_t bits = 0;
+    jx_auto *names = json_loads(text, 0, NULL);
+    for (size_t i = 0; i < json_array_size(names); i++) {
+        const char *name = json_string_value(json_array_get(names, i));
+        int scope = name != NULL ? scope_by_name(name) : -1;
+        if (scope >= 0)
+            bits |= UINT64_C(1) << scope;
+    }
+    return bits;
+}
+
+/* ---- authentication -------------------------------------------------------------------------------------- */
+
+static void used_done(void *arg, struct error *err)
+{
+    (void)arg;
+    if (err != NULL)
+        log_warn("token.used", "last use of a token was not written: %s", err->message);
+}
+
+static void used_write(struct service *service, const char *id, int64_t now)
+{
+    int64_t minute = 60 * CLOCK_SECOND;
+    struct storage_batch *batch = storage_batch_new();
+    store_token_used(batch, id, now / minute * minute);
+    storage_submit(service->storage, batch, used_done, NULL);
+}
+
+static int refused(struct error *err)
+{
+    return error_set(err, E_AUTHENTICATION_REQUIRED,
+                     "the bearer token is not known, has expired, or was revoked");
+}
+
+static int authenticate_stored(struct service *service, const uint8_t hash[SHA256_SIZE], int64_t now,
+                               struct principal *principal_r, struct error *err)
+{
+    char hex[SHA256_HEX_SIZE];
+    struct token_owner owner;
+    uint64_t generation = token_cache_generation(service->tokens);
+    int found = store_token_owner(service->storage, hash_hex(hash, SHA256_SIZE, hex), &owner, err);
+    if (found < 0)
+        return -1;
+    if (found != 0 || (owner.expires_at != 0 && owner.expires_at <= now))
+        return refused(err);
+    struct principal who = {.scopes = scope_bits(owner.scopes)};
+    memcpy(who.token_id, owner.id, sizeof(who.token_id));
+    memcpy(who.user_id, owner.user_id, sizeof(who.user_id));
+    memcpy(who.organization_id, owner.organization_id, sizeof(who.organization_id));
+    memcpy(who.role, owner.role, sizeof(who.role));
+    token_cache_put(service->tokens, hash, now, &who, owner.expires_at, generation);
+    if (owner.last_used_at < now - now % (60 * CLOCK_SECOND))
+        used_write(service, who.token_id, now);
+    *principal_r = who;
+    return 0;
+}
+
+int token_authenticate(struct service *service, const char *token, size_t len,
+                       struct principal *principal_r, struct error *err)
+{
+    if (len != TOKEN_SIZE - 1 || memcmp(token, TOKEN_PREFIX, strlen(TOKEN_PREFIX)) != 0)
+        return refused(err);
+    uint8_t hash[SHA256_SIZE];
+    hash_sha256(token, len, hash);
+    int64_t now = clock_wall_us();
+    bool due = false;
+    if (!token_cache_get(service->tokens, hash, now, principal_r, &due))
+        return authenticate_stored(service, hash, now, principal_r, err);
+    if (due)
+        used_write(service, principal_r->token_id, now);
+    return 0;
+}
+
+/* ---- making ------------------------------------------------------------------------------------------------ */
+
+/* Fills the secret and adds its row. */
+static void token_add(struct storage_batch *batch, struct token_row *row, char token_r[TOKEN_SIZE])
+{
+    uint8_t random[TOKEN_RANDOM];
+    char hash[SHA256_HEX_SIZE];
+    hash_random(random, sizeof(random));
+    memcpy(token_r, TOKEN_PREFIX, strlen(TOKEN_PREFIX));
+    hash_base64url(random, sizeof(random), token_r + strlen(TOKEN_PREFIX));
+    row->hash = hash_sha256_hex(token_r, TOKEN_SIZE - 1, hash);
+    uuid_make(row->id);
+    store_token_insert(batch, row);
+    row->hash = NULL;
+}
+
+/* The scopes of the body, each once, as the store keeps them. */
+static int scopes_check(const struct principal *who, const json_t *given, json_t *problems,
+                        json_t **scopes_r, struct error *err)
+{
+    uint64_t bits = 0;
+    if (json_array_size(given) == 0)
+        problem_add(problems, "/scopes", "must be an array of at least one scope");
+    for (size_t i = 0; i < json_array_size(given) && i <= SCOPES_MAX; i++) {
+        char path[32];
+        snprintf(path, sizeof(path), "/scopes/%zu", i);
+        const char *name = json_string_value(json_array_get(given, i));
+        int scope = name != NULL ? scope_by_name(name) : -1;
+        if (scope < 0) {
+            autofree char *hint = problem_hint(name != NULL ? name : "", scope_names, SCOPE_COUNT_);
+            problem_add(problems, path, "there is no such scope%s", hint);
+        } else if (scope_require(who, (enum scope)scope, err) < 0) {
+            return error_wrap(err, "a token gives only scopes that it has");
+        } else {
+            bits |= UINT64_C(1) << scope;
+        }
+    }
+    *scopes_r = json_array();
+    for (int i = 0; i < SCOPE_COUNT_; i++)
+        if ((bits >> i & 1) != 0)
+            json_array_append_new(*scopes_r, json_string(scope_names[i]));
+    return 0;
+}
+
+static void expiry_check(const json_t *given, json_t *problems, int64_t *expires_r)
+{
+    if (given == NULL || json_is_null(given))
+        return;
+    const char *text = json_string_value(given);
+    if (text == NULL || clock_parse_rfc3339(text, json_string_length(given), expires_r) < 0)
+        problem_add(problems, "/expiresAt", "must be an RFC 3339 time such as 2026-01-31T12:00:00Z");
+    else if (*expires_r <= clock_wall_us())
+        problem_add(problems, "/expiresAt", "lies in the past");
+}
+
+int token_create(struct service *service, const struct principal *who, const json_t *body,
+                 json_t **token_r, struct error *err)
+{
+    jx_auto *problems = json_array();
+    jx_auto *scopes = NULL;
+    const json_t *name = json_object_get(body, "name");
+    struct token_row row = {.user_id = who->user_id,
+                            .organization_id = who->organization_id,
+                            .name = json_string_value(name),
+                            .created_at = clock_wall_us()};
+    if (!json_is_string(name) || json_string_length(name) == 0 ||
+        json_string_length(name) > NAME_MAX_BYTES)
+        problem_add(problems, "/name", "must be a text of 1 to %d bytes", NAME_MAX_BYTES);
+    expiry_check(json_object_get(body, "expiresAt"), problems, &row.expires_at);
+    if (scopes_check(who, json_object_get(body, "scopes"), problems, &scopes, err) < 0 ||
+        problem_raise(problems, E_INVALID_REQUEST, "token", err) < 0)
+        return -1;
+
+    autofree char *scopes_text = jx_encode(scopes, NULL);
+    row.scopes = scopes_text;
+    char token[TOKEN_SIZE];
+    struct storage_batch *batch = storage_batch_new();
+    token_add(batch, &row, token);
+    if (storage_commit(service->storage, batch, err) < 0 ||
+        store_token_get(service->storage, row.id, who->organization_id, token_r, err) < 0)
+        return -1;
+    if (*token_r == NULL)
+        return error_set(err, E_TOKEN_NOT_FOUND, "token %s was removed meanwhile", row.id);
+    json_object_set_new(*token_r, "token", json_string(token));
+    return 0;
+}
+
+/* ---- looking and revoking ------------------------------------------------------------------------------------ */
+
+int token_list(struct service *service, const struct principal *who, const struct list_query *query,
+               json_t **page_r, struct error *err)
+{
+    const struct c9d_value scope[] = {list_text(who->organization_id), list_text(who->user_id),
+                                      list_int(permission_sees_all(who))};
+    return service_list(service, &store_token_list, query, scope, page_r, err);
+}
+
+int token_revoke(struct service *service, const struct principal *who, const char *id,
+                 struct error *err)
+{
+    jx_auto *token = NULL;
+    if (store_token_get(service->storage, id, who->organization_id, &token, err) < 0)
+        return -1;
+    if (token == NULL)
+        return permission_unseen(E_TOKEN_NOT_FOUND, "token", id, err);
+    /* One's own, whatever the role; nobody else's is visible but to those who see all. */
+    bool own = strcmp(jx_str(token, "userId", ""), who->user_id) == 0;
+    if (!own && !permission_sees_all(who))
+        return permission_unseen(E_TOKEN_NOT_FOUND, "token", id, err);
+    if (json_object_get(token, "revokedAt") != NULL)
+        return 0;
+    struct storage_batch *batch = storage_batch_new();
+    store_token_revoke(batch, id, clock_wall_us());
+    error_auto failure = ERROR_INIT;
+    int result = storage_commit(service->storage, batch, &failure);
+    token_cache_drop(service->tokens, id);
+    /* A conflict: somebody else has revoked it meanwhile. */
+    return result == 0 || failure.code == E_INVALID_STATE ? 0 : error_move(err, &failure);
+}
+
+/* ---- the first one -------------------------------------------------------------------------------------------- */
+
+static int owner_again(struct storage *storage, char **user_r, char **organization_r,
+                       struct error *err)
+{
+    *user_r = store_instance_get(storage, STORE_OWNER, err);
+    if (*user_r == NULL)
+        return -1;
+    *organization_r = store_instance_get(storage, STORE_ORGANIZATION, err);
+    return *organization_r != NULL ? 0 : -1;
+}
+
+static void owner_new(struct storage_batch *batch, const char *organization, const char *user,
+                      char **user_r, char **organization_r, int64_t at)
+{
+    *user_r = uuid_make(xmalloc(UUID_SIZE));
+    *organization_r = uuid_make(xmalloc(UUID_SIZE));
+    const struct owner_row row = {.organization_id = *organization_r,
+                                  .organization_name = organization,
+                                  .user_id = *user_r,
+                                  .user_name = user,
+                                  .at = at};
+    store_owner_insert(batch, &row);
+}
+
+int token_init(struct storage *storage, const char *organization, const char *user, bool again,
+               char token_r[TOKEN_SIZE], struct error *err)
+{
+    autofree char *user_id = NULL, *organization_id = NULL;
+    if (again && owner_again(storage, &user_id, &organization_id, err) < 0)
+        return -1;
+    int64_t now = clock_wall_us();
+    struct storage_batch *batch = storage_batch_new();
+    if (!again)
+        owner_new(batch, organization, user, &user_id, &organization_id, now);
+    struct token_row row = {.name = again ? "admin (again)" : "admin",
+                            .user_id = user_id,
+                            .organization_id = organization_id,
+                            .scopes = "[\"admin\"]",
+                            .created_at = now};
+    token_add(batch, &row, token_r);
+    error_auto failure = ERROR_INIT;
+    if (storage_commit(storage, batch, &failure) == 0)
+        return 0;
+    if (failure.code == E_INVALID_STATE && !again)
+        return error_set(err, E_INVALID_STATE,
+                         "there is an owner already; to make another admin token for the same owner, "
+                         "say so (c9d init --again)");
+    return error_move(err, &failure);
+}
