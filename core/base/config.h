@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "error.h"
 
@@ -76,6 +77,9 @@ size_t config_instances(const struct config *config, const char *section, const 
 /* "FILE:LINE", "environment", or "default": where the value in force came from. Borrowed. */
 const char *config_origin(const struct config *config, const char *section, const char *instance,
                           const char *key);
+
+/* Writes every declared key as a commented configuration file: help, type, value in force. */
+void config_print(const struct config *config, FILE *out);
 
 /* The candidate nearest to word by edit distance, or NULL when none is near (distance > 1/2 of the
  * word). For "did you mean" everywhere. */

@@ -1,39 +1,22 @@
 #include "supervisor/daemon.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "api/http.h"
 #include "base/log.h"
-#include "service/limits.h"
+#include "base/paths.h"
 #include "store/store.h"
 #include "supervisor/guard.h"
-
-const char *daemon_beside(const char *name, const char *installed)
-{
-    char self[PATH_MAX], *found = NULL;
-    ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-    if (n <= 0)
-        return installed;
-    self[n] = '\0';
-    char *slash = strrchr(self, '/');
-    *slash = '\0';
-    found = xasprintf("%s/%s", self, name);
-    if (access(found, F_OK) == 0)
-        return found; /* kept: defaults live as long as the process */
-    free(found);
-    return installed;
-}
 
 static int declare_core(struct daemon *d, struct error *err)
 {
     const struct config_key keys[] = {
         {"daemon", "state", CONFIG_STRING, C9_STATEDIR "/c9d", 0, 0, NULL, "Folder of the database and whatever plugins keep."},
-        {"daemon", "plugins", CONFIG_STRING, daemon_beside("plugins", C9_PLUGINDIR), 0, 0, NULL, "Folders of plugins, separated by colons."},
-        {"sandbox", "zygote", CONFIG_STRING, daemon_beside("c9d-zygote", C9_LIBEXECDIR "/c9d-zygote"), 0, 0, NULL, "The program that forks executors."},
+        {"daemon", "plugins", CONFIG_STRING, path_beside("plugins", C9_PLUGINDIR), 0, 0, NULL, "Folders of plugins, separated by colons."},
+        {"sandbox", "zygote", CONFIG_STRING, path_beside("c9d-zygote", C9_LIBEXECDIR "/c9d-zygote"), 0, 0, NULL, "The program that forks executors."},
         {"storage", "plugin", CONFIG_STRING, "sqlite", 0, 0, NULL, "Where everything is kept: storage_NAME.so."},
         {"queue", "plugin", CONFIG_STRING, "store", 0, 0, NULL, "What hands out executions: queue_NAME.so."},
         {"log", "level", CONFIG_CHOICE, "info", 0, 0, "debug|info|warn|error", "The least level that is logged."},
@@ -56,7 +39,7 @@ int daemon_configure(struct daemon *d, const char *path, struct error *err)
     d->config = config_load(path, err);
     if (d->config == NULL)
         return -1;
-    if (declare_core(d, err) < 0 || limits_declare(d->config, err) < 0 || http_config_declare(d->config, err) < 0 ||
+    if (declare_core(d, err) < 0 || service_config_declare(d->config, err) < 0 || http_config_declare(d->config, err) < 0 ||
         config_declare(d->config, executors_keys, executors_keys_n, err) < 0 ||
         config_declare(d->config, engine_keys, engine_keys_n, err) < 0 ||
         config_declare(d->config, guard_keys, guard_keys_n, err) < 0)
@@ -104,7 +87,7 @@ int daemon_open_storage(struct daemon *d, struct error *err)
     return store_migrate(d->storage, err);
 }
 
-int daemon_open_models(struct daemon *d, struct error *err)
+static int open_models(struct daemon *d, struct error *err)
 {
     const char *names[DAEMON_MODELS_MAX];
     size_t n = config_instances(d->config, "model", names, countof(names));
@@ -114,6 +97,13 @@ int daemon_open_models(struct daemon *d, struct error *err)
             return error_wrap(err, "[model %s]", names[i]);
         d->n_models++;
     }
+    return 0;
+}
+
+int daemon_open_models(struct daemon *d, struct error *err)
+{
+    if (open_models(d, err) < 0)
+        return -1;
     autofree char *queue = xasprintf("queue_%s", config_string(d->config, "queue", NULL, "plugin"));
     d->queue = queue_open(d->host, d->config, queue, d->storage, err);
     return d->queue != NULL ? 0 : -1;
@@ -145,6 +135,25 @@ int daemon_open_http(struct daemon *d, struct error *err)
     return d->http != NULL ? http_server_start(d->http, err) : -1;
 }
 
+/* Plugins say which keys they have, so they are loaded; nothing is opened. */
+int daemon_declare_plugins(struct daemon *d, struct error *err)
+{
+    static const struct {
+        const char *section;
+        enum c9d_kind kind;
+    } plain[] = {{"storage", C9D_KIND_STORAGE}, {"queue", C9D_KIND_QUEUE}};
+    d->host = host_new(config_string(d->config, "daemon", NULL, "plugins"), config_string(d->config, "daemon", NULL, "state"));
+    for (size_t i = 0; i < countof(plain); i++) {
+        autofree char *name = xasprintf("%s_%s", plain[i].section, config_string(d->config, plain[i].section, NULL, "plugin"));
+        const struct c9d_plugin *plugin = host_plugin(d->host, name, plain[i].kind, err);
+        struct c9d_settings *settings = plugin != NULL ? host_settings(d->host, d->config, plain[i].section, NULL, plugin, err) : NULL;
+        if (settings == NULL)
+            return -1;
+        host_settings_free(settings);
+    }
+    return open_models(d, err);
+}
+
 int daemon_check_config(struct daemon *d, struct error *err)
 {
     return config_check(d->config, err);
@@ -165,6 +174,10 @@ void daemon_reload(struct daemon *d, const char *path)
 
 void daemon_close(struct daemon *d)
 {
+    if (d->http != NULL)
+        http_server_drain(d->http);
+    if (d->engine != NULL)
+        engine_drain(d->engine);
     http_server_stop(d->http);
     if (d->engine != NULL)
         engine_stop(d->engine);

@@ -38,13 +38,12 @@ int daemon_open_engine(struct daemon *d, struct error *err);   /* service and en
 int daemon_open_http(struct daemon *d, struct error *err);
 /* Whatever was opened, in the opposite order. */
 void daemon_close(struct daemon *d);
+/* Instead of opening storage and queue: declares what their plugins and the models' have as keys. */
+int daemon_declare_plugins(struct daemon *d, struct error *err);
 /* After everything was declared: keys that nobody knows. */
 int daemon_check_config(struct daemon *d, struct error *err);
 /* Reads the file again and applies what can change while running (the log's level and format). */
 void daemon_reload(struct daemon *d, const char *path);
-
-/* NAME beside this executable if it is there (a build tree), else `installed`. Borrowed for ever. */
-const char *daemon_beside(const char *name, const char *installed);
 
 /* One row a command of c9d. */
 struct command {

@@ -15,6 +15,7 @@
 
 enum {
     POOL_THREADS = 4,
+    DRAIN_POLL_US = 10000,
     DESCRIPTORS_KEPT = 512 /* for HTTP clients, providers, files: not for executors */
 };
 
@@ -416,12 +417,17 @@ static void abandon_all(void *arg)
         log_info("engine.abandoned", "%zu executions go on after the next start", left);
 }
 
-void engine_stop(struct engine *engine)
+void engine_drain(struct engine *engine)
 {
     atomic_store(&engine->draining, true);
     int64_t until = clock_monotonic_us() + engine->drain_us;
     while (atomic_load(&engine->n_live) > 0 && clock_monotonic_us() < until)
-        usleep(10000);
+        usleep(DRAIN_POLL_US);
+}
+
+void engine_stop(struct engine *engine)
+{
+    atomic_store(&engine->draining, true);
     if (!engine->started)
         return;
     engine_call(engine, abandon_all, engine);

@@ -30,8 +30,9 @@ struct engine_parts {
 struct engine *engine_new(const struct engine_parts *parts, struct error *err);
 /* Starts the threads: the engine's, the queue's, the pool's. What was left of a former life is taken up again. */
 int engine_start(struct engine *engine, struct error *err);
-/* Takes nothing new; waits up to the configured time for what runs; what is left is given back to the queue and goes
- * on after the next start. Then ends the threads. */
+/* Takes nothing new, and waits up to the configured time for what runs. Not on the engine's thread. */
+void engine_drain(struct engine *engine);
+/* Lets go of what still runs (it goes on after the next start) and ends the threads. */
 void engine_stop(struct engine *engine);
 void engine_free(struct engine *engine);
 extern const struct engine_ops engine_ops;

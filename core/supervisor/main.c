@@ -1,0 +1,55 @@
+/* c9d: one program, one row a command. */
+#include <stdio.h>
+#include <string.h>
+
+#include "supervisor/daemon.h"
+
+static int command_version(int argc, char **argv);
+static int command_help(int argc, char **argv);
+
+static const struct command commands[] = {
+    {"run", "[-c FILE]", "Run the daemon in the foreground.", command_run},
+    {"init", "[-c FILE] [--organization NAME] [--user NAME] [--again]", "Make the first organization, its owner and an admin token.", command_init},
+    {"check-config", "[-c FILE] [--defaults]", "Check the configuration; with --defaults print every key.", command_check_config},
+    {"check-sandbox", "[-c FILE] [--json]", "Show each layer of the sandbox on this machine.", command_check_sandbox},
+    {"plugins", "[-c FILE] [--json]", "List the plugins and their settings.", command_plugins},
+    {"skill-test", "[-c FILE] [--json] SKILL.lua", "Run a skill's own examples in the real sandbox.", command_skill_test},
+    {"version", "", "Print the version.", command_version},
+    {"help", "", "Print this.", command_help},
+};
+
+static int command_version(int argc, char **argv)
+{
+    (void)argc, (void)argv;
+    puts("c9d " C9_VERSION);
+    return 0;
+}
+
+static int command_help(int argc, char **argv)
+{
+    (void)argc, (void)argv;
+    puts("c9d runs AI agents on your own machine.\n\nUsage: c9d COMMAND\n");
+    for (size_t i = 0; i < countof(commands); i++)
+        printf("  %-14s %s\n  %-14s   c9d %s %s\n", commands[i].name, commands[i].help, "", commands[i].name, commands[i].usage);
+    puts("\nWithout -c, /etc/c9d/c9d.conf is read if it is there. Environment variables C9D_SECTION_KEY win over files.");
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    const char *name = argc > 1 ? argv[1] : "help";
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0)
+        name = "help";
+    if (strcmp(name, "--version") == 0)
+        name = "version";
+    const char *names[countof(commands)];
+    for (size_t i = 0; i < countof(commands); i++) {
+        names[i] = commands[i].name;
+        if (strcmp(name, names[i]) == 0)
+            return commands[i].run(argc - 1, argv + 1);
+    }
+    const char *near = config_nearest(name, names, countof(commands));
+    fprintf(stderr, "c9d: there is no command '%s'%s%s%s; see c9d help\n", name, near != NULL ? ": did you mean '" : "",
+            near != NULL ? near : "", near != NULL ? "'?" : "");
+    return 2;
+}
