@@ -215,7 +215,7 @@ static void replay_diverged(struct run *run, const struct replay *r, unsigned ki
     error_detail(&err, "step", json_integer(r->seq));
     error_detail(&err, "expected", json_string(wire_kind_name(r->kind)));
     error_detail(&err, "got", json_string(wire_kind_name(kind)));
-    run_fail(run, &err, NULL);
+    run_end_failed(run, &err, NULL);
 }
 
 /* Answers come in the order in which they came in the former life, each as soon as it was asked for. */

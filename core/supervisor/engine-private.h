@@ -136,8 +136,8 @@ void run_admit(struct run *run);       /* it is known to the engine and may ask 
 void run_insert(struct run *run);      /* its row goes into the next commit */
 void run_cancel(struct run *run);
 /* Decides the end; the first decision stays. error is consumed (may be NULL for a completed one). */
-void run_complete(struct run *run, const char *output, size_t len);
-void run_fail(struct run *run, const struct error *err, const char *traceback);
+void run_end_completed(struct run *run, const char *output, size_t len);
+void run_end_failed(struct run *run, const struct error *err, const char *traceback);
 void run_interrupt(struct run *run);   /* takes it up again from the store */
 void run_free(struct run *run);
 void run_watch(struct run *run, struct execution_watch *watch);

@@ -176,14 +176,14 @@ static void loaded(void *arg)
             none->refs = 1;
             snprintf(none->agent_id, sizeof(none->agent_id), "%s", l->job.agent_id);
             run->launch = none;
-            run_fail(run, &err, NULL);
+            run_end_failed(run, &err, NULL);
         } else if (run->cancelling) {
             error_set(&err, E_CANCELLED, "the execution was cancelled");
-            run_fail(run, &err, NULL);
+            run_end_failed(run, &err, NULL);
         } else if (run->attempt > engine->attempts_max) {
             error_set(&err, E_EXECUTION_FAILED, "it was started %ld times and never came to an end: [executions] attempts", (long)(run->attempt - 1));
             error_detail(&err, "attempts", json_integer(run->attempt - 1));
-            run_fail(run, &err, NULL);
+            run_end_failed(run, &err, NULL);
         } else {
             log_info("execution.resumed", "execution %s: attempt %ld, %zu effects in its journal", run->id, (long)run->attempt, run->n_replays);
             run_admit(run);

@@ -305,7 +305,7 @@ static void run_violation(struct run *run, const char *why)
     error_auto err = ERROR_INIT;
     error_set(&err, E_PROTOCOL_VIOLATION, "the executor broke the protocol: %s", why);
     log_warn("execution.violation", "execution %s: %s", run->id, why);
-    run_fail(run, &err, NULL);
+    run_end_failed(run, &err, NULL);
 }
 
 /* Notices are numbered without gaps; those a former life has stored are passed over. */
@@ -415,9 +415,9 @@ static void frame_result(struct run *run, const struct wire_header *h, const uin
                schema_validate(run->launch->output_schema, output, &err) < 0) {
         err.code = E_EXECUTION_FAILED;
         error_wrap(&err, "the output does not match the agent's output schema");
-        run_fail(run, &err, NULL);
+        run_end_failed(run, &err, NULL);
     } else {
-        run_complete(run, text, len);
+        run_end_completed(run, text, len);
     }
 }
 
@@ -441,7 +441,7 @@ static void frame_failure(struct run *run, const struct wire_header *h, const ui
         error_detail(&err, key, json_incref(value));
     if (known == E_NONE)
         error_detail(&err, "code", json_string(code));
-    run_fail(run, &err, jx_str(said, "traceback", NULL));
+    run_end_failed(run, &err, jx_str(said, "traceback", NULL));
 }
 
 static void (*const frames[WIRE_TYPE_COUNT_])(struct run *run, const struct wire_header *h, const uint8_t *p) = {
@@ -483,7 +483,7 @@ static void run_after_decision(struct run *run)
         loop_timer_set(run->engine->loop, &run->grace, run->engine->grace_us);
 }
 
-void run_complete(struct run *run, const char *output, size_t len)
+void run_end_completed(struct run *run, const char *output, size_t len)
 {
     if (!run_decide(run, RUN_COMPLETED))
         return;
@@ -491,7 +491,7 @@ void run_complete(struct run *run, const char *output, size_t len)
     run_after_decision(run);
 }
 
-void run_fail(struct run *run, const struct error *err, const char *traceback)
+void run_end_failed(struct run *run, const struct error *err, const char *traceback)
 {
     bool cancelled = err->code == E_CANCELLED && run->cancelling;
     if (!run_decide(run, cancelled ? RUN_CANCELLED : RUN_FAILED))
@@ -505,9 +505,9 @@ void run_fail(struct run *run, const struct error *err, const char *traceback)
     run_after_decision(run);
 }
 
-static void run_fail_kill(struct run *run, const struct error *err)
+static void run_end_killed(struct run *run, const struct error *err)
 {
-    run_fail(run, err, NULL);
+    run_end_failed(run, err, NULL);
     if (run->executor != NULL)
         executor_kill(run->executor);
 }
@@ -520,21 +520,21 @@ static void wall_fire(struct loop_timer *timer)
               (long)(run->launch->limits.wall_us / 1000));
     error_detail(&err, "limit", json_string("wallTimeMs"));
     error_detail(&err, "limitMs", json_integer(run->launch->limits.wall_us / 1000));
-    run_fail_kill(run, &err);
+    run_end_killed(run, &err);
 }
 
-static void run_cancelled(struct run *run)
+static void run_end_cancelled(struct run *run)
 {
     error_auto err = ERROR_INIT;
     error_set(&err, E_CANCELLED, "the execution was cancelled");
-    run_fail_kill(run, &err);
+    run_end_killed(run, &err);
 }
 
 static void grace_fire(struct loop_timer *timer)
 {
     struct run *run = timer->arg;
     if (run->end == RUN_GOES_ON && run->cancelling)
-        run_cancelled(run);
+        run_end_cancelled(run);
     else if (run->executor != NULL)
         executor_kill(run->executor);
 }
@@ -546,7 +546,7 @@ void run_cancel(struct run *run)
     run->cancelling = true;
     if (run->executor == NULL) {
         if (!run->loading)
-            run_cancelled(run);
+            run_end_cancelled(run);
         return;
     }
     executor_send_frame(run->executor, WIRE_CANCEL, 0, 0, NULL, 0);
@@ -609,7 +609,7 @@ static void run_exited(struct executor_user *user, const struct executor_exit *h
         error_auto err = ERROR_INIT;
         death_explain(run, how, &err);
         log_info("execution.died", "execution %s: %s", run->id, err.message);
-        run_fail(run, &err, NULL);
+        run_end_failed(run, &err, NULL);
         return;
     }
     run_settle(run);
