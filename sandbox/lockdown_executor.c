@@ -20,10 +20,12 @@ static int layer_descriptors(struct lockdown *lockdown)
     return close_range(0, WIRE_FD - 1, 0) < 0 || close_range(WIRE_FD + 1, ~0u, 0) < 0 ? -1 : 0;
 }
 
-static int layer_session(struct lockdown *lockdown)
+/* A session each would cost 200 µs and more where the scheduler groups by session (autogroup), and would
+ * make each executor weigh as much as the supervisor: the zygote's one session is all of theirs. */
+static int layer_group(struct lockdown *lockdown)
 {
     (void)lockdown;
-    return setsid() < 0 ? -1 : 0;
+    return setpgid(0, 0);
 }
 
 /* The pid is unique among the living, and so the uid; raw, since glibc's would look for threads. */
@@ -63,7 +65,7 @@ static int layer_limits(struct lockdown *lockdown)
 
 const struct lockdown_layer lockdown_executor[] = {
     {"descriptors", layer_descriptors, true, "the socket is the only one"},
-    {"session", layer_session, true, "no terminal, no group to signal"},
+    {"process group", layer_group, true, "no neighbour in the group"},
     {"own user", layer_uid, true, "neighbours have other uids, where a range is mapped"},
     {"capabilities", layer_capabilities, true, "none"},
     {"parent death", layer_parent, true, "nothing outlives the zygote"},

@@ -210,6 +210,12 @@ static int layer_huge_pages(struct lockdown *lockdown)
     return prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
 }
 
+static int layer_session(struct lockdown *lockdown)
+{
+    (void)lockdown;
+    return setsid() < 0 && getsid(0) != getpid() ? -1 : 0;
+}
+
 static int layer_umask(struct lockdown *lockdown)
 {
     (void)lockdown;
@@ -222,6 +228,7 @@ const struct lockdown_layer lockdown_zygote[] = {
     {"resource limits", layer_limits, true, "core, files, stack, locked memory, address space"},
     {"empty root", layer_root, true, "no files, no /proc, nothing to write to"},
     {"unprivileged user", layer_uid, true, "never root's own uid without a namespace"},
+    {"session", layer_session, true, "no terminal; the scheduler weighs all executors as one"},
     {"umask", layer_umask, true, "what could be created would be nobody's"},
     {"no new privileges", layer_new_privileges, true, "no gain by exec; the syscall policy needs it"},
     {"no dumps", layer_dumpable, true, "no core, no ptrace, no /proc/PID of others"},

@@ -11,6 +11,7 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -28,7 +29,6 @@
 
 #define ROW(call, index, value, reason) {#call, SYS_##call, {index, value}, reason}
 
-/* The most frequent first. */
 const struct policy_row policy_rows[] = {
     ROW(read, 0, WIRE_FD, "answers of the engine"),
     ROW(write, 0, WIRE_FD, "requests, logs, the result"),
@@ -53,7 +53,7 @@ const struct policy_row policy_rows[] = {
 const size_t policy_row_count = countof(policy_rows);
 
 enum {
-    PROGRAM_MAX = 8 + 7 * countof(policy_rows),
+    PROGRAM_MAX = 8 + 9 * countof(policy_rows),
     OFFSET_NR = offsetof(struct seccomp_data, nr),
     OFFSET_ARCH = offsetof(struct seccomp_data, arch),
     OFFSET_ARGS = offsetof(struct seccomp_data, args),
@@ -83,35 +83,62 @@ static void put_return(uint32_t action)
     put(BPF_RET | BPF_K, action, 0, 0);
 }
 
-/* A row that does not match leaves the number loaded for the next. */
+/* Allows the call if the row's argument has its value; else falls through. */
 static void put_row(const struct policy_row *row)
 {
-    if (row->argument.index == POLICY_ANY) {
-        put_unless((uint32_t)row->call, 1);
-        put_return(SECCOMP_RET_ALLOW);
+    if (row->argument.index != POLICY_ANY) {
+        uint32_t low = OFFSET_ARGS + 8 * (uint32_t)row->argument.index; /* little endian, both */
+        put_load(low);
+        put_unless((uint32_t)row->argument.value, 3);
+        put_load(low + 4);
+        put_unless((uint32_t)(row->argument.value >> 32), 1);
+    }
+    put_return(SECCOMP_RET_ALLOW);
+}
+
+/* The rows from begin to end by binary search: when a filter is installed the kernel tries it with every
+ * number there is, so what matters is how soon it refuses. */
+static void put_tree(const struct policy_row *const *begin, const struct policy_row *const *end)
+{
+    const struct policy_row *const *middle = begin + (end - begin) / 2;
+    while (middle < end && middle[0]->call == begin[0]->call)
+        middle++;
+    while (middle > begin && middle < end && middle[-1]->call == middle[0]->call)
+        middle--;
+    if (middle < end) {
+        unsigned short jump = program_len;
+        put(BPF_JMP | BPF_JGE | BPF_K, (uint32_t)middle[0]->call, 0, 0);
+        put_tree(begin, middle);
+        program[jump].jt = (uint8_t)(program_len - jump - 1);
+        put_tree(middle, end);
         return;
     }
-    uint32_t low = OFFSET_ARGS + 8 * (uint32_t)row->argument.index; /* both architectures: little endian */
-    put_unless((uint32_t)row->call, 6);
-    put_load(low);
-    put_unless((uint32_t)row->argument.value, 3);
-    put_load(low + 4);
-    put_unless((uint32_t)(row->argument.value >> 32), 1);
-    put_return(SECCOMP_RET_ALLOW);
-    put_load(OFFSET_NR);
+    unsigned short test = program_len;
+    put_unless((uint32_t)begin[0]->call, 0);
+    for (; begin < end; begin++)
+        put_row(begin[0]);
+    program[test].jf = (uint8_t)(program_len - test - 1);
+    put_return(SECCOMP_RET_KILL_PROCESS);
+}
+
+static int by_call(const void *a, const void *b)
+{
+    return (*(const struct policy_row *const *)a)->call - (*(const struct policy_row *const *)b)->call;
 }
 
 void policy_build(void)
 {
+    const struct policy_row *sorted[countof(policy_rows)];
+    for (size_t i = 0; i < countof(sorted); i++)
+        sorted[i] = &policy_rows[i];
+    qsort(sorted, countof(sorted), sizeof(sorted[0]), by_call);
     program_len = 0;
     put_load(OFFSET_ARCH);
-    put_unless(POLICY_ARCH, 1);
+    put_unless(POLICY_ARCH, 2);
+    put_load(OFFSET_NR);
     put(BPF_JMP | BPF_JA, 1, 0, 0);
     put_return(SECCOMP_RET_KILL_PROCESS);
-    put_load(OFFSET_NR);
-    for (size_t i = 0; i < policy_row_count; i++)
-        put_row(&policy_rows[i]);
-    put_return(SECCOMP_RET_KILL_PROCESS);
+    put_tree(sorted, sorted + countof(sorted));
 }
 
 int policy_install(void)

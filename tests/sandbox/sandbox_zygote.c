@@ -15,7 +15,8 @@ static struct frame frame;
 
 static const char *const layers[] = {
     "user namespace", "pid namespace", "mount namespace", "network namespace", "ipc namespace",
-    "uts namespace", "cgroup namespace", "resource limits", "empty root", "unprivileged user", "umask",
+    "uts namespace", "cgroup namespace", "resource limits", "empty root", "unprivileged user", "session",
+    "umask",
     "no new privileges", "no dumps", "landlock", "capabilities",
 };
 
