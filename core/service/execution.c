@@ -301,13 +301,11 @@ static int cancel_waiting(struct service *service, const struct execution_meta *
                                       .error_details = details,
                                       .usage_json = no_usage,
                                       .completed_at = now};
-    const struct execution_outcome outcome = {
-        .status = end.status, .error = details, .usage = no_usage, .completed_at = now};
-    buf_auto result = BUF_INIT;
-    execution_result_append(&result, meta->id, &outcome);
+    autofree char *event = xasprintf("{\"status\":\"cancelled\",\"error\":%s,\"resourceUsage\":%s}",
+                                     details, no_usage);
     struct storage_batch *batch = storage_batch_new();
     store_execution_ended(batch, meta->id, meta->agent_id, NULL, &end);
-    store_execution_event(batch, meta->id, seq + 1, "end", result.data, result.len, 0, now);
+    store_execution_event(batch, meta->id, seq + 1, "end", event, strlen(event), 0, now);
     error_auto failure = ERROR_INIT;
     if (storage_commit(service->storage, batch, &failure) == 0 || failure.code == E_INVALID_STATE)
         return 0;

@@ -20,15 +20,15 @@ struct storage;
 
 /* Declares its configuration keys ([limits] …); service_new does it too. For `c9d check-config`. */
 int service_config_declare(struct config *config, struct error *err);
-/* Declares and opens. engine may be NULL until service_attach_engine:
- * then what needs one fails with E_UNAVAILABLE. */
+/* Declares and opens. Without an engine (until service_attach_engine) what needs one fails with
+ * E_UNAVAILABLE. storage and config are borrowed. NULL on failure. */
 struct service *service_new(struct storage *storage, struct config *config, struct error *err);
 void service_attach_engine(struct service *service, const struct engine_ops *ops, void *engine);
 /* The names of the configured model providers, for checking manifests and agents' settings. */
 void service_set_models(struct service *service, const char *const *names, size_t n);
 void service_free(struct service *service);
 
-/* Who asks. Immutable and refcounted; cached by the token's hash. */
+/* Who asks; a plain value. */
 struct principal {
     char token_id[UUID_SIZE], user_id[UUID_SIZE], organization_id[UUID_SIZE];
     char role[8];    /* owner, admin, member, viewer */
