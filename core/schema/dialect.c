@@ -91,6 +91,7 @@ const struct dialect *dialect_find(struct schema_document *doc, const char *uri,
     struct schema_options opts = doc->opts;
     opts.base_uri = dialect->uri;
     opts.draft = dialect->draft;
+    opts.format_annotates = true; /* see meta.c */
     dialect->owned = document_compile(meta, &opts, doc->meta_level + 1, true, err);
     if (dialect->owned == NULL) {
         error_wrap(err, "The meta-schema %s is not valid", uri);

@@ -334,8 +334,8 @@ static struct resource *source_add(struct schema_document *doc, const char *uri,
                                    struct error *err)
 {
     if (!nesting_fits(root, SCHEMA_NESTING_MAX)) {
-        error_set(err, E_INVALID_REQUEST, "The schema %s is nested deeper than %d", uri,
-                  SCHEMA_NESTING_MAX);
+        error_set(err, E_INVALID_REQUEST, "The schema%s%s is nested deeper than %d",
+                  *uri != '\0' ? " " : "", uri, SCHEMA_NESTING_MAX);
         return NULL;
     }
     struct source *source = arena_alloc(&doc->arena, sizeof(*source));

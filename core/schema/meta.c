@@ -36,9 +36,12 @@ const json_t *meta_document(const char *uri)
 
 static void schemas_compile(void)
 {
+    /* Formats annotate here: a reference that leads somewhere is good enough, whatever characters it
+     * has unescaped, and what is wrong with a pattern is told when it is compiled. */
+    static const struct schema_options opts = {.format_annotates = true};
     for (size_t i = 0; i < countof(draft_uris); i++) {
         error_auto err = ERROR_INIT;
-        schemas[i] = document_compile(meta_document(draft_uris[i]), NULL, 0, false, &err);
+        schemas[i] = document_compile(meta_document(draft_uris[i]), &opts, 0, false, &err);
         if (schemas[i] == NULL) {
             fprintf(stderr, "%s: %s\n", draft_uris[i], err.message);
             abort();

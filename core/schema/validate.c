@@ -129,7 +129,8 @@ static bool ops_hold(struct run *run, const struct frame *frame)
     const struct node *node = frame->node;
     unsigned type = APPLIES(json_typeof(frame->instance));
     bool holds = true;
-    for (const struct op *op = node->ops, *end = op + node->op_count; op < end; op++) {
+    for (size_t i = 0; i < node->op_count; i++) {
+        const struct op *op = &node->ops[i];
         if ((op->applies & type) == 0 || (op->last && !holds))
             continue;
         if (op->check(run, op, frame))

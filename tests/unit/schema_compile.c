@@ -23,11 +23,14 @@ static const struct {
     {"{\"properties\":{\"a\":{\"minLength\":-1}}}", "/properties/a/minLength", "at least 0"},
     {"{\"required\":\"a\"}", "/required", "must be an array"},
     {"[]", "", "must be a boolean or an object"},
-    {"{\"items\":{\"pattern\":\"(\"}}", "/items/pattern", "ECMA-262"},
+    {"{\"items\":{\"pattern\":\"(\"}}", "/items/pattern", "without its"},
+    {"{\"pattern\":\"(?i)x\"}", "/pattern", "ECMA-262"},
+    {"{\"pattern\":\"a{2,1}\"}", "/pattern", "at byte 1"},
     {"{\"pattern\":\"(?<=a+)b\"}", "/pattern", "not a usable regular expression"},
     {"{\"patternProperties\":{\"[\":{}}}", "/patternProperties", "[\""},
     {"{\"$ref\":\"#/$defs/none\"}", "/$ref", "leads nowhere"},
     {"{\"$ref\":\"https://example.org/x.json\"}", "/$ref", "nothing is fetched"},
+    {"{\"$defs\":{\"a b\":{\"$ref\":\"#/$defs/a c\"}}}", "/$defs/a b/$ref", "leads nowhere"},
     {"{\"$ref\":\"#nowhere\"}", "/$ref", "leads nowhere"},
     {"{\"$ref\":\"#/$defs/a~2\",\"$defs\":{\"a\":{}}}", "/$ref", "leads nowhere"},
     {"{\"allOf\":[]}", "/allOf", "at least 1"},
@@ -143,6 +146,18 @@ static void test_options(void)
     is_int(schema_validate(old_draft, object, NULL), -1, "draft 7 when asked");
 }
 
+/* Generators leave characters unescaped that a URI does not have. */
+static void test_careless_reference(void)
+{
+    error_auto err = ERROR_INIT;
+    jx_auto *document = parse("{\"$ref\":\"#/$defs/Map<string, x>\",\"$defs\":{\"Map<string, x>\":"
+                              "{\"type\":\"null\"}}}");
+    jx_auto *number = json_integer(1);
+    schema_auto *schema = schema_compile(document, NULL, &err);
+    ok(schema != NULL, "a reference with characters unescaped resolves");
+    is_int(schema_validate(schema, number, &err), -1, "and is followed");
+}
+
 static void test_document_is_copied(void)
 {
     error_auto err = ERROR_INIT;
@@ -224,6 +239,7 @@ int main(void)
     test_schemas_in_a_document();
     test_resolver();
     test_options();
+    test_careless_reference();
     test_document_is_copied();
     test_cache();
     test_threads();
