@@ -8,7 +8,8 @@ static struct host *host;
 
 static const char script_text[] =
     "{\"replies\": ["
-    "{\"match\": {\"contains\": \"weather\", \"turn\": 0}, \"content\": \"Let me see.\", "
+    "{\"match\": {\"turn\": 2}, \"content\": \"third\"},"
+    "{\"match\": {\"contains\": \"weather\"}, \"content\": \"Let me see.\", "
     " \"tool_calls\": [{\"name\": \"get\", \"arguments\": {\"city\": \"Oslo\"}}, {\"name\": \"raw\", "
     " \"arguments\": \"{bad\"}]},"
     "{\"match\": {\"after_tool\": \"get\"}, \"content\": \"{{user}} -> {{result}}\", "
@@ -79,6 +80,9 @@ static void script_test(void)
     says(model, USER("busy") "}", 0, "error 429 retry 2000000 calm é\n");
     says(model, USER("x") ",\"model\":\"long\"}", 0,
          "model long\ndelta \"cut\"\nusage 1 1\nfinish length\n");
+    says(model, "{\"messages\":[{\"role\":\"assistant\",\"content\":\"a\"},{\"role\":\"assistant\","
+                "\"content\":\"b\"},{\"role\":\"user\",\"content\":\"weather\"}]}", 0,
+         "model fake\ndelta \"third\"\nusage 3 2\nfinish stop\n");
     says(model, USER("nothing fits") "}", 0,
          "model fake\ndelta \"fake: nothing fits\"\nusage 3 5\nfinish stop\n");
     model_close(model);
