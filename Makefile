@@ -110,6 +110,9 @@ $(B)/%.o: %.c
 
 Q := $(if $(V),,@)
 
+# The assembler takes the document in (.incbin), which the compiler's dependencies do not show.
+$(B)/api/openapi_text.o: api/openapi.json
+
 # Everything that a program of the supervisor's side links.
 CORE_ROOMS := supervisor api service store host schema wire base
 CORE_LIBS  := $(foreach r,$(CORE_ROOMS),$(B)/lib$r.a)

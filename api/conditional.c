@@ -1,0 +1,26 @@
+/* If-Match into, ETag out of, the services' revisions. */
+#include "api/conditional.h"
+
+#include <stdio.h>
+
+#include "base/json.h"
+
+int request_if_match(const struct request *request, struct if_match *condition_r,
+                     struct error *err)
+{
+    const struct header *h = request_header(request, "If-Match");
+    condition_r->tag = NULL;
+    if (h == NULL)
+        return 0;
+    int named = etag_if_match(h->value, h->value_len, condition_r->text, err);
+    if (named == 1)
+        condition_r->tag = condition_r->text;
+    return named < 0 ? -1 : 0;
+}
+
+void reply_revision(struct reply *reply, const struct request *request, const json_t *resource)
+{
+    char tag[24];
+    snprintf(tag, sizeof(tag), "%lld", (long long)jx_int(resource, "revision", 0));
+    reply_etag(reply, request, tag);
+}

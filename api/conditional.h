@@ -1,0 +1,21 @@
+/* Conditional requests: what handlers of editable resources share. */
+#ifndef C9_API_CONDITIONAL_H
+#define C9_API_CONDITIONAL_H
+
+#include <jansson.h>
+
+#include "api/etag.h"
+#include "api/reply.h"
+#include "api/request.h"
+
+struct if_match {
+    const char *tag; /* into text; NULL: no condition */
+    char text[ETAG_MAX];
+};
+/* The request's If-Match. */
+int request_if_match(const struct request *request, struct if_match *condition_r,
+                     struct error *err);
+/* ETag, from the resource's revision, which counts its edits. */
+void reply_revision(struct reply *reply, const struct request *request, const json_t *resource);
+
+#endif

@@ -1,0 +1,274 @@
+/* Executing an agent: the answer waits, comes at once, or streams. */
+#include <inttypes.h>
+#include <string.h>
+#include <strings.h>
+
+#include "api/api-private.h"
+#include "api/follow.h"
+#include "api/idempotency.h"
+#include "api/media.h"
+#include "api/prefer.h"
+#include "api/reply.h"
+#include "api/request.h"
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "service/execution.h"
+
+enum { LOOK_US = 10 * 1000 * 1000 }; /* how often a waiting answer looks into the store itself */
+
+/* A waiting execute, between the wakes of its connection. */
+struct execute {
+    struct follow *follow;
+    struct prefer prefer;
+    bool replayed;
+    int64_t until; /* Prefer: wait; monotonic µs */
+};
+
+static void execute_free(void *arg)
+{
+    struct execute *x = arg;
+    if (x->follow != NULL) {
+        follow_detach(x->follow);
+        follow_unref(x->follow);
+    }
+    free(x);
+}
+
+/* ---- answers ---- */
+
+static void reply_names_execution(struct reply *reply, const char *id, bool replayed)
+{
+    reply_header(reply, "Content-Location", "/v1/executions/%s", id);
+    if (replayed)
+        reply_header(reply, "Idempotent-Replayed", "true");
+}
+
+static int reply_accepted(struct execute *x, struct reply *reply)
+{
+    reply->status = 202;
+    reply->media = MEDIA_JSON;
+    buf_printf(&reply->text, "{\"executionId\":\"%s\",\"status\":\"pending\"}", x->follow->id);
+    reply_header(reply, "Location", "/v1/executions/%s", x->follow->id);
+    reply_names_execution(reply, x->follow->id, x->replayed);
+    if (x->prefer.respond_async)
+        reply_header(reply, "Preference-Applied", "respond-async");
+    else
+        reply_header(reply, "Preference-Applied", "wait=%d", x->prefer.wait);
+    return 0;
+}
+
+static int reply_result(struct execute *x, struct reply *reply)
+{
+    reply->status = 200;
+    reply->media = MEDIA_JSON;
+    reply->text = x->follow->result;
+    x->follow->result = (struct buf)BUF_INIT;
+    reply_names_execution(reply, x->follow->id, x->replayed);
+    if (x->prefer.wait >= 0)
+        reply_header(reply, "Preference-Applied", "wait=%d", x->prefer.wait);
+    return 0;
+}
+
+static int reply_stream(struct execute *x, struct reply *reply)
+{
+    reply->status = 200;
+    reply->media = MEDIA_EVENT_STREAM;
+    reply_names_execution(reply, x->follow->id, x->replayed);
+    reply->stream = move_ptr(&x->follow);
+    return 0;
+}
+
+/* The specification's ExecutionResult from an execution as stored. */
+static json_t *result_from_execution(const json_t *execution)
+{
+    static const char *const members[][2] = {
+        {"id", "executionId"},        {"status", "status"},
+        {"errorMessage", "error"},    {"errorCode", "errorCode"},
+        {"errorDetails", "errorDetails"}, {"executionTimeMs", "executionTime"},
+        {"resourceUsage", "resourceUsage"},
+    };
+    json_t *result = json_object();
+    for (size_t i = 0; i < countof(members); i++) {
+        json_t *value = json_object_get(execution, members[i][0]);
+        if (value != NULL)
+            json_object_set(result, members[i][1], value);
+    }
+    if (strcmp(jx_str(execution, "status", ""), "completed") == 0)
+        json_object_set_new(result, "output",
+                            json_incref(json_object_get(execution, "outputData")));
+    if (json_object_get(result, "executionTime") == NULL)
+        json_object_set_new(result, "executionTime", json_integer(0));
+    return result;
+}
+
+static bool status_final(const char *status)
+{
+    return strcmp(status, "pending") != 0 && strcmp(status, "running") != 0;
+}
+
+/* For what no engine here tells about: 1 and the reply when it has ended, 0 when not. */
+static int reply_from_store(struct request *request, struct execute *x, struct reply *reply,
+                            struct error *err)
+{
+    jx_auto *execution = NULL;
+    if (execution_get(request->api->service, &request->who, x->follow->id, &execution, err) < 0)
+        return -1;
+    if (!status_final(jx_str(execution, "status", "")))
+        return 0;
+    jx_auto *result = result_from_execution(execution);
+    jx_append(&x->follow->result, result);
+    reply_result(x, reply);
+    return 1;
+}
+
+static int error_stopping(const struct execute *x, struct error *err)
+{
+    error_set(err, E_UNAVAILABLE,
+              "the server is stopping; execution %s is kept and goes on after the next start",
+              x->follow->id);
+    error_detail(err, "executionId", json_string(x->follow->id));
+    return -1;
+}
+
+/* ---- waiting ---- */
+
+enum progress { PROGRESS_NONE, PROGRESS_DURABLE, PROGRESS_ENDED, PROGRESS_REFUSED };
+
+static enum progress execute_progress(struct execute *x, struct error *err)
+{
+    struct follow *follow = x->follow;
+    pthread_mutex_lock(&follow->waiter.lock);
+    enum progress progress = follow->refused                    ? PROGRESS_REFUSED
+                             : !follow->stored                  ? PROGRESS_NONE
+                             : follow->ended                    ? PROGRESS_ENDED
+                                                                : PROGRESS_DURABLE;
+    if (progress == PROGRESS_REFUSED)
+        error_move(err, &follow->refusal);
+    pthread_mutex_unlock(&follow->waiter.lock);
+    return progress;
+}
+
+/* Called when it has started, and at every wake of the connection. */
+static int execute_go_on(struct request *request, struct reply *reply, struct error *err)
+{
+    struct execute *x = request->state;
+    bool streams = strcmp(request->accept, MEDIA_EVENT_STREAM) == 0;
+    int64_t look = clock_monotonic_us() + LOOK_US;
+    for (;;) {
+        int64_t now = clock_monotonic_us();
+        enum progress progress = execute_progress(x, err);
+        if (progress == PROGRESS_REFUSED)
+            return -1;
+        if (progress != PROGRESS_NONE && streams)
+            return reply_stream(x, reply);
+        if (progress == PROGRESS_ENDED && !x->prefer.respond_async)
+            return reply_result(x, reply);
+        if (progress != PROGRESS_NONE && (x->prefer.respond_async || now >= x->until))
+            return reply_accepted(x, reply);
+        if (keeper_interrupted(request->api->keeper))
+            return error_stopping(x, err);
+        if (now >= x->follow->looked_at + LOOK_US && progress == PROGRESS_DURABLE) {
+            x->follow->looked_at = now;
+            int ended = reply_from_store(request, x, reply, err);
+            if (ended != 0)
+                return ended > 0 ? 0 : -1;
+        }
+        int64_t due = progress == PROGRESS_DURABLE && x->until < look ? x->until : look;
+        if (waiter_park(&x->follow->waiter, due, true))
+            return HANDLER_PARKED;
+    }
+}
+
+static struct execute *execute_new(struct request *request, struct MHD_Connection *connection)
+{
+    struct execute *x = xcalloc(1, sizeof(*x));
+    bool streams = strcmp(request->accept, MEDIA_EVENT_STREAM) == 0;
+    x->prefer.wait = -1;
+    for (size_t i = 0; i < request->n_headers; i++)
+        if (strcasecmp(request->headers[i].name, "Prefer") == 0)
+            prefer_parse(request->headers[i].value, request->headers[i].value_len, &x->prefer);
+    x->until = x->prefer.wait >= 0
+                   ? clock_monotonic_us() + x->prefer.wait * CLOCK_SECOND
+                   : INT64_MAX;
+    x->follow = follow_new(request->api, connection);
+    x->follow->keeps_result = !streams;
+    x->follow->wake_on_accept = streams || x->prefer.respond_async || x->prefer.wait >= 0;
+    x->follow->looked_at = clock_monotonic_us();
+    return x;
+}
+
+/* ---- starting ---- */
+
+/* The key's first answer says which execution it is: wait for that one. */
+static int execute_again(struct execute *x, const char *location, struct error *err)
+{
+    const char *id = strrchr(location, '/');
+    if (id == NULL || strlen(id + 1) != UUID_SIZE - 1)
+        return error_set(err, E_INTERNAL, "the idempotency key's location '%s' is no execution",
+                         location);
+    x->replayed = true;
+    if (follow_watch(x->follow, id + 1) == 0)
+        x->follow->looked_at = 0; /* it has ended, or another node has it: look at once */
+    return 0;
+}
+
+static int execute_keyed(struct request *request, struct execute *x, struct error *err)
+{
+    struct stored_answer first = {0};
+    struct idempotency *key = NULL;
+    int seen = idempotency_begin(request, &key, &first, err);
+    if (seen > 0)
+        seen = execute_again(x, first.location != NULL ? first.location : "", err) < 0
+                   ? -1 : 1;
+    if (seen == 0 && key != NULL)
+        x->follow->store = (struct follow_store){
+            idempotency_store_execution, key, idempotency_free};
+    stored_answer_clear(&first);
+    return seen;
+}
+
+int handle_execute(struct request *request, struct reply *reply, struct error *err)
+{
+    struct execute *x = execute_new(request, request->connection);
+    request->state = x;
+    request->state_free = execute_free;
+    request->again = execute_go_on;
+    int seen = execute_keyed(request, x, err);
+    if (seen < 0)
+        return -1;
+    if (seen == 0) {
+        x->follow->watching = true;
+        if (execution_start(request->api->service, &request->who, request_path(request, "agentId"),
+                            request->body, &x->follow->watch, x->follow->id, err) < 0) {
+            x->follow->watching = false;
+            return -1;
+        }
+    }
+    return execute_go_on(request, reply, err);
+}
+
+/* ---- streaming what is there already ---- */
+
+static int64_t stream_after(const struct request *request)
+{
+    const struct header *h = request_header(request, "Last-Event-ID");
+    return h != NULL ? strtoll(h->value, NULL, 10) : jx_int(request->query, "lastEventId", 0);
+}
+
+int handle_execution_stream(struct request *request, struct reply *reply, struct error *err)
+{
+    const char *id = request_path(request, "executionId");
+    bool ended;
+    if (execution_check(request->api->service, &request->who, id, &ended, err) < 0)
+        return -1;
+    reply->status = 200;
+    reply->media = MEDIA_EVENT_STREAM;
+    reply_header(reply, "Content-Location", "/v1/executions/%s", id);
+    if (request->head)
+        return 0;
+    reply->stream = follow_new(request->api, request->connection);
+    reply->stream_after = stream_after(request);
+    follow_watch(reply->stream, id);
+    return 0;
+}

@@ -1,0 +1,113 @@
+/* What the engine says about an execution, kept until the connection's thread looks. */
+#include "api/follow.h"
+
+#include <string.h>
+
+#include "api/api-private.h"
+
+static void follow_store_job(void *arg)
+{
+    struct follow *follow = arg;
+    follow->store.fn(follow, follow->store.arg);
+    follow->store.arg_free(follow->store.arg);
+    follow->store.arg = NULL;
+    follow_stored(follow);
+    follow_unref(follow);
+}
+
+static void on_accepted(struct execution_watch *watch, struct error *err)
+{
+    struct follow *follow = watch->arg;
+    pthread_mutex_lock(&follow->waiter.lock);
+    if (err != NULL) {
+        follow->refused = true;
+        error_set(&follow->refusal, err->code, "%s", err->message);
+        follow->refusal.details = json_incref(err->details);
+        waiter_wake_locked(&follow->waiter);
+    } else {
+        follow->accepted = true;
+        follow->stored = follow->store.fn == NULL;
+        if (follow->wake_on_accept && follow->stored)
+            waiter_wake_locked(&follow->waiter);
+        if (!follow->stored)
+            work_submit(follow->api->pool, follow_store_job, follow_ref(follow));
+    }
+    pthread_mutex_unlock(&follow->waiter.lock);
+}
+
+static void on_news(struct execution_watch *watch, int64_t seq)
+{
+    struct follow *follow = watch->arg;
+    pthread_mutex_lock(&follow->waiter.lock);
+    follow->news = seq;
+    if (!follow->keeps_result)
+        waiter_wake_locked(&follow->waiter);
+    pthread_mutex_unlock(&follow->waiter.lock);
+}
+
+static void on_ended(struct execution_watch *watch, const struct execution_outcome *outcome)
+{
+    struct follow *follow = watch->arg;
+    pthread_mutex_lock(&follow->waiter.lock);
+    if (follow->keeps_result)
+        execution_result_append(&follow->result, follow->id, outcome);
+    follow->ended = true;
+    waiter_wake_locked(&follow->waiter);
+    pthread_mutex_unlock(&follow->waiter.lock);
+}
+
+struct follow *follow_new(struct api *api, struct MHD_Connection *connection)
+{
+    struct follow *follow = xcalloc(1, sizeof(*follow));
+    follow->api = api;
+    atomic_init(&follow->refs, 1);
+    follow->watch = (struct execution_watch){
+        .accepted = on_accepted, .news = on_news, .ended = on_ended, .arg = follow};
+    waiter_init(&follow->waiter, api->keeper, connection);
+    return follow;
+}
+
+struct follow *follow_ref(struct follow *follow)
+{
+    atomic_fetch_add(&follow->refs, 1);
+    return follow;
+}
+
+void follow_unref(struct follow *follow)
+{
+    if (atomic_fetch_sub(&follow->refs, 1) != 1)
+        return;
+    waiter_clear(&follow->waiter);
+    if (follow->store.arg != NULL)
+        follow->store.arg_free(follow->store.arg);
+    error_clear(&follow->refusal);
+    buf_free(&follow->result);
+    free(follow);
+}
+
+void follow_detach(struct follow *follow)
+{
+    pthread_mutex_lock(&follow->waiter.lock);
+    /* `ended`, and a refusal, are the last callbacks: nothing is left to take back. */
+    bool watching = follow->watching && !follow->ended && !follow->refused;
+    pthread_mutex_unlock(&follow->waiter.lock);
+    follow->watching = false;
+    if (watching)
+        execution_unwatch(follow->api->service, &follow->watch);
+}
+
+void follow_stored(struct follow *follow)
+{
+    pthread_mutex_lock(&follow->waiter.lock);
+    follow->stored = true;
+    waiter_wake_locked(&follow->waiter);
+    pthread_mutex_unlock(&follow->waiter.lock);
+}
+
+int follow_watch(struct follow *follow, const char *id)
+{
+    memcpy(follow->id, id, UUID_SIZE);
+    follow->accepted = follow->stored = true;
+    follow->watching = execution_watch(follow->api->service, id, &follow->watch) == 1;
+    return follow->watching;
+}

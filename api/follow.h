@@ -1,0 +1,58 @@
+/* One client that follows one execution: waits for its end, or streams its events. Shared between the
+ * connection's thread, the engine's (which says what is new) and, for keyed requests, the pool's;
+ * counted, freed by the last. */
+#ifndef C9_API_FOLLOW_H
+#define C9_API_FOLLOW_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "api/keeper.h"
+#include "base/buf.h"
+#include "base/error.h"
+#include "base/uuid.h"
+#include "service/execution.h"
+
+struct api;
+struct follow;
+
+/* What is to happen once the row is durable, before anybody hears of it (an idempotency key is kept). Runs on
+ * the pool; then follow_stored. */
+struct follow_store {
+    void (*fn)(struct follow *follow, void *arg);
+    void *arg;
+    void (*arg_free)(void *arg);
+};
+
+struct follow {
+    struct api *api;
+    struct waiter waiter;
+    struct execution_watch watch;
+    char id[UUID_SIZE];
+    struct follow_store store; /* fn NULL: nothing */
+    bool wake_on_accept, keeps_result; /* set before it starts */
+    bool watching; /* the connection's thread only: to be unwatched */
+    int64_t looked_at; /* the connection's thread only: when the store was asked; monotonic µs */
+    atomic_int refs;
+
+    /* Under waiter.lock: */
+    bool accepted, refused, ended;
+    bool stored; /* accepted, and the store's work is done too */
+    int64_t news;
+    struct error refusal;
+    struct buf result; /* ExecutionResult as JSON, once ended */
+};
+
+struct follow *follow_new(struct api *api, struct MHD_Connection *connection);
+struct follow *follow_ref(struct follow *follow);
+void follow_unref(struct follow *follow);
+/* Ends the watch: on the connection's thread, when nobody is to be told any more. */
+void follow_detach(struct follow *follow);
+/* The store's work is done. */
+void follow_stored(struct follow *follow);
+/* Watches an execution that is there already. 1 when news will come, 0 when it is not live here. Blocks for a
+ * turn of the engine. */
+int follow_watch(struct follow *follow, const char *id);
+
+#endif

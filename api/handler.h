@@ -1,0 +1,43 @@
+/* One row an operation: which function answers it, and on which thread. */
+#ifndef C9_API_HANDLER_H
+#define C9_API_HANDLER_H
+
+#include <stddef.h>
+
+#include "base/error.h"
+
+struct request;
+struct reply;
+
+enum handler_mode {
+    HANDLER_INLINE, /* on the connection's own thread: what reads, and is quick */
+    HANDLER_POOL,   /* on a thread of the pool, while the connection sleeps: what waits for a commit */
+    HANDLER_ASYNC   /* on the connection's own thread, may park the connection and be called again */
+};
+
+/* Parses, calls one service function, fills the reply. 0: reply is filled; -1: err is. ASYNC only:
+ * HANDLER_PARKED after waiter_park; request->again is called once the connection is awake. */
+enum { HANDLER_PARKED = 1 };
+typedef int handler_fn(struct request *request, struct reply *reply, struct error *err);
+
+struct handler_row {
+    const char *operation; /* operationId */
+    handler_fn *fn;
+    enum handler_mode mode;
+};
+extern const struct handler_row handler_table[];
+extern const size_t handler_table_len;
+
+handler_fn handle_agent_list, handle_agent_create, handle_agent_validate, handle_agent_get,
+    handle_agent_update, handle_agent_delete;
+handler_fn handle_version_list, handle_version_create, handle_version_get, handle_version_publish;
+handler_fn handle_execute, handle_execution_list, handle_execution_list_of_agent,
+    handle_execution_get, handle_execution_logs, handle_execution_cancel, handle_execution_stream;
+handler_fn handle_skill_list, handle_skill_upload, handle_skill_get, handle_skill_delete,
+    handle_skill_revisions, handle_skill_revision;
+handler_fn handle_persona_list, handle_persona_create, handle_persona_get, handle_persona_update,
+    handle_persona_delete;
+handler_fn handle_token_list, handle_token_create, handle_token_revoke;
+handler_fn handle_health, handle_readiness, handle_openapi;
+
+#endif

@@ -1,0 +1,87 @@
+/* Skills. */
+#include "service/skill.h"
+
+#include <string.h>
+
+#include "api/api-private.h"
+#include "api/media.h"
+#include "api/reply.h"
+#include "api/request.h"
+#include "base/json.h"
+#include "base/utf8.h"
+
+int handle_skill_list(struct request *request, struct reply *reply, struct error *err)
+{
+    struct list_query query = request_list_query(request);
+    jx_auto *page = NULL;
+    if (skill_list(request->api->service, &request->who, &query, &page, err) < 0)
+        return -1;
+    reply_json(reply, 200, page);
+    return 0;
+}
+
+/* The Lua file: the body itself, or its member "source". */
+static int source_find(const struct request *request, const char **source_r, size_t *len_r,
+                       struct error *err)
+{
+    const json_t *member = json_object_get(request->body, "source");
+    *source_r = member != NULL ? json_string_value(member) : request->body_text.data;
+    *len_r = member != NULL ? json_string_length(member) : request->body_text.len;
+    if (!utf8_valid(*source_r, *len_r))
+        return error_set(err, E_INVALID_REQUEST, "the Lua file is not UTF-8");
+    return 0;
+}
+
+int handle_skill_upload(struct request *request, struct reply *reply, struct error *err)
+{
+    const char *source;
+    size_t len;
+    bool created;
+    jx_auto *skill = NULL;
+    if (source_find(request, &source, &len, err) < 0 ||
+        skill_upload(request->api->service, &request->who, source, len, &skill, &created, err) < 0)
+        return -1;
+    reply_json(reply, created ? 201 : 200, skill);
+    reply_header(reply, "Location", "/v1/skills/%s", jx_str(skill, "name", ""));
+    return 0;
+}
+
+static int skill_reply(struct request *request, struct reply *reply, const char *revision,
+                       struct error *err)
+{
+    jx_auto *skill = NULL;
+    if (skill_get(request->api->service, &request->who, request_path(request, "skill"), revision,
+                  &skill, err) < 0)
+        return -1;
+    reply_json(reply, 200, skill);
+    reply_etag(reply, request, jx_str(skill, "sha256", ""));
+    return 0;
+}
+
+int handle_skill_get(struct request *request, struct reply *reply, struct error *err)
+{
+    return skill_reply(request, reply, NULL, err);
+}
+
+int handle_skill_revision(struct request *request, struct reply *reply, struct error *err)
+{
+    return skill_reply(request, reply, request_path(request, "sha256"), err);
+}
+
+int handle_skill_revisions(struct request *request, struct reply *reply, struct error *err)
+{
+    jx_auto *page = NULL;
+    if (skill_revisions(request->api->service, &request->who, request_path(request, "skill"), &page,
+                        err) < 0)
+        return -1;
+    reply_json(reply, 200, page);
+    return 0;
+}
+
+int handle_skill_delete(struct request *request, struct reply *reply, struct error *err)
+{
+    if (skill_delete(request->api->service, &request->who, request_path(request, "skill"), err) < 0)
+        return -1;
+    reply_empty(reply, 204);
+    return 0;
+}

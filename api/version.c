@@ -1,0 +1,50 @@
+/* Versions of agents. */
+#include "service/version.h"
+
+#include "api/api-private.h"
+#include "api/reply.h"
+#include "api/request.h"
+#include "base/json.h"
+
+int handle_version_list(struct request *request, struct reply *reply, struct error *err)
+{
+    struct list_query query = request_list_query(request);
+    jx_auto *page = NULL;
+    if (version_list(request->api->service, &request->who, request_path(request, "agentId"), &query,
+                     &page, err) < 0)
+        return -1;
+    reply_json(reply, 200, page);
+    return 0;
+}
+
+int handle_version_create(struct request *request, struct reply *reply, struct error *err)
+{
+    jx_auto *version = NULL;
+    if (version_create(request->api->service, &request->who, request_path(request, "agentId"),
+                       request->body, &version, err) < 0)
+        return -1;
+    reply_json(reply, 201, version);
+    reply_header(reply, "Location", "/v1/agents/%s/versions/%s", jx_str(version, "agentId", ""),
+                 jx_str(version, "version", ""));
+    return 0;
+}
+
+int handle_version_get(struct request *request, struct reply *reply, struct error *err)
+{
+    jx_auto *version = NULL;
+    if (version_get(request->api->service, &request->who, request_path(request, "agentId"),
+                    request_path(request, "version"), &version, err) < 0)
+        return -1;
+    reply_json(reply, 200, version);
+    return 0;
+}
+
+int handle_version_publish(struct request *request, struct reply *reply, struct error *err)
+{
+    jx_auto *version = NULL;
+    if (version_publish(request->api->service, &request->who, request_path(request, "agentId"),
+                        request_path(request, "version"), request->body, &version, err) < 0)
+        return -1;
+    reply_json(reply, 200, version);
+    return 0;
+}
