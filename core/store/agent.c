@@ -34,7 +34,8 @@ static const struct list_filter filters[] = {
     {"skill", FILTER_MEMBER, NULL, "CAST(a.skillset AS TEXT) LIKE ? ESCAPE '\\'"},
     {"name", FILTER_TEXT, NULL, "a.name = ?"},
     {"text", FILTER_CONTAINS, NULL,
-     "a.name LIKE ? ESCAPE '\\' OR a.description LIKE ? ESCAPE '\\'"},
+     "LOWER(a.name) LIKE LOWER(?) ESCAPE '\\'"
+     " OR LOWER(a.description) LIKE LOWER(?) ESCAPE '\\'"},
 };
 
 const struct list store_agent_list = {

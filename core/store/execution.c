@@ -264,7 +264,7 @@ struct events_read {
 
 static void append_json_string(struct buf *out, const struct c9d_value *text)
 {
-    jx_auto *string = json_stringn(text->u.s, text->len);
+    jx_auto *string = jx_text(text->u.s, text->len);
     jx_append(out, string);
 }
 

@@ -18,7 +18,9 @@ static const struct list_sort sorts[] = {
 };
 static const struct list_filter filters[] = {
     {"name", FILTER_TEXT, NULL, "name = ?"},
-    {"text", FILTER_CONTAINS, NULL, "name LIKE ? ESCAPE '\\' OR description LIKE ? ESCAPE '\\'"},
+    {"text", FILTER_CONTAINS, NULL,
+     "LOWER(name) LIKE LOWER(?) ESCAPE '\\'"
+     " OR LOWER(description) LIKE LOWER(?) ESCAPE '\\'"},
 };
 
 const struct list store_persona_list = {

@@ -35,7 +35,8 @@ static const struct list_sort sorts[] = {
 static const struct list_filter filters[] = {
     {"name", FILTER_TEXT, NULL, "s.name = ?"},
     {"text", FILTER_CONTAINS, NULL,
-     "s.name LIKE ? ESCAPE '\\' OR o.manifest ->> 'description' LIKE ? ESCAPE '\\'"},
+     "s.name LIKE LOWER(?) ESCAPE '\\'"
+     " OR LOWER(o.manifest ->> 'description') LIKE LOWER(?) ESCAPE '\\'"},
 };
 
 const struct list store_skill_list = {

@@ -1,0 +1,190 @@
+/* The statements of executions: each does what the engine counts on, and refuses what it must. */
+#include "lib/store_world.h"
+#include "store/execution.h"
+
+static struct world w;
+
+static void insert(const char *id, const char *owner)
+{
+    struct storage_batch *batch = storage_batch_new();
+    const struct execution_row row = {.agent_id = "agent",
+                                      .agent_version = "1.0.0",
+                                      .organization_id = "org",
+                                      .triggered_by = "ann",
+                                      .input = "{\"n\":1}",
+                                      .context = "{}",
+                                      .available_at = 10,
+                                      .created_at = 10,
+                                      .lease_owner = owner,
+                                      .lease_until = 99};
+    struct execution_row whole = row;
+    snprintf(whole.id, sizeof(whole.id), "%s", id);
+    store_execution_insert(batch, &whole);
+    is_int(world_commit(&w, batch), 0, "%s is inserted", id);
+}
+
+static int started(const char *id, const char *owner)
+{
+    struct storage_batch *batch = storage_batch_new();
+    store_execution_started(batch, id, owner, 2000000);
+    return world_commit(&w, batch);
+}
+
+static int ended(const char *id, const char *owner, const char *status)
+{
+    struct storage_batch *batch = storage_batch_new();
+    const struct execution_end end = {.status = status,
+                                      .output = "42",
+                                      .usage_json = "{}",
+                                      .usage = {.cpu_us = 1500, .memory_peak = 1, .tokens = 7,
+                                                .cost_microcents = 1},
+                                      .started_at = 2000000,
+                                      .completed_at = 2345000};
+    store_execution_ended(batch, id, "agent", owner, &end);
+    return world_commit(&w, batch);
+}
+
+static void life_test(void)
+{
+    insert("e1", "me");
+    is_int(world_int(&w, "SELECT attempt FROM agent_executions WHERE id = 'e1'"), 1,
+           "inserted under a lease is the first attempt");
+    is_int(started("e1", "other"), -1, "who has no lease cannot start it");
+    is_int(started("e1", "me"), 0, "who has it can");
+    is_int(started("e1", "me"), 0, "again, when it is taken up again");
+    is_int(ended("e1", "other", "completed"), -1, "who has no lease cannot end it");
+    is_int(ended("e1", NULL, "completed"), -1, "nor can nobody");
+    is_int(ended("e1", "me", "completed"), 0, "who has it can");
+    is_int(ended("e1", "me", "failed"), -1, "once");
+    is_int(world_int(&w, "SELECT execution_time_ms FROM agent_executions WHERE id = 'e1'"), 345,
+           "its time in milliseconds");
+    is_int(world_int(&w, "SELECT lease_owner IS NULL FROM agent_executions WHERE id = 'e1'"), 1,
+           "and the lease is over");
+    is_int(world_int(&w, "SELECT count(*) FROM agent_resource_usage WHERE execution_id = 'e1'"), 1,
+           "usage is written once");
+    is_int(world_int(&w, "SELECT cpu_time_ms * 100 + memory_peak_mb * 10 + cost_cents"
+                         " FROM agent_resource_usage WHERE execution_id = 'e1'"),
+           211, "rounded up");
+}
+
+static void unleased_test(void)
+{
+    insert("e2", NULL);
+    is_int(world_int(&w, "SELECT attempt FROM agent_executions WHERE id = 'e2'"), 0,
+           "without a lease no attempt was made");
+    is_int(ended("e2", "me", "cancelled"), -1, "what nobody has, nobody else can end");
+    struct storage_batch *batch = storage_batch_new();
+    store_execution_cancel_request(batch, "e2");
+    is_int(world_commit(&w, batch), 0, "cancelling is asked for");
+    is_int(ended("e2", NULL, "cancelled"), 0, "and done");
+    batch = storage_batch_new();
+    store_execution_cancel_request(batch, "e2");
+    is_int(world_commit(&w, batch), -1, "what has ended cannot be cancelled");
+}
+
+struct seen {
+    char text[512];
+    int64_t journal[4];
+    int n;
+};
+
+static void see_event(void *arg, int64_t seq, const char *type, const char *data, size_t len)
+{
+    struct seen *seen = arg;
+    size_t at = strlen(seen->text);
+    snprintf(seen->text + at, sizeof(seen->text) - at, "%" PRId64 " %s %.*s\n", seq, type, (int)len,
+             data);
+}
+
+static void see_journal(void *arg, const struct journal_row *row)
+{
+    struct seen *seen = arg;
+    seen->journal[seen->n++] = row->seq;
+    snprintf(seen->text, sizeof(seen->text), "%s %.*s", row->kind, (int)row->answer_len, row->answer);
+}
+
+static void stream_test(void)
+{
+    error_auto err = ERROR_INIT;
+    struct seen seen = {.n = 0};
+    int64_t seq, notice;
+    insert("e3", "me");
+    is_int(store_execution_progress(w.storage, "e3", &seq, &notice, &err), 0, "progress");
+    is_int(seq * 10 + notice, 0, "of nothing");
+    struct storage_batch *batch = storage_batch_new();
+    store_execution_event(batch, "e3", 1, "status", "{}", 2, 0, 1);
+    store_execution_event(batch, "e3", 2, "emit", "[1]", 3, 1, 2);
+    store_execution_log(batch, "e3", 3, 2, "info", "a \"b\"\n", 6, NULL, 0, 3);
+    is_int(world_commit(&w, batch), 0, "events and a log");
+    store_execution_progress(w.storage, "e3", &seq, &notice, &err);
+    is_int(seq * 10 + notice, 32, "the highest of both tables");
+    is_int(store_execution_events(w.storage, "e3", 1, 10, see_event, &seen, &err), 0, "read");
+    is_str(seen.text,
+           "2 emit [1]\n3 log {\"level\":\"info\",\"message\":\"a \\\"b\\\"\\n\",\"metadata\":{},"
+           "\"timestamp\":\"1970-01-01T00:00:00.000003Z\"}\n",
+           "in order, behind the one given, logs as JSON");
+    seen.text[0] = '\0';
+    store_execution_events(w.storage, "e3", 0, 1, see_event, &seen, &err);
+    is_str(seen.text, "1 status {}\n", "up to max");
+    batch = storage_batch_new();
+    store_execution_event(batch, "e3", 2, "emit", "1", 1, 3, 4);
+    is_int(world_commit(&w, batch), -1, "a place in the sequence is taken once");
+}
+
+static void journal_test(void)
+{
+    error_auto err = ERROR_INIT;
+    struct seen seen = {.n = 0};
+    const struct journal_row second = {.seq = 2, .kind = "now", .request_sha256 = "b",
+                                       .answer = "2", .answer_len = 1, .answered_at = 5};
+    const struct journal_row first = {.seq = 1, .kind = "model.chat", .request_sha256 = "a",
+                                      .answer = "{\"x\":1}", .answer_len = 7, .answered_at = 6};
+    struct storage_batch *batch = storage_batch_new();
+    store_journal_append(batch, "e3", &second);
+    store_journal_append(batch, "e3", &first);
+    is_int(world_commit(&w, batch), 0, "answers are journaled");
+    is_int(store_journal_read(w.storage, "e3", see_journal, &seen, &err), 0, "and read");
+    ok(seen.n == 2 && seen.journal[0] == 2 && seen.journal[1] == 1, "in the order answered");
+    is_str(seen.text, "model.chat {\"x\":1}", "with all they say");
+    batch = storage_batch_new();
+    store_journal_append(batch, "e3", &first);
+    is_int(world_commit(&w, batch), -1, "a request is answered once");
+}
+
+static void job_test(void)
+{
+    error_auto err = ERROR_INIT;
+    struct execution_job job;
+    is_int(store_execution_job(w.storage, "e3", &job, &err), 0, "a job is found");
+    is_str(job.input, "{\"n\":1}", "with its input");
+    is_str(job.status, "pending", "and its status");
+    ok(job.parent_id == NULL && job.attempt == 1 && job.started_at == 0, "and the rest");
+    execution_job_free(&job);
+    is_int(store_execution_job(w.storage, "nothing", &job, &err), 1, "what is not there is not");
+}
+
+static void instance_test(void)
+{
+    error_auto err = ERROR_INIT;
+    ok(store_instance_get(w.storage, "node", &err) == NULL && err.code == E_NOT_FOUND,
+       "a fact that was never put");
+    is_int(store_instance_put(w.storage, "node", "one", &err), 0, "put");
+    is_int(store_instance_put(w.storage, "node", "two", &err), 0, "put again");
+    autofree char *value = store_instance_get(w.storage, "node", &err);
+    is_str(value, "one", "the first one wins");
+    is_int(store_migrate(w.storage, &err), 0, "migrating again does nothing");
+}
+
+int main(void)
+{
+    w = world_new(true, "");
+    world_people(&w);
+    life_test();
+    unleased_test();
+    stream_test();
+    journal_test();
+    job_test();
+    instance_test();
+    world_free(&w);
+    return done_testing();
+}
