@@ -38,7 +38,7 @@ static const struct config_key keys[] = {
      "Price of a million output tokens in cents."},
 };
 
-/* ---- the section ----------------------------------------------------------------------------------- */
+/* ---- the section ----------------------------------------------------------------------------- */
 
 /* Cents with up to six decimals, as micro-cents: exact, no floating point. 0 or -1. */
 static int price_parse(const char *text, int64_t *micro_cents_r)
@@ -75,11 +75,12 @@ static int price_read(const struct config *config, const char *instance, const c
         text = "0";
     if (price_parse(text, price_r) == 0)
         return 0;
-    return error_set(err, E_CONFIG_INVALID,
-                     "%s: [%s %s] %s = %s: must be cents per million tokens, from 0 to %lld, with at "
-                     "most six decimals, such as 15 or 0.075",
-                     config_origin(config, SECTION, instance, key), SECTION, instance, key, text,
-                     (long long)PRICE_CENTS_MAX);
+    return error_set(
+        err, E_CONFIG_INVALID,
+        "%s: [%s %s] %s = %s: must be cents per million tokens, from 0 to %lld, with at "
+        "most six decimals, such as 15 or 0.075",
+        config_origin(config, SECTION, instance, key), SECTION, instance, key, text,
+        (long long)PRICE_CENTS_MAX);
 }
 
 static int limits_read(struct model_limits *limits_r, const struct config *config,
@@ -167,7 +168,7 @@ int64_t model_cost(const struct model *model, int64_t input_tokens, int64_t outp
     return cost > INT64_MAX ? INT64_MAX : (int64_t)cost;
 }
 
-/* ---- requests --------------------------------------------------------------------------------------- */
+/* ---- requests -------------------------------------------------------------------------------- */
 
 /* Behind the string that starts at the quote s[i]; len when it does not end. */
 static size_t string_skip(const char *s, size_t len, size_t i)
@@ -193,8 +194,8 @@ static bool chat_names_model(const char *chat, size_t len)
     for (size_t i = 0; i < len;) {
         if (chat[i] == '"') {
             size_t end = string_skip(chat, len, i), colon = blank_skip(chat, len, end);
-            if (depth == 1 && end - i == 7 && memcmp(chat + i, "\"model\"", 7) == 0 && colon < len &&
-                chat[colon] == ':')
+            if (depth == 1 && end - i == 7 && memcmp(chat + i, "\"model\"", 7) == 0 &&
+                colon < len && chat[colon] == ':')
                 return true;
             i = end;
             continue;
@@ -209,7 +210,8 @@ static bool chat_names_model(const char *chat, size_t len)
 }
 
 /* The chat with the section's model as its first member. */
-static bool default_model_put(const struct model *model, const char *chat, size_t len, struct buf *out)
+static bool default_model_put(const struct model *model, const char *chat, size_t len,
+                              struct buf *out)
 {
     const char *name = model->limits.default_model;
     size_t open = blank_skip(chat, len, 0);

@@ -39,7 +39,7 @@ static void effort_add(struct walk *walk, const json_t *value)
 
 static json_t *instance_make(struct walk *walk, const json_t *schema);
 
-/* ---- references and combinations ----------------------------------------------------------------------- */
+/* ---- references and combinations ------------------------------------------------------------- */
 
 /* "#/a/b" within the root (RFC 6901); NULL when it leads elsewhere. */
 static const json_t *reference_find(const json_t *root, const char *reference)
@@ -51,7 +51,10 @@ static const json_t *reference_find(const json_t *root, const char *reference)
         char token[POINTER_TOKEN_MAX];
         size_t n = 0;
         for (c++; *c != '\0' && *c != '/' && n < sizeof(token) - 1; c++)
-            token[n++] = c[0] == '~' && (c[1] == '0' || c[1] == '1') ? (*++c == '0' ? '~' : '/') : *c;
+            if (c[0] == '~' && (c[1] == '0' || c[1] == '1'))
+                token[n++] = *++c == '0' ? '~' : '/';
+            else
+                token[n++] = *c;
         token[n] = '\0';
         at = json_is_array(at) ? json_array_get(at, (size_t)strtoul(token, NULL, 10))
                                : json_object_get(at, token);
@@ -112,7 +115,7 @@ static json_t *schema_flatten(struct walk *walk, const json_t *schema)
     return flat;
 }
 
-/* ---- one function a type --------------------------------------------------------------------------------- */
+/* ---- one function a type --------------------------------------------------------------------- */
 
 static int64_t count_of(const json_t *schema, const char *key, int64_t most)
 {
@@ -253,7 +256,7 @@ static json_t *null_make(struct walk *walk, const json_t *schema)
     return json_null();
 }
 
-/* ---- the walk --------------------------------------------------------------------------------------------- */
+/* ---- the walk -------------------------------------------------------------------------------- */
 
 /* The first type named, or the one whose keywords are there. */
 static const char *type_of(const json_t *schema)

@@ -58,7 +58,7 @@ fail:
     return C9D_E_FAILED;
 }
 
-/* ---- a saying becomes records ------------------------------------------------------------------------------ */
+/* ---- a saying becomes records ---------------------------------------------------------------- */
 
 static void error_write(FILE *out, const json_t *error)
 {
@@ -86,7 +86,8 @@ static void content_write(FILE *out, const char *content, bool stream)
     }
 }
 
-/* Ids count within the conversation, so that no two calls of it share one. Returns the bytes said. */
+/* Ids count within the conversation, so that no two calls of it share one. Returns the bytes
+ * said. */
 static int64_t calls_write(FILE *out, const json_t *calls, const struct talk *talk)
 {
     int64_t bytes = 0;

@@ -75,7 +75,7 @@ static int reply_malformed(struct c9d_reply *reply)
     return reply_fail(reply, reply->status, "the fake model's reply is malformed", false, 0);
 }
 
-/* ---- one row a letter; text is NUL-terminated at len, and may be written to ----------------------------- */
+/* ---- one row a letter; text is NUL-terminated at len, and may be written to ------------------ */
 
 static int model_read(struct c9d_reply *reply, char *text, size_t len)
 {
@@ -143,7 +143,7 @@ static int record_read(struct c9d_reply *reply, char letter, char *text, size_t 
     return reply_malformed(reply);
 }
 
-/* ---- bytes to records ------------------------------------------------------------------------------------ */
+/* ---- bytes to records ------------------------------------------------------------------------ */
 
 static bool reply_keep(struct c9d_reply *reply, const char *data, size_t len)
 {

@@ -10,6 +10,7 @@
 #include "script.h"
 
 enum { CALLS_MAX = 128 };
+enum { CALL_LINES_MAX = 1024 }; /* each is looked up among all tools */
 
 void saying_free(struct saying *saying)
 {
@@ -23,7 +24,7 @@ static int no_memory(struct c9d_fault *fault)
     return C9D_E_FAILED;
 }
 
-/* ---- by the script --------------------------------------------------------------------------------------- */
+/* ---- by the script --------------------------------------------------------------------------- */
 
 /* Content with {{user}} and {{result}} filled in. To be freed; NULL: no memory. */
 static char *content_fill(const char *content, const struct talk *talk)
@@ -67,7 +68,7 @@ static int script_say(struct saying *saying, const json_t *reply, const struct t
     return saying->content != NULL ? 0 : no_memory(fault);
 }
 
-/* ---- without one ------------------------------------------------------------------------------------------ */
+/* ---- without one ----------------------------------------------------------------------------- */
 
 static int call_add(struct saying *saying, const json_t *tool, json_t *arguments,
                     struct c9d_fault *fault)
@@ -99,8 +100,10 @@ static int named_call_say(struct saying *saying, const struct talk *talk, const 
 
 static int named_calls_say(struct saying *saying, const struct talk *talk, struct c9d_fault *fault)
 {
-    for (const char *line = talk->user; *line != '\0';) {
+    int tried = 0;
+    for (const char *line = talk->user; *line != '\0' && tried < CALL_LINES_MAX;) {
         size_t len = strcspn(line, "\r\n");
+        tried += strncmp(line, "call ", 5) == 0;
         if (named_call_say(saying, talk, line, len, fault) < 0)
             return C9D_E_FAILED;
         line += len + (line[len] != '\0');

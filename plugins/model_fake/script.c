@@ -10,7 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-__attribute__((format(printf, 2, 3))) static int refuse(struct c9d_fault *fault, const char *fmt, ...)
+__attribute__((format(printf, 2, 3))) static int refuse(struct c9d_fault *fault, const char *fmt,
+                                                        ...)
 {
     va_list ap;
     va_start(ap, fmt);
@@ -38,7 +39,7 @@ int script_duration(const char *text, int64_t *us_r)
     return -1;
 }
 
-/* ---- checking: a row a member ------------------------------------------------------------------------- */
+/* ---- checking: a row a member ---------------------------------------------------------------- */
 
 static bool is_text(const json_t *value)
 {
@@ -188,7 +189,7 @@ static int script_check(const json_t *script, struct c9d_fault *fault)
     return 0;
 }
 
-/* ---- reading --------------------------------------------------------------------------------------------- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 /* The file's bytes, to be freed; NULL with errno. */
 static char *file_read(const char *path, size_t *len_r)
@@ -199,7 +200,8 @@ static char *file_read(const char *path, size_t *len_r)
         return NULL;
     errno = EINVAL;
     char *data = NULL;
-    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && (errno = EFBIG, st.st_size <= SCRIPT_FILE_MAX))
+    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
+        (errno = EFBIG, st.st_size <= SCRIPT_FILE_MAX))
         data = malloc((size_t)st.st_size + 1);
     size_t len = 0;
     for (ssize_t n = 1; data != NULL && n > 0 && len < (size_t)st.st_size; len += (size_t)n) {
@@ -243,7 +245,7 @@ json_t *script_read(const char *path, struct c9d_fault *fault)
     return NULL;
 }
 
-/* ---- matching -------------------------------------------------------------------------------------------- */
+/* ---- matching -------------------------------------------------------------------------------- */
 
 static bool after_tool_fits(const json_t *after, const struct talk *talk)
 {

@@ -22,7 +22,8 @@
 
 enum { SCRIPT_FILE_MAX = 4 * 1024 * 1024 };
 
-/* Reads and checks the file: every member, so that a slip of the pen is found at open. NULL: fault. */
+/* Reads and checks the file: every member, so that a slip of the pen is found at open. NULL: see
+ * fault. */
 json_t *script_read(const char *path, struct c9d_fault *fault);
 /* The reply that fits, borrowed; or NULL. */
 const json_t *script_match(const json_t *script, const struct talk *talk);

@@ -54,7 +54,8 @@ static int message_read(struct talk *talk, size_t i, const json_t *message, stru
 int talk_read(struct talk *talk_r, const json_t *chat, struct c9d_fault *fault)
 {
     const char *model = json_string_value(json_object_get(chat, "model"));
-    *talk_r = (struct talk){.chat = chat, .messages = json_object_get(chat, "messages"), .user = ""};
+    *talk_r =
+        (struct talk){.chat = chat, .messages = json_object_get(chat, "messages"), .user = ""};
     talk_r->model = model != NULL && model[0] != '\0' ? model : "fake";
     if (!json_is_array(talk_r->messages) || json_array_size(talk_r->messages) == 0) {
         snprintf(fault->message, sizeof(fault->message),

@@ -1,5 +1,6 @@
 /* Completions of many servers. What differs: the text may be null, a string or parts; the calls may
- * lack ids or indices or have objects for arguments; the reason may be missing or go by other names. */
+ * lack ids or indices or have objects for arguments; the reason may be missing or go by other
+ * names. */
 #include "answer.h"
 
 #include <inttypes.h>
@@ -17,7 +18,7 @@ void answer_free(struct answer *answer)
     free(answer->calls);
 }
 
-/* ---- text ------------------------------------------------------------------------------------------ */
+/* ---- text ------------------------------------------------------------------------------------ */
 
 /* NULs are dropped: neither SQL nor JSON decoders further on take them. */
 static void text_tell(struct answer *answer, const json_t *string)
@@ -47,7 +48,7 @@ static void content_take(struct answer *answer, const json_t *content)
     }
 }
 
-/* ---- tool calls -------------------------------------------------------------------------------------- */
+/* ---- tool calls ------------------------------------------------------------------------------ */
 
 static int out_of_memory(struct failure *failure)
 {
@@ -73,8 +74,8 @@ static struct answer_call *call_new(struct answer *answer, int64_t index, struct
     return call;
 }
 
-/* The call that a delta belongs to. Deltas of one call share the index; some servers give every call
- * index 0 or none, and then another id says that it is another call. */
+/* The call that a delta belongs to. Deltas of one call share the index; some servers give every
+ * call index 0 or none, and then another id says that it is another call. */
 static struct answer_call *call_find(struct answer *answer, const json_t *delta, const char *id,
                                      struct failure *failure)
 {
@@ -92,7 +93,8 @@ static struct answer_call *call_find(struct answer *answer, const json_t *delta,
     return call_new(answer, index, failure);
 }
 
-static int arguments_take(struct answer_call *call, const json_t *arguments, struct failure *failure)
+static int arguments_take(struct answer_call *call, const json_t *arguments,
+                          struct failure *failure)
 {
     bool added = true;
     if (json_is_string(arguments)) {
@@ -137,8 +139,10 @@ static int call_take(struct answer_call *call, const char *id, const json_t *fun
     return arguments_take(call, json_object_get(function, "arguments"), failure);
 }
 
-/* In a chunk a call without an index goes on with the last one; in a whole message each is a new one. */
-static int calls_take(struct answer *answer, const json_t *calls, bool whole, struct failure *failure)
+/* In a chunk a call without an index goes on with the last one; in a whole message each is
+ * new. */
+static int calls_take(struct answer *answer, const json_t *calls, bool whole,
+                      struct failure *failure)
 {
     size_t i;
     json_t *delta;
@@ -155,7 +159,8 @@ static int calls_take(struct answer *answer, const json_t *calls, bool whole, st
 }
 
 /* The way tools were called before there were several: one function, no id. */
-static int function_call_take(struct answer *answer, const json_t *function, struct failure *failure)
+static int function_call_take(struct answer *answer, const json_t *function,
+                              struct failure *failure)
 {
     if (!json_is_object(function))
         return 0;
@@ -199,7 +204,7 @@ static void calls_tell(struct answer *answer)
     }
 }
 
-/* ---- reason, usage, model ------------------------------------------------------------------------------ */
+/* ---- reason, usage, model -------------------------------------------------------------------- */
 
 static const char *reason_map(const char *said)
 {
@@ -250,7 +255,23 @@ static void model_take(struct answer *answer, const char *name)
     answer->sink.model(answer->sink.arg, name);
 }
 
-/* ---- the whole -------------------------------------------------------------------------------------- */
+/* Gateways tell an upstream's failure within the choice, and some servers as the reason to stop. */
+static int choice_failure(const json_t *choice, const char *reason, struct failure *failure)
+{
+    static const char *const broken[] = {"error", "insufficient_system_resource"};
+    if (json_is_object(json_object_get(choice, "error"))) {
+        failure_from_json(failure, choice);
+        return -1;
+    }
+    for (size_t i = 0; reason != NULL && i < sizeof(broken) / sizeof(broken[0]); i++)
+        if (strcmp(reason, broken[i]) == 0) {
+            failure_set(failure, 502, true, "the provider broke off: %s", reason);
+            return -1;
+        }
+    return 0;
+}
+
+/* ---- the whole ------------------------------------------------------------------------------- */
 
 static int choice_take(struct answer *answer, const json_t *choice, struct failure *failure)
 {
@@ -259,6 +280,8 @@ static int choice_take(struct answer *answer, const json_t *choice, struct failu
     const json_t *message = whole ? json_object_get(choice, "message") : delta;
     const json_t *refusal = json_object_get(message, "refusal");
     const char *reason = json_string_value(json_object_get(choice, "finish_reason"));
+    if (choice_failure(choice, reason, failure) < 0)
+        return -1;
     answer->begun = true;
     content_take(answer, json_object_get(message, "content"));
     if (reason != NULL && reason[0] != '\0' && answer->reason == NULL)

@@ -13,7 +13,7 @@
 #define SECOND INT64_C(1000000)
 #define WAIT_MAX (24 * 3600 * SECOND)
 
-/* ---- retry hints ----------------------------------------------------------------------------------- */
+/* ---- retry hints ----------------------------------------------------------------------------- */
 
 /* HTTP dates (RFC 9110, 5.6.7): the form of today and the two of the past. */
 static int64_t http_date_parse(const char *value)
@@ -69,7 +69,7 @@ int64_t failure_wait(const struct failure_hints *hints, int64_t now)
     return until == 0 || wait < 0 ? 0 : wait > WAIT_MAX ? WAIT_MAX : wait;
 }
 
-/* ---- what the provider says -------------------------------------------------------------------------- */
+/* ---- what the provider says ------------------------------------------------------------------ */
 
 static bool status_retry(int status)
 {
@@ -185,8 +185,8 @@ static void failure_tell(struct failure *failure, int status, const json_t *root
     if (name != NULL)
         text_plain(called, sizeof(called), name, strlen(name));
     failure_set(failure, meant, retry, "the provider %s %d%s%s%s%s%s%s",
-                status > 0 ? "answered" : "reported an error,", meant, called[0] ? " (" : "", called,
-                called[0] ? ")" : "", said[0] ? ": " : "", said,
+                status > 0 ? "answered" : "reported an error,", meant, called[0] ? " (" : "",
+                called, called[0] ? ")" : "", said[0] ? ": " : "", said,
                 status_advice(meant, retry));
 }
 

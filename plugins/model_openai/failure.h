@@ -32,7 +32,8 @@ int64_t failure_wait(const struct failure_hints *hints, int64_t now);
 /* A failure of our own reading: malformed, cut off or too long. */
 void failure_set(struct failure *failure, int status, bool retry, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
-/* From the body of a reply whose status is no success: JSON in one of the usual shapes, else text. */
+/* From the body of a reply whose status is no success: JSON in one of the usual shapes, else
+ * text. */
 void failure_from_body(struct failure *failure, int status, const char *body, size_t len);
 /* From an error object inside a reply with a status of success. */
 void failure_from_json(struct failure *failure, const json_t *root);

@@ -14,7 +14,8 @@ enum { VALUE_MAX = 8192, KEY_REDACT_MIN = 8 };
 
 const struct c9d_setting provider_settings[] = {
     {"base_url", C9D_TYPE_STRING, DEFAULT_BASE_URL,
-     "Where the API is, up to and with its version: \"/chat/completions\" is put behind the path.", 0},
+     "Where the API is, up to and with its version: \"/chat/completions\" is put behind the path.",
+     0},
     {"api_key", C9D_TYPE_SECRET, NULL, "The key; leave it out for servers that want none.", 0},
     {"api_key_header", C9D_TYPE_STRING, "Authorization",
      "Header that carries the key: as \"Bearer KEY\" in Authorization, bare in any other.", 0},
@@ -26,7 +27,8 @@ const struct c9d_setting provider_settings[] = {
     {"stream_usage", C9D_TYPE_BOOL, "true",
      "Ask for token counts in streams (stream_options); off for servers that refuse it.", 0},
     {"strict_schema", C9D_TYPE_BOOL, "false",
-     "Ask the provider to enforce response schemas strictly; it then takes a subset of JSON Schema.",
+     "Ask the provider to enforce response schemas strictly; it then takes a subset of JSON "
+     "Schema.",
      0},
     {"max_reply", C9D_TYPE_SIZE, "8MiB", "Longest reply taken.", 0},
     {NULL, C9D_TYPE_STRING, NULL, NULL, 0},
@@ -61,8 +63,8 @@ static bool name_valid(const char *name, size_t len)
     return true;
 }
 
-static int header_put(struct c9d_model *model, const char *name, size_t name_len, const char *prefix,
-                      const char *value, size_t value_len, const char *setting,
+static int header_put(struct c9d_model *model, const char *name, size_t name_len,
+                      const char *prefix, const char *value, size_t value_len, const char *setting,
                       struct c9d_fault *fault)
 {
     if (model->n_headers == PROVIDER_HEADERS_MAX)

@@ -65,7 +65,7 @@ void reply_header(struct c9d_reply *reply, const char *name, const char *value)
     failure_hint(&reply->hints, name, value);
 }
 
-/* ---- the two ends ------------------------------------------------------------------------------------ */
+/* ---- the two ends ---------------------------------------------------------------------------- */
 
 /* Usage is told before an error too: what was counted may have been charged. */
 static int reply_fail(struct c9d_reply *reply, struct failure *failure)
@@ -99,7 +99,7 @@ static int reply_malformed(struct c9d_reply *reply, const char *what, const char
     return reply_fail(reply, &failure);
 }
 
-/* ---- success: one object, or events ------------------------------------------------------------------- */
+/* ---- success: one object, or events ---------------------------------------------------------- */
 
 /* One completion or chunk. STOP when it ended the reply. */
 static int object_take(struct c9d_reply *reply, const char *data, size_t len, bool is_error)
@@ -172,7 +172,7 @@ static void events_end(struct c9d_reply *reply)
         reply_malformed(reply, "ended before the answer did", "");
 }
 
-/* ---- all of it --------------------------------------------------------------------------------------- */
+/* ---- all of it ------------------------------------------------------------------------------- */
 
 /* By the first byte that is no blank (nor part of a byte order mark): servers send errors as JSON
  * under the content-type of events, and events under that of JSON. */

@@ -21,7 +21,7 @@ static int no_memory(struct c9d_fault *fault)
     return fault_set(fault, "chat request: out of memory");
 }
 
-/* ---- messages ------------------------------------------------------------------------------------ */
+/* ---- messages -------------------------------------------------------------------------------- */
 
 static json_t *arguments_text(const json_t *arguments)
 {
@@ -135,7 +135,7 @@ static int messages_put(json_t *body, const json_t *chat, struct c9d_fault *faul
     return 0;
 }
 
-/* ---- tools, and what the answer must look like ----------------------------------------------------- */
+/* ---- tools, and what the answer must look like ----------------------------------------------- */
 
 static json_t *tool_build(const json_t *tool, size_t i, struct c9d_fault *fault)
 {
@@ -154,9 +154,10 @@ static json_t *tool_build(const json_t *tool, size_t i, struct c9d_fault *fault)
     int failed = json_object_set(function, "name", name);
     if (words != NULL)
         failed |= json_object_set(function, "description", words);
-    failed |= put_new(function, "parameters",
-                      parameters != NULL ? json_incref(parameters)
-                                         : json_pack("{s:s, s:{}}", "type", "object", "properties"));
+    failed |=
+        put_new(function, "parameters",
+                parameters != NULL ? json_incref(parameters)
+                                   : json_pack("{s:s, s:{}}", "type", "object", "properties"));
     if (failed) {
         json_decref(function);
         no_memory(fault);
@@ -220,7 +221,7 @@ static int response_schema_put(const struct c9d_model *model, json_t *body, cons
     return put_new(body, "response_format", format) < 0 ? no_memory(fault) : 0;
 }
 
-/* ---- the plain members ----------------------------------------------------------------------------- */
+/* ---- the plain members ----------------------------------------------------------------------- */
 
 static bool is_positive(const json_t *value)
 {
@@ -294,7 +295,8 @@ static int body_fill(const struct c9d_model *model, json_t *body, const json_t *
     if (!json_is_object(chat))
         return fault_set(fault, "chat request: must be an object");
     if (json_string_length(name) == 0)
-        return fault_set(fault, "model: the request names none; set `model` in the [model] section");
+        return fault_set(fault,
+                         "model: the request names none; set `model` in the [model] section");
     if (json_object_set(body, "model", name) < 0)
         return no_memory(fault);
     if (messages_put(body, chat, fault) < 0 || tools_put(body, chat, fault) < 0 ||

@@ -34,9 +34,10 @@ static void backends_open(void)
     unlink(path);
 }
 
-/* ---- what every reply must keep ------------------------------------------------------------------- */
+/* ---- what every reply must keep -------------------------------------------------------------- */
 
-/* Plays it whole, cut in two at every place, and byte by byte. Returns the transcript of the whole. */
+/* Plays it whole, cut in two at every place, and byte by byte. Returns the transcript of the
+ * whole. */
 static char *recording_check(const struct recording *r, struct model *model, const char *name)
 {
     struct transcript whole = {.text = BUF_INIT};
@@ -85,7 +86,7 @@ static void recording_abandon(const struct recording *r, struct model *model, co
     ok(wrong == 0, "%s: may break off or be left anywhere", name);
 }
 
-/* ---- model_openai: recorded bytes -------------------------------------------------------------------- */
+/* ---- model_openai: recorded bytes ------------------------------------------------------------ */
 
 static char *file_read(const char *path, size_t *len_r)
 {
@@ -146,7 +147,7 @@ static void openai_recordings(struct model *model)
     free(entries);
 }
 
-/* ---- both: requests ------------------------------------------------------------------------------------ */
+/* ---- both: requests -------------------------------------------------------------------------- */
 
 static const char *const good_chats[] = {
     "{\"messages\":[{\"role\":\"user\",\"content\":\"Say hello\"}]}",
@@ -157,8 +158,10 @@ static const char *const good_chats[] = {
     "\"tool_choice\":\"auto\",\"stream\":true}",
     "{\"messages\":[{\"role\":\"user\",\"content\":\"x\"},{\"role\":\"assistant\",\"content\":null,"
     "\"tool_calls\":[{\"id\":\"c1\",\"name\":\"add\",\"arguments\":{\"a\":1}}]},"
-    "{\"role\":\"tool\",\"tool_call_id\":\"c1\",\"content\":\"3\"}],\"tools\":[{\"name\":\"add\"}]}",
-    "{\"messages\":[{\"role\":\"user\",\"content\":\"x\"}],\"response_schema\":{\"type\":\"object\","
+    "{\"role\":\"tool\",\"tool_call_id\":\"c1\",\"content\":\"3\"}],\"tools\":[{\"name\":\"add\"}]"
+    "}",
+    "{\"messages\":[{\"role\":\"user\",\"content\":\"x\"}],\"response_schema\":{\"type\":"
+    "\"object\","
     "\"required\":[\"n\"],\"properties\":{\"n\":{\"type\":\"integer\",\"minimum\":3}}},"
     "\"temperature\":0.5,\"top_p\":1,\"max_tokens\":10,\"stop\":[\"a\"],\"seed\":7}",
 };
@@ -193,7 +196,7 @@ static void requests_test(struct model *model)
     }
 }
 
-/* ---- model_fake: its own replies ------------------------------------------------------------------------ */
+/* ---- model_fake: its own replies ------------------------------------------------------------- */
 
 static void fake_replies(struct model *model)
 {

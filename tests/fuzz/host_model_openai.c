@@ -15,8 +15,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct c9d_http_request request;
     if (fuzz_request(model, (const char *)data + 5, size - 5, &request) < 0)
         return 0;
-    json_t *body = json_loadb(request.body, request.body_len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL,
-                              NULL);
+    json_t *body =
+        json_loadb(request.body, request.body_len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, NULL);
     if (!json_is_object(body))
         abort(); /* what is sent is JSON, whatever was asked */
     json_decref(body);

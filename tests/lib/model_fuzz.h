@@ -1,5 +1,6 @@
-/* What the fuzz targets of model plugins share: a plugin that is linked in, opened with the defaults of
- * its own table, and two kinds of input: "chat\n" and a chat request, or a reply as recorded. */
+/* What the fuzz targets of model plugins share: a plugin that is linked in, opened with the
+ * defaults of its own table, and two kinds of input: "chat\n" and a chat request, or a reply as
+ * recorded. */
 #ifndef C9_TESTS_MODEL_FUZZ_H
 #define C9_TESTS_MODEL_FUZZ_H
 

@@ -156,8 +156,8 @@ static inline void recording_feed_head(const struct recording *r, const struct c
     }
 }
 
-/* Plays a recording into a reply, with its body cut into pieces of `piece` bytes behind a first one of
- * `first`, and frees the reply. */
+/* Plays a recording into a reply, with its body cut into pieces of `piece` bytes behind a first one
+ * of `first`, and frees the reply. */
 static inline void recording_play_reply(const struct recording *r, const struct c9d_model_ops *ops,
                                         struct c9d_reply *reply, size_t first, size_t piece)
 {

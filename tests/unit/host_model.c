@@ -42,8 +42,13 @@ static void prices_test(void)
     static const struct {
         const char *text;
         int64_t micro_cents;
-    } prices[] = {{"0", 0}, {"15", 15000000}, {"0.075", 75000}, {"0.000001", 1}, {"250.5", 250500000},
-                  {"1.0000000", 1000000}, {"1000000000", INT64_C(1000000000000000)}};
+    } prices[] = {{"0", 0},
+                  {"15", 15000000},
+                  {"0.075", 75000},
+                  {"0.000001", 1},
+                  {"250.5", 250500000},
+                  {"1.0000000", 1000000},
+                  {"1000000000", INT64_C(1000000000000000)}};
     static const char *const wrong[] = {"-1", "1,5", "1.", ".5", "1e3", "0.0000001", "1000000001",
                                         "99999999999999999999", "cheap", "1 2"};
     for (size_t i = 0; i < countof(prices); i++) {
@@ -162,7 +167,8 @@ static void refusals_test(void)
         error_auto err = ERROR_INIT;
         struct config *config;
         struct model *model = open_section(sections[i].lines, &err, &config);
-        ok(model == NULL && strstr(err.message, sections[i].names) != NULL, "refused: %s", err.message);
+        ok(model == NULL && strstr(err.message, sections[i].names) != NULL, "refused: %s",
+           err.message);
         model_close(model);
         config_free(config);
     }

@@ -10,7 +10,8 @@ static const char script_text[] =
     "{\"replies\": ["
     "{\"match\": {\"turn\": 2}, \"content\": \"third\"},"
     "{\"match\": {\"contains\": \"weather\"}, \"content\": \"Let me see.\", "
-    " \"tool_calls\": [{\"name\": \"get\", \"arguments\": {\"city\": \"Oslo\"}}, {\"name\": \"raw\", "
+    " \"tool_calls\": [{\"name\": \"get\", \"arguments\": {\"city\": \"Oslo\"}}, {\"name\": "
+    "\"raw\", "
     " \"arguments\": \"{bad\"}]},"
     "{\"match\": {\"after_tool\": \"get\"}, \"content\": \"{{user}} -> {{result}}\", "
     " \"delay\": \"50ms\"},"
@@ -46,7 +47,8 @@ static void says(struct model *model, const char *chat, int64_t delay, const cha
     error_auto err = ERROR_INIT;
     struct transcript t = {.text = BUF_INIT};
     char head[] = "";
-    if (!ok(model_request(model, chat, strlen(chat), &request, &err) == 0, "is made %s", err.message))
+    if (!ok(model_request(model, chat, strlen(chat), &request, &err) == 0, "is made %s",
+            err.message))
         return;
     struct recording r = {.status = 200, .head = head, .body = request.body,
                           .body_len = request.body_len};
@@ -89,19 +91,21 @@ static void script_test(void)
     config_free(config);
 }
 
-#define TOOLS ",\"tools\":[{\"name\":\"add\",\"parameters\":{\"type\":\"object\",\"required\":[\"n\"]," \
-              "\"properties\":{\"n\":{\"type\":\"integer\",\"minimum\":2}}}},{\"name\":\"sub\"}]"
+#define TOOLS                                                                                      \
+    ",\"tools\":[{\"name\":\"add\",\"parameters\":{\"type\":\"object\",\"required\":[\"n\"],"      \
+    "\"properties\":{\"n\":{\"type\":\"integer\",\"minimum\":2}}}},{\"name\":\"sub\"}]"
 
 static void rules_test(void)
 {
     error_auto err = ERROR_INIT;
     struct config *config;
-    struct model *model = open_section("delay = 20ms\ninput_tokens = 7\noutput_tokens = 8\n", &config,
-                                       &err);
+    struct model *model =
+        open_section("delay = 20ms\ninput_tokens = 7\noutput_tokens = 8\n", &config, &err);
     says(model, USER("a b\\nc") ",\"stream\":true}", 20000,
          "model fake\ndelta \"fake: \"\ndelta \"a \"\ndelta \"b\\n\"\ndelta \"c\"\n"
          "usage 7 8\nfinish stop\n");
-    says(model, USER("please\\ncall add {\\\"n\\\":1}\\r\\ncall sub\\ncall mul {}") TOOLS "}", 20000,
+    says(model, USER("please\\ncall add {\\\"n\\\":1}\\r\\ncall sub\\ncall mul {}") TOOLS "}",
+         20000,
          "model fake\ncall call_0_0 add {\"n\":1}\ncall call_0_1 sub {}\nusage 7 8\n"
          "finish tool_calls\n");
     says(model, USER("call add {}") TOOLS ",\"tool_choice\":\"none\"}", 20000,
@@ -136,12 +140,14 @@ static void schemas_test(void)
         {"{\"type\":\"array\",\"items\":{\"type\":\"integer\"},\"minItems\":2}", "[0,0]"},
         {"{\"prefixItems\":[{\"const\":1},{\"const\":2}],\"items\":{\"const\":3},\"minItems\":3}",
          "[1,2,3]"},
-        {"{\"properties\":{\"a\":{\"type\":\"string\"},\"b\":{}},\"required\":[\"a\"]}", "{\"a\":\"\"}"},
+        {"{\"properties\":{\"a\":{\"type\":\"string\"},\"b\":{}},\"required\":[\"a\"]}",
+         "{\"a\":\"\"}"},
         {"{\"type\":\"object\",\"minProperties\":2,\"properties\":{\"a\":{\"const\":1}}}",
          "{\"a\":1,\"p1\":null}"},
         {"{\"$ref\":\"#/$defs/x~1y\",\"$defs\":{\"x/y\":{\"const\":7}}}", "7"},
         {"{\"anyOf\":[{\"type\":\"integer\"},{\"type\":\"string\"}]}", "0"},
-        {"{\"allOf\":[{\"properties\":{\"a\":{\"const\":1}}},{\"required\":[\"a\"]}]}", "{\"a\":1}"},
+        {"{\"allOf\":[{\"properties\":{\"a\":{\"const\":1}}},{\"required\":[\"a\"]}]}",
+         "{\"a\":1}"},
         {"{\"$ref\":\"#\"}", "null"},
     };
     error_auto err = ERROR_INIT;
@@ -157,14 +163,16 @@ static void schemas_test(void)
     static const char *const hostile[] = {
         "{\"type\":\"array\",\"minItems\":1000000,\"items\":{}}",
         "{\"type\":\"array\",\"minItems\":99,\"items\":{\"$ref\":\"#\"}}",
-        "{\"type\":\"array\",\"minItems\":9999,\"items\":{\"type\":\"string\",\"minLength\":60000}}",
+        "{\"type\":\"array\",\"minItems\":9999,\"items\":{\"type\":\"string\",\"minLength\":60000}"
+        "}",
         "{\"required\":[\"a\"],\"properties\":{\"a\":{\"$ref\":\"#\"}}}",
     };
     for (size_t i = 0; i < countof(hostile); i++) {
         struct c9d_http_request request;
         error_auto why = ERROR_INIT;
         autofree char *chat = xasprintf(USER("x") ",\"response_schema\":%s}", hostile[i]);
-        ok(model_request(model, chat, strlen(chat), &request, &why) < 0, "refused: %s", why.message);
+        ok(model_request(model, chat, strlen(chat), &request, &why) < 0, "refused: %s",
+           why.message);
     }
     model_close(model);
     config_free(config);
@@ -186,13 +194,15 @@ static void bad_scripts_test(void)
         {"{\"replies\":[{\"finish\":\"end\"}]}", "replies[0].finish"},
         {"{\"replies\":[{\"error\":{\"status\":42}}]}", "replies[0].error.status"},
         {"{\"replies\":[{\"tool_calls\":[{}]}]}", "replies[0].tool_calls[0].name"},
-        {"{\"replies\":[{\"tool_calls\":[{\"name\":\"a\\nb\"}]}]}", "replies[0].tool_calls[0].name"},
+        {"{\"replies\":[{\"tool_calls\":[{\"name\":\"a\\nb\"}]}]}",
+         "replies[0].tool_calls[0].name"},
     };
     for (size_t i = 0; i < countof(scripts); i++) {
         error_auto err = ERROR_INIT;
         struct config *config;
         struct model *model = open_script(scripts[i].script, &config, &err);
-        ok(model == NULL && strstr(err.message, scripts[i].names) != NULL, "refused: %s", err.message);
+        ok(model == NULL && strstr(err.message, scripts[i].names) != NULL, "refused: %s",
+           err.message);
         model_close(model);
         config_free(config);
     }

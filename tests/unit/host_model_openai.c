@@ -33,26 +33,29 @@ static void body_is(struct model *model, const char *chat, const char *want, con
 static void messages_test(struct model *model)
 {
     body_is(model, "{\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}]}",
-            "{\"model\":\"gpt\",\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}]}", "a message");
-    body_is(model,
-            "{\"messages\":[{\"role\":\"system\",\"content\":\"s\"},"
-            "{\"role\":\"assistant\",\"tool_calls\":[{\"id\":\"a\",\"name\":\"t\",\"arguments\":"
-            "{\"x\":[1,2]}},{\"id\":\"b\",\"name\":\"u\"},{\"id\":\"c\",\"name\":\"v\","
-            "\"arguments\":\"{bad\"}]},{\"role\":\"tool\",\"tool_call_id\":\"a\",\"content\":\"\"}]}",
-            "{\"model\":\"gpt\",\"messages\":[{\"role\":\"system\",\"content\":\"s\"},"
-            "{\"role\":\"assistant\",\"content\":null,\"tool_calls\":["
-            "{\"id\":\"a\",\"type\":\"function\",\"function\":{\"name\":\"t\","
-            "\"arguments\":\"{\\\"x\\\":[1,2]}\"}},"
-            "{\"id\":\"b\",\"type\":\"function\",\"function\":{\"name\":\"u\",\"arguments\":\"{}\"}},"
-            "{\"id\":\"c\",\"type\":\"function\",\"function\":{\"name\":\"v\","
-            "\"arguments\":\"{bad\"}}]},"
-            "{\"role\":\"tool\",\"tool_call_id\":\"a\",\"content\":\"\"}]}",
-            "tool calls and results");
-    body_is(model,
-            "{\"messages\":[{\"role\":\"assistant\",\"content\":\"x\",\"tool_calls\":[]}],\"tools\":[],"
-            "\"tool_choice\":\"auto\"}",
-            "{\"model\":\"gpt\",\"messages\":[{\"role\":\"assistant\",\"content\":\"x\"}]}",
-            "empty lists, which providers refuse, are left out");
+            "{\"model\":\"gpt\",\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}]}",
+            "a message");
+    body_is(
+        model,
+        "{\"messages\":[{\"role\":\"system\",\"content\":\"s\"},"
+        "{\"role\":\"assistant\",\"tool_calls\":[{\"id\":\"a\",\"name\":\"t\",\"arguments\":"
+        "{\"x\":[1,2]}},{\"id\":\"b\",\"name\":\"u\"},{\"id\":\"c\",\"name\":\"v\","
+        "\"arguments\":\"{bad\"}]},{\"role\":\"tool\",\"tool_call_id\":\"a\",\"content\":\"\"}]}",
+        "{\"model\":\"gpt\",\"messages\":[{\"role\":\"system\",\"content\":\"s\"},"
+        "{\"role\":\"assistant\",\"content\":null,\"tool_calls\":["
+        "{\"id\":\"a\",\"type\":\"function\",\"function\":{\"name\":\"t\","
+        "\"arguments\":\"{\\\"x\\\":[1,2]}\"}},"
+        "{\"id\":\"b\",\"type\":\"function\",\"function\":{\"name\":\"u\",\"arguments\":\"{}\"}},"
+        "{\"id\":\"c\",\"type\":\"function\",\"function\":{\"name\":\"v\","
+        "\"arguments\":\"{bad\"}}]},"
+        "{\"role\":\"tool\",\"tool_call_id\":\"a\",\"content\":\"\"}]}",
+        "tool calls and results");
+    body_is(
+        model,
+        "{\"messages\":[{\"role\":\"assistant\",\"content\":\"x\",\"tool_calls\":[]}],\"tools\":[],"
+        "\"tool_choice\":\"auto\"}",
+        "{\"model\":\"gpt\",\"messages\":[{\"role\":\"assistant\",\"content\":\"x\"}]}",
+        "empty lists, which providers refuse, are left out");
 }
 
 #define ONE "\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}]"
@@ -60,14 +63,16 @@ static void messages_test(struct model *model)
 
 static void options_test(struct model *model)
 {
-    body_is(model, "{" ONE ",\"tools\":[{\"name\":\"t\",\"description\":\"d\",\"parameters\":"
-                   "{\"type\":\"object\",\"required\":[\"a\"]}},{\"name\":\"u\"}],"
-                   "\"tool_choice\":{\"name\":\"t\"}}",
-            ONE_MADE ",\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"t\","
-                     "\"description\":\"d\",\"parameters\":{\"type\":\"object\",\"required\":[\"a\"]}}},"
-                     "{\"type\":\"function\",\"function\":{\"name\":\"u\",\"parameters\":"
-                     "{\"type\":\"object\",\"properties\":{}}}}],"
-                     "\"tool_choice\":{\"type\":\"function\",\"function\":{\"name\":\"t\"}}}",
+    body_is(model,
+            "{" ONE ",\"tools\":[{\"name\":\"t\",\"description\":\"d\",\"parameters\":"
+            "{\"type\":\"object\",\"required\":[\"a\"]}},{\"name\":\"u\"}],"
+            "\"tool_choice\":{\"name\":\"t\"}}",
+            ONE_MADE
+            ",\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"t\","
+            "\"description\":\"d\",\"parameters\":{\"type\":\"object\",\"required\":[\"a\"]}}},"
+            "{\"type\":\"function\",\"function\":{\"name\":\"u\",\"parameters\":"
+            "{\"type\":\"object\",\"properties\":{}}}}],"
+            "\"tool_choice\":{\"type\":\"function\",\"function\":{\"name\":\"t\"}}}",
             "tools and a choice");
     body_is(model, "{" ONE ",\"tools\":[{\"name\":\"t\"}],\"tool_choice\":\"required\"}",
             ONE_MADE ",\"tool_choice\":\"required\",\"tools\":[{\"type\":\"function\",\"function\":"
@@ -77,9 +82,11 @@ static void options_test(struct model *model)
             ONE_MADE ",\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{"
                      "\"name\":\"answer\",\"schema\":{\"type\":\"object\"},\"strict\":false}}}",
             "a schema");
-    body_is(model, "{" ONE ",\"temperature\":0.25,\"top_p\":1,\"max_tokens\":9,\"stop\":[\"a\"],"
-                   "\"seed\":-3,\"stream\":false}",
-            ONE_MADE ",\"temperature\":0.25,\"top_p\":1,\"max_tokens\":9,\"stop\":[\"a\"],\"seed\":-3}",
+    body_is(model,
+            "{" ONE ",\"temperature\":0.25,\"top_p\":1,\"max_tokens\":9,\"stop\":[\"a\"],"
+            "\"seed\":-3,\"stream\":false}",
+            ONE_MADE
+            ",\"temperature\":0.25,\"top_p\":1,\"max_tokens\":9,\"stop\":[\"a\"],\"seed\":-3}",
             "plain members");
     body_is(model, "{" ONE ",\"stream\":true}",
             ONE_MADE ",\"stream\":true,\"stream_options\":{\"include_usage\":true}}", "a stream");
@@ -90,7 +97,8 @@ static void refusals_test(struct model *model)
     static const struct {
         const char *chat, *names;
     } chats[] = {
-        {"{\"messages\":[{\"role\":\"user\",\"content\":\"x\"},{\"role\":\"bot\",\"content\":\"\"}]}",
+        {"{\"messages\":[{\"role\":\"user\",\"content\":\"x\"},{\"role\":\"bot\",\"content\":\"\"}]"
+         "}",
          "messages[1].role"},
         {"{\"messages\":[{\"role\":\"tool\",\"content\":\"x\"}]}", "messages[0].tool_call_id"},
         {"{\"messages\":[{\"role\":\"user\",\"content\":\"x\",\"tool_calls\":[1]}]}",
@@ -98,7 +106,8 @@ static void refusals_test(struct model *model)
         {"{\"messages\":[{\"role\":\"assistant\",\"tool_calls\":[{\"id\":\"a\"}]}]}",
          "messages[0].tool_calls[0]"},
         {"{\"messages\":[{\"role\":\"assistant\",\"tool_calls\":[{\"id\":\"a\",\"name\":\"b\","
-         "\"arguments\":7}]}]}", "arguments"},
+         "\"arguments\":7}]}]}",
+         "arguments"},
         {"{" ONE ",\"tools\":[{\"description\":\"x\"}]}", "tools[0].name"},
         {"{" ONE ",\"tools\":[{\"name\":\"x\",\"parameters\":7}]}", "tools[0]"},
         {"{" ONE ",\"tools\":[{\"name\":\"x\"}],\"tool_choice\":\"maybe\"}", "tool_choice"},
@@ -174,7 +183,7 @@ static void settings_test(void)
     config_free(config);
 }
 
-/* ---- bounds of replies that no recording should have the size of ---------------------------------------- */
+/* ---- bounds of replies that no recording should have the size of ----------------------------- */
 
 static void reply_is(struct model *model, const char *body, size_t len, const char *want,
                      const char *what)
@@ -183,8 +192,8 @@ static void reply_is(struct model *model, const char *body, size_t len, const ch
     char head[] = "";
     struct recording r = {.status = 200, .head = head, .body = body, .body_len = len};
     recording_play(&r, model, len, len, &t);
-    ok(transcript_orderly(&t) && t.text.len > 0 && strstr(t.text.data, want) != NULL, "%s: %s", what,
-       want);
+    ok(transcript_orderly(&t) && t.text.len > 0 && strstr(t.text.data, want) != NULL, "%s: %s",
+       what, want);
     buf_free(&t.text);
 }
 
