@@ -1,4 +1,5 @@
 /* The contract of storage plugins, run against every backend. */
+#include <fcntl.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <signal.h>
@@ -8,6 +9,7 @@
 #include <sys/wait.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "host/storage.h"
 #include "tap.h"
@@ -17,7 +19,8 @@ static const struct backend {
     bool file; /* a file in the state folder, c9d.db: locks, copies and limits can be tried on it */
 } backends[] = {
     {"sqlite", "storage_sqlite", "", true},
-    {"sqlite normal", "storage_sqlite", "synchronous = normal\ncache_size = 64KiB\n", true},
+    {"sqlite normal", "storage_sqlite",
+     "synchronous = normal\ncache_size = 64KiB\nbusy_timeout = 200ms\n", true},
     {"sqlite memory", "storage_sqlite", "path = :memory:\n", false},
 };
 
@@ -632,6 +635,63 @@ static void test_full(void)
     storage_close(storage);
 }
 
+/* Holds the lock of SQLite's writers (byte 120 of the shared-memory file, see walformat.html) as
+ * another program would that writes to the database. Returns the process. */
+static pid_t hold_write_lock(void)
+{
+    int held[2];
+    if (pipe(held) < 0)
+        abort();
+    pid_t pid = fork();
+    if (pid == 0) {
+        autofree char *path = xasprintf("%s/c9d.db-shm", folder);
+        struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 120, .l_len = 1};
+        if (fcntl(open(path, O_RDWR), F_SETLK, &lock) < 0 || write(held[1], "", 1) != 1)
+            _exit(1);
+        pause();
+    }
+    char byte;
+    close(held[1]);
+    ok(read(held[0], &byte, 1) == 1, "another program writes to the database");
+    close(held[0]);
+    return pid;
+}
+
+static void test_busy(void)
+{
+    if (strstr(backend->config, "busy_timeout") == NULL)
+        return; /* the default is long */
+    struct gate gate = {.storage = storage_fresh()};
+    struct member members[8];
+    error_auto err = ERROR_INIT;
+    sem_init(&gate.ended, 0, 0);
+    pid_t pid = hold_write_lock();
+    int64_t start = clock_monotonic_us();
+    for (int i = 0; i < 8; i++) {
+        char id[16];
+        snprintf(id, sizeof(id), "m%d", i);
+        struct storage_batch *batch = storage_batch_new();
+        add_thing(batch, id, i);
+        members[i] = (struct member){&gate, i};
+        storage_submit(gate.storage, batch, member_done, &members[i]);
+    }
+    for (int i = 0; i < 8; i++)
+        sem_wait(&gate.ended);
+    /* The first may go alone, the others together: no more than two time-outs. */
+    int64_t took = clock_monotonic_us() - start;
+    is_int(gate.told, 8, "batches are told so in time");
+    ok(took >= 200000 && took < 1200000, "after one time-out for all of a group (%d ms)",
+       (int)(took / 1000));
+    is_int(things(gate.storage), 0, "nothing was written, and reading goes on");
+    is_int(commit_sql(gate.storage, "DELETE FROM thing", -1, &err), -1, "one alone fails too");
+    ok(err.code == E_STORAGE_FAILED && strstr(err.message, "another program") != NULL,
+       "and says why: %s", err.message);
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
+    is_int(commit_sql(gate.storage, "DELETE FROM thing", 0, &err), 0, "afterwards it goes on");
+    storage_close(gate.storage);
+}
+
 /* Kills a process while it writes: each row it was told of is there, no batch is half there. */
 static void test_kill(void)
 {
@@ -681,7 +741,7 @@ static const struct {
     {test_large_batch, false}, {test_groups, false},        {test_close_finishes, false},
     {test_threads, false},     {test_migrations, false},    {test_backup, false},
     {test_kill, true},         {test_second_process, true}, {test_strange_files, true},
-    {test_full, true},
+    {test_full, true},         {test_busy, true},
 };
 
 static void run_one(void (*run)(void))
