@@ -42,13 +42,17 @@ static void random_fill(struct random *r, uint64_t a, uint64_t b)
         r->s[i] = splitmix_next(i % 2 == 0 ? &a : &b) ^ (i == 3); /* never all zero */
 }
 
+/* Every bit of the seed changes every word of the state. */
 static void random_start(struct random *r, const uint8_t seed[32], uint64_t stream)
 {
-    uint64_t word[4];
+    uint64_t word[4], x = stream;
     memcpy(word, seed, sizeof(word));
-    random_fill(r, word[0] ^ stream, word[1]);
+    for (int i = 0; i < 4; i++) {
+        x ^= word[i];
+        x = splitmix_next(&x);
+    }
     for (int i = 0; i < 4; i++)
-        r->s[i] ^= word[i];
+        r->s[i] = splitmix_next(&x) ^ word[i];
     if ((r->s[0] | r->s[1] | r->s[2] | r->s[3]) == 0)
         r->s[0] = 1;
 }
@@ -129,11 +133,17 @@ int vm_random_uuid(lua_State *L)
 
 void vm_random_open(lua_State *L, int globals)
 {
+    /* Some builds of Lua 5.4 still have these of 5.2. */
+    static const char *const deprecated[] = {"atan2", "cosh", "frexp", "ldexp", "log10", "pow", "sinh", "tanh"};
     luaopen_math(L);
     lua_pushcfunction(L, vm_random);
     lua_setfield(L, -2, "random");
     lua_pushcfunction(L, math_randomseed);
     lua_setfield(L, -2, "randomseed");
+    for (size_t i = 0; i < VM_COUNT(deprecated); i++) {
+        lua_pushnil(L);
+        lua_setfield(L, -2, deprecated[i]);
+    }
     vm_freeze(L, false);
     lua_setfield(L, globals, "math");
 }
