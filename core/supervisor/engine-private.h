@@ -82,7 +82,7 @@ struct run {
     char *user_id, *parent_id, *context;
     char *input; /* given back once it was sent, unless it is not stored yet */
     size_t input_len;
-    int64_t priority, created_at, started_at, attempt;
+    int64_t priority, created_at, started_at, ended_at, attempt;
     unsigned depth; /* of executions by executions */
 
     struct executor *executor;

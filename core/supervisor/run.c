@@ -95,11 +95,10 @@ static void watchers_ended(struct run *run)
         return;
     buf_auto usage = BUF_INIT;
     usage_append(&run->usage, &usage);
-    int64_t now = clock_wall_us();
     struct execution_outcome outcome = {
         .status = end_status[run->end], .output = run->output, .error = run->error, .usage = usage.data,
-        .started_at = run->started_at, .completed_at = now,
-        .execution_time_us = run->started_at != 0 ? now - run->started_at : 0,
+        .started_at = run->started_at, .completed_at = run->ended_at,
+        .execution_time_us = run->started_at != 0 ? run->ended_at - run->started_at : 0,
     };
     struct execution_watch *w = run->watchers, *next;
     run->watchers = NULL;
@@ -469,6 +468,7 @@ static bool run_decide(struct run *run, enum run_end_kind end)
     if (run->end != RUN_GOES_ON)
         return false;
     run->end = end;
+    run->ended_at = clock_wall_us();
     broker_abort(run);
     loop_timer_cancel(run->engine->loop, &run->wall);
     return true;
@@ -619,11 +619,10 @@ static void settle_end_event(struct run *run)
 {
     buf_auto usage = BUF_INIT, event = BUF_INIT;
     usage_append(&run->usage, &usage);
-    int64_t now = clock_wall_us();
     struct execution_end end = {
         .status = end_status[run->end], .output = run->output, .error_message = run->error_message,
         .error_details = run->error, .usage_json = usage.data, .usage = run->usage,
-        .started_at = run->started_at, .completed_at = now,
+        .started_at = run->started_at, .completed_at = run->ended_at,
     };
     commit_deltas(run);
     buf_printf(&event, "{\"status\":\"%s\"", end.status);
