@@ -76,7 +76,8 @@ void schema_cache_clear(void)
 {
     struct cached *entry, *next;
     pthread_mutex_lock(&lock);
-    HASH_ITER (hh, cache, entry, next) {
+    HASH_ITER(hh, cache, entry, next)
+    {
         HASH_DELETE(hh, cache, entry);
         cached_free(entry);
     }

@@ -13,8 +13,8 @@ static const struct node *resolve(struct compile *c, const char *keyword, const 
                                   const char **anchor_r)
 {
     error_auto why = ERROR_INIT;
-    const struct node *node = document_resolve(c->doc, c->node->resource, json_string_value(value),
-                                               anchor_r, &why);
+    const struct node *node =
+        document_resolve(c->doc, c->node->resource, json_string_value(value), anchor_r, &why);
     if (node == NULL && why.details != NULL)
         error_move(c->err, &why); /* a fault of what it leads to, which has its place */
     else if (node == NULL)
@@ -69,7 +69,8 @@ int fill_dynamic_ref(struct compile *c, struct op *op, const json_t *value)
     return 0;
 }
 
-/* ---- allOf, anyOf, oneOf, not --------------------------------------------------------------------------- */
+/* ---- allOf, anyOf, oneOf, not
+ * --------------------------------------------------------------------------- */
 
 static bool check_all_of(struct run *run, const struct op *op, const struct frame *frame)
 {
@@ -196,7 +197,8 @@ int fill_not(struct compile *c, struct op *op, const json_t *value)
     return 0;
 }
 
-/* ---- if, then, else --------------------------------------------------------------------------------------- */
+/* ---- if, then, else
+ * --------------------------------------------------------------------------------------- */
 
 static bool check_if(struct run *run, const struct op *op, const struct frame *frame)
 {

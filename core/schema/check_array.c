@@ -27,7 +27,8 @@ int fill_min_items(struct compile *c, struct op *op, const json_t *value)
     return fill_count(c, value, op->keyword, &op->count);
 }
 
-/* ---- uniqueItems: a few items are compared pair by pair, many are sorted by their hash ----------- */
+/* ---- uniqueItems: a few items are compared pair by pair, many are sorted by their hash
+ * ----------- */
 
 enum { UNIQUE_FEW = 8 };
 
@@ -88,8 +89,10 @@ static bool check_unique_items(struct run *run, const struct op *op, const struc
                      : equal_among_many(run, frame, pair);
     if (run->stopped)
         return false;
-    return !equal || run_fail(run, frame, op, "must have no two equal items, but those at %zu and "
-                              "%zu are", pair[0], pair[1]);
+    return !equal || run_fail(run, frame, op,
+                              "must have no two equal items, but those at %zu and "
+                              "%zu are",
+                              pair[0], pair[1]);
 }
 
 int fill_unique_items(struct compile *c, struct op *op, const json_t *value)
@@ -99,7 +102,8 @@ int fill_unique_items(struct compile *c, struct op *op, const json_t *value)
     return 0;
 }
 
-/* ---- items ------------------------------------------------------------------------------------------- */
+/* ---- items
+ * ------------------------------------------------------------------------------------------- */
 
 static bool check_items(struct run *run, const struct op *op, const struct frame *frame)
 {
@@ -158,14 +162,15 @@ int fill_items(struct compile *c, struct op *op, const json_t *value)
     return 0;
 }
 
-/* ---- contains ------------------------------------------------------------------------------------------ */
+/* ---- contains
+ * ------------------------------------------------------------------------------------------ */
 
 static bool contains_item(struct run *run, const struct op *op, const struct frame *frame, size_t i)
 {
     bool reporting = run->reporting;
     run->reporting = false;
-    bool matches = run_apply(run, frame, op->contains.node, json_array_get(frame->instance, i), NULL,
-                             "contains", STEP_NONE, STEP_INDEX(i));
+    bool matches = run_apply(run, frame, op->contains.node, json_array_get(frame->instance, i),
+                             NULL, "contains", STEP_NONE, STEP_INDEX(i));
     run->reporting = reporting;
     return matches;
 }
@@ -210,7 +215,8 @@ int fill_contains(struct compile *c, struct op *op, const json_t *value)
     return most != NULL ? fill_count(c, most, "maxContains", &op->contains.most) : 0;
 }
 
-/* ---- unevaluatedItems ----------------------------------------------------------------------------------- */
+/* ---- unevaluatedItems
+ * ----------------------------------------------------------------------------------- */
 
 static bool check_unevaluated_items(struct run *run, const struct op *op, const struct frame *frame)
 {

@@ -68,7 +68,8 @@ int fill_required(struct compile *c, struct op *op, const json_t *value)
     return check_names(c, value, op->keyword);
 }
 
-/* ---- dependentRequired, dependentSchemas, dependencies ---------------------------------------------- */
+/* ---- dependentRequired, dependentSchemas, dependencies
+ * ---------------------------------------------- */
 
 struct dependent {
     const char *key;
@@ -121,7 +122,8 @@ int fill_dependencies(struct compile *c, struct op *op, const json_t *value)
     op->dependents.rows = row;
     op->dependents.n = json_object_size(value);
     op->check = check_dependents;
-    json_object_keylen_foreach ((json_t *)value, key, len, member) {
+    json_object_keylen_foreach((json_t *)value, key, len, member)
+    {
         *row = (struct dependent){.key = key, .len = len};
         if (json_is_array(member)) {
             row->names = member;
@@ -152,7 +154,8 @@ int fill_dependent_schemas(struct compile *c, struct op *op, const json_t *value
     return fill_dependencies(c, op, value); /* the index saw that all members are schemas */
 }
 
-/* ---- properties, patternProperties, additionalProperties --------------------------------------------- */
+/* ---- properties, patternProperties, additionalProperties
+ * --------------------------------------------- */
 
 struct member {
     const char *key;
@@ -232,7 +235,8 @@ static bool check_members(struct run *run, const struct op *op, const struct fra
     json_t *value;
     if (!run_charge(run, frame, json_object_size(frame->instance)))
         return false;
-    json_object_keylen_foreach ((json_t *)frame->instance, key, len, value) {
+    json_object_keylen_foreach((json_t *)frame->instance, key, len, value)
+    {
         if (!member_holds(run, op->members, frame, key, len, value, &known)) {
             holds = false;
             if (!run->reporting || run->stopped)
@@ -253,8 +257,8 @@ static void fill_named(struct compile *c, struct members *members, const json_t 
     members->named_count = json_object_size(properties);
     struct member *m = arena_alloc(&c->doc->arena, (members->named_count + 1) * sizeof(*m));
     members->named = m;
-    json_object_keylen_foreach ((json_t *)properties, key, len, schema)
-        *m++ = (struct member){key, len, document_node(c->doc, schema)};
+    json_object_keylen_foreach((json_t *)properties, key, len, schema) *m++ =
+        (struct member){key, len, document_node(c->doc, schema)};
     qsort(members->named, members->named_count, sizeof(*m), member_compare);
 }
 
@@ -268,7 +272,8 @@ static int fill_patterns(struct compile *c, struct members *members, const json_
     struct member_pattern *p =
         arena_alloc(&c->doc->arena, (members->pattern_count + 1) * sizeof(*p));
     members->patterns = p;
-    json_object_keylen_foreach ((json_t *)patterns, key, len, schema) {
+    json_object_keylen_foreach((json_t *)patterns, key, len, schema)
+    {
         *p = (struct member_pattern){key, len, pattern_compile(c->doc, key, len, why),
                                      document_node(c->doc, schema)};
         if (p->pattern == NULL)
@@ -299,7 +304,8 @@ int fill_members(struct compile *c, struct op *op, const json_t *value)
     return 0;
 }
 
-/* ---- propertyNames ----------------------------------------------------------------------------------- */
+/* ---- propertyNames
+ * ----------------------------------------------------------------------------------- */
 
 /* The name is looked at on its own; what is wrong with it is told of the object that has it. */
 static bool name_holds(struct run *run, const struct op *op, const struct frame *frame,
@@ -310,8 +316,8 @@ static bool name_holds(struct run *run, const struct op *op, const struct frame 
     jx_auto *name = json_stringn(key, len);
     if (reporting)
         run->errors = json_array();
-    bool holds = name != NULL && run_apply(run, frame, op->node, name, NULL, op->keyword, STEP_NONE,
-                                           STEP_NONE);
+    bool holds = name != NULL &&
+                 run_apply(run, frame, op->node, name, NULL, op->keyword, STEP_NONE, STEP_NONE);
     if (!reporting)
         return holds;
     jx_auto *mine = run->errors;
@@ -326,7 +332,8 @@ static bool check_property_names(struct run *run, const struct op *op, const str
     const char *key;
     size_t len;
     json_t *value;
-    json_object_keylen_foreach ((json_t *)frame->instance, key, len, value) {
+    json_object_keylen_foreach((json_t *)frame->instance, key, len, value)
+    {
         (void)value;
         if (name_holds(run, op, frame, key, len))
             continue;
@@ -344,7 +351,8 @@ int fill_property_names(struct compile *c, struct op *op, const json_t *value)
     return 0;
 }
 
-/* ---- unevaluatedProperties ------------------------------------------------------------------------------ */
+/* ---- unevaluatedProperties
+ * ------------------------------------------------------------------------------ */
 
 static bool check_unevaluated_properties(struct run *run, const struct op *op,
                                          const struct frame *frame)
@@ -353,12 +361,14 @@ static bool check_unevaluated_properties(struct run *run, const struct op *op,
     const char *key;
     size_t len, i = 0;
     json_t *value;
-    json_object_keylen_foreach ((json_t *)frame->instance, key, len, value) {
+    json_object_keylen_foreach((json_t *)frame->instance, key, len, value)
+    {
         size_t place = i++;
         if (seen_has(frame->seen, place))
             continue;
         seen_mark(frame->seen, place);
-        if (run_apply(run, frame, op->node, value, NULL, op->keyword, STEP_NONE, STEP_KEY(key, len)))
+        if (run_apply(run, frame, op->node, value, NULL, op->keyword, STEP_NONE,
+                      STEP_KEY(key, len)))
             continue;
         holds = false;
         if (!run->reporting || run->stopped)

@@ -21,7 +21,8 @@ static bool check_max_length(struct run *run, const struct op *op, const struct 
         return false;
     size_t length = string_length(frame->instance);
     return length <= op->count ||
-           run_fail(run, frame, op, "must be at most %zu characters long, is %zu", op->count, length);
+           run_fail(run, frame, op, "must be at most %zu characters long, is %zu", op->count,
+                    length);
 }
 
 int fill_max_length(struct compile *c, struct op *op, const json_t *value)

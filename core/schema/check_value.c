@@ -74,7 +74,8 @@ int fill_const(struct compile *c, struct op *op, const json_t *value)
     return 0;
 }
 
-/* ---- enum: a few values are compared, many are found by their hash ------------------------------- */
+/* ---- enum: a few values are compared, many are found by their hash
+ * ------------------------------- */
 
 enum { ENUM_FEW = 8, ENUM_SHOWN = 10 };
 
@@ -157,25 +158,26 @@ int fill_enum(struct compile *c, struct op *op, const json_t *value)
     return 0;
 }
 
-/* ---- numbers ---------------------------------------------------------------------------------------- */
+/* ---- numbers
+ * ---------------------------------------------------------------------------------------- */
 
-#define CHECK_LIMIT(name, relation, sentence)                                                     \
-    static bool check_##name(struct run *run, const struct op *op, const struct frame *frame)     \
-    {                                                                                             \
-        if (number_compare(frame->instance, op->value) relation 0)                                \
-            return true;                                                                          \
-        if (!run->reporting)                                                                      \
-            return false;                                                                         \
-        char is[64], limit[64];                                                                   \
-        return run_fail(run, frame, op, "must be " sentence " %s, is %s",                         \
-                        value_excerpt(op->value, limit), value_excerpt(frame->instance, is));     \
-    }                                                                                             \
-    int fill_##name(struct compile *c, struct op *op, const json_t *value)                        \
-    {                                                                                             \
-        (void)c;                                                                                  \
-        (void)value;                                                                              \
-        op->check = check_##name;                                                                 \
-        return 0;                                                                                 \
+#define CHECK_LIMIT(name, relation, sentence)                                                      \
+    static bool check_##name(struct run *run, const struct op *op, const struct frame *frame)      \
+    {                                                                                              \
+        if (number_compare(frame->instance, op->value) relation 0)                                 \
+            return true;                                                                           \
+        if (!run->reporting)                                                                       \
+            return false;                                                                          \
+        char is[64], limit[64];                                                                    \
+        return run_fail(run, frame, op, "must be " sentence " %s, is %s",                          \
+                        value_excerpt(op->value, limit), value_excerpt(frame->instance, is));      \
+    }                                                                                              \
+    int fill_##name(struct compile *c, struct op *op, const json_t *value)                         \
+    {                                                                                              \
+        (void)c;                                                                                   \
+        (void)value;                                                                               \
+        op->check = check_##name;                                                                  \
+        return 0;                                                                                  \
     }
 
 CHECK_LIMIT(maximum, <=, "at most")
@@ -197,8 +199,7 @@ static bool check_multiple_of(struct run *run, const struct op *op, const struct
 int fill_multiple_of(struct compile *c, struct op *op, const json_t *value)
 {
     if (json_number_value(value) <= 0)
-        return document_error(c->doc, c->node->schema, "multipleOf", c->err,
-                              "must be more than 0");
+        return document_error(c->doc, c->node->schema, "multipleOf", c->err, "must be more than 0");
     op->divisor = number_decimal(value);
     op->check = check_multiple_of;
     return 0;

@@ -8,9 +8,11 @@ enum { META_LEVEL_MAX = 3 }; /* meta-schemas of meta-schemas */
 
 static const struct dialect builtin[] = {
     [SCHEMA_DRAFT_2020_12] = {.uri = "https://json-schema.org/draft/2020-12/schema",
-                              .draft = SCHEMA_DRAFT_2020_12, .vocabularies = VOCAB_STANDARD},
+                              .draft = SCHEMA_DRAFT_2020_12,
+                              .vocabularies = VOCAB_STANDARD},
     [SCHEMA_DRAFT_7] = {.uri = "http://json-schema.org/draft-07/schema",
-                        .draft = SCHEMA_DRAFT_7, .vocabularies = VOCAB_STANDARD},
+                        .draft = SCHEMA_DRAFT_7,
+                        .vocabularies = VOCAB_STANDARD},
 };
 static const struct {
     const char *name;
@@ -61,9 +63,10 @@ static int dialect_read(struct dialect *dialect, const json_t *meta, struct erro
         unsigned vocabulary = vocabulary_by_uri(uri);
         dialect->vocabularies |= vocabulary;
         if (vocabulary == 0 && json_is_true(required))
-            return error_set(err, E_INVALID_REQUEST,
-                             "The meta-schema %s requires the vocabulary %s, which is not known here",
-                             dialect->uri, uri);
+            return error_set(
+                err, E_INVALID_REQUEST,
+                "The meta-schema %s requires the vocabulary %s, which is not known here",
+                dialect->uri, uri);
     }
     return 0;
 }

@@ -21,78 +21,8 @@ struct indexed {
 
 const struct node node_true = {0}, node_false = {.never = true};
 
-/* ---- faults, and where they are ---------------------------------------------------------------- */
-
-/* Finds `wanted` below value; its pointer is in path then. Only used to tell about a fault. */
-static bool find_pointer(const json_t *value, const json_t *wanted, struct buf *path)
-{
-    if (value == wanted)
-        return true;
-    size_t start = path->len, i, len;
-    const char *key;
-    json_t *member;
-    if (json_is_object(value)) {
-        json_object_keylen_foreach ((json_t *)value, key, len, member) {
-            pointer_append(path, STEP_KEY(key, len));
-            if (find_pointer(member, wanted, path))
-                return true;
-            path->len = start;
-        }
-    } else if (json_is_array(value)) {
-        json_array_foreach (value, i, member) {
-            pointer_append(path, STEP_INDEX(i));
-            if (find_pointer(member, wanted, path))
-                return true;
-            path->len = start;
-        }
-    }
-    return false;
-}
-
-/* The pointer to value in the document it lies in; *source_r is that document. To be freed. */
-static char *document_path(struct schema_document *doc, const json_t *value,
-                           const struct source **source_r)
-{
-    struct buf path = BUF_INIT;
-    for (const struct source *s = doc->sources; s != NULL; s = s->next) {
-        if (find_pointer(s->root, value, &path)) {
-            *source_r = s;
-            buf_append(&path, "", 0);
-            char *text = xstrndup(path.len > 0 ? path.data : "", path.len);
-            buf_free(&path);
-            return text;
-        }
-        buf_reset(&path);
-    }
-    *source_r = NULL;
-    return buf_steal(&path);
-}
-
-int document_error(struct schema_document *doc, const json_t *schema, const char *keyword,
-                   struct error *err, const char *fmt, ...)
-{
-    char message[512];
-    va_list ap;
-    va_start(ap, fmt);
-    vsnprintf(message, sizeof(message), fmt, ap);
-    va_end(ap);
-    const struct source *source;
-    buf_auto path = BUF_INIT;
-    autofree char *base = document_path(doc, schema, &source);
-    buf_append_str(&path, base);
-    if (keyword != NULL)
-        pointer_append(&path, STEP_KEY(keyword, strlen(keyword)));
-    const char *where = path.len > 0 ? path.data : "";
-    bool own = source == NULL || source->next == NULL;
-    error_set(err, E_INVALID_REQUEST, "%s%s\"%s\" in the schema %s", own ? "" : source->uri,
-              own ? "" : ": ", where, message);
-    error_detail(err, "validationErrors",
-                 json_pack("[{s:s, s:s, s:s, s:s}]", "path", where, "schemaPath", "", "keyword",
-                           keyword != NULL ? keyword : "", "message", message));
-    return -1;
-}
-
-/* ---- the index ------------------------------------------------------------------------------------ */
+/* ---- the index
+ * ------------------------------------------------------------------------------------ */
 
 static struct indexed *index_find(struct schema_document *doc, const json_t *value)
 {
@@ -130,7 +60,8 @@ static int place_add(struct schema_document *doc, const char *key, const json_t 
         place->resource = resource;
         HASH_ADD_KEYPTR(hh, doc->by_uri, place->key, strlen(place->key), place);
     } else if (place->schema != schema) {
-        return document_error(doc, schema, NULL, err, "is the second one that is called \"%s\"", key);
+        return document_error(doc, schema, NULL, err, "is the second one that is called \"%s\"",
+                              key);
     }
     if (dynamic_name != NULL)
         place->dynamic_name = dynamic_name;
@@ -173,8 +104,8 @@ static const struct dialect *schema_dialect(struct schema_document *doc, const j
     return dialect;
 }
 
-static int anchor_add(struct schema_document *doc, struct node *node, const char *name, bool dynamic,
-                      struct error *err)
+static int anchor_add(struct schema_document *doc, struct node *node, const char *name,
+                      bool dynamic, struct error *err)
 {
     autofree char *key = xasprintf("%s#%s", node->resource->uri, name);
     if (place_add(doc, key, node->schema, node->resource, dynamic ? name : NULL, err) < 0)
@@ -276,7 +207,8 @@ static int index_schema(struct schema_document *doc, const json_t *schema,
     return 0;
 }
 
-/* ---- entering: a schema that was not known to be one yet ------------------------------------------- */
+/* ---- entering: a schema that was not known to be one yet
+ * ------------------------------------------- */
 
 static int meta_check(struct schema_document *doc, const json_t *schema,
                       const struct resource *resource, struct error *err)
@@ -301,8 +233,8 @@ const struct node *document_node(struct schema_document *doc, const json_t *sche
     return index_find(doc, schema)->node;
 }
 
-static const struct node *document_enter(struct schema_document *doc, const json_t *schema,
-                                         struct resource *resource, struct error *err)
+const struct node *document_enter(struct schema_document *doc, const json_t *schema,
+                                  struct resource *resource, struct error *err)
 {
     const struct indexed *entry = index_find(doc, schema);
     if (json_is_boolean(schema) || (entry != NULL && entry->node != NULL))
@@ -328,10 +260,9 @@ static bool nesting_fits(const json_t *value, unsigned left)
     return true;
 }
 
-/* Takes a document in; root is copied unless it is a built-in one. Returns its root resource. */
-static struct resource *source_add(struct schema_document *doc, const char *uri, const json_t *root,
-                                   bool copy, const struct dialect *dialect, bool is_schema,
-                                   struct error *err)
+struct resource *document_add(struct schema_document *doc, const char *uri, const json_t *root,
+                              bool copy, const struct dialect *dialect, bool is_schema,
+                              struct error *err)
 {
     if (!nesting_fits(root, SCHEMA_NESTING_MAX)) {
         error_set(err, E_INVALID_REQUEST, "The schema%s%s is nested deeper than %d",
@@ -362,7 +293,8 @@ static struct resource *source_add(struct schema_document *doc, const char *uri,
     return resource;
 }
 
-/* ---- references -------------------------------------------------------------------------------------- */
+/* ---- references
+ * -------------------------------------------------------------------------------------- */
 
 static struct place *place_load(struct schema_document *doc, const char *uri,
                                 const struct dialect *dialect, struct error *err)
@@ -382,7 +314,7 @@ static struct place *place_load(struct schema_document *doc, const char *uri,
     }
     bool check = doc->check;
     doc->check = check && !builtin;
-    struct resource *resource = source_add(doc, uri, root, !builtin, dialect, true, err);
+    struct resource *resource = document_add(doc, uri, root, !builtin, dialect, true, err);
     doc->check = check;
     return resource != NULL ? place_find(doc, uri) : NULL;
 }
@@ -405,10 +337,19 @@ static const json_t *array_item(const json_t *array, const char *token)
     return json_array_get(array, (size_t)atol(token));
 }
 
-/* The value at a pointer below value, *resource following into embedded resources. */
-static const json_t *pointer_get(struct schema_document *doc, const json_t *value,
-                                 const char *pointer, struct resource **resource)
+static bool pointer_valid(const char *pointer)
 {
+    for (const char *s = pointer; *s != '\0'; s++)
+        if (*s == '~' && s[1] != '0' && s[1] != '1')
+            return false;
+    return *pointer == '\0' || *pointer == '/';
+}
+
+const json_t *document_pointer(struct schema_document *doc, const json_t *value,
+                               const char *pointer, struct resource **resource)
+{
+    if (!pointer_valid(pointer))
+        return NULL;
     autofree char *token = xmalloc(strlen(pointer) + 1);
     while (*pointer == '/' && value != NULL) {
         pointer = pointer_token(pointer, token);
@@ -420,18 +361,11 @@ static const json_t *pointer_get(struct schema_document *doc, const json_t *valu
     return *pointer == '\0' ? value : NULL;
 }
 
-static bool pointer_valid(const char *pointer)
-{
-    for (const char *s = pointer; *s != '\0'; s++)
-        if (*s == '~' && s[1] != '0' && s[1] != '1')
-            return false;
-    return *pointer == '\0' || *pointer == '/';
-}
-
 static int hex_value(char c)
 {
-    return c >= '0' && c <= '9' ? c - '0'
-         : (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? (c | 0x20) - 'a' + 10 : -1;
+    return c >= '0' && c <= '9'                     ? c - '0'
+           : (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? (c | 0x20) - 'a' + 10
+                                                    : -1;
 }
 
 static void percent_decode(char *s)
@@ -465,7 +399,7 @@ const struct node *document_resolve(struct schema_document *doc, const struct re
     struct resource *resource = place->resource;
     const json_t *schema = place->schema;
     if (*fragment == '/') {
-        schema = pointer_valid(fragment) ? pointer_get(doc, schema, fragment, &resource) : NULL;
+        schema = document_pointer(doc, schema, fragment, &resource);
     } else if (*fragment != '\0') {
         autofree char *key = xasprintf("%s#%s", resource->uri, fragment);
         place = place_find(doc, key);
@@ -480,142 +414,8 @@ const struct node *document_resolve(struct schema_document *doc, const struct re
     return document_enter(doc, schema, resource, err);
 }
 
-/* ---- from outside --------------------------------------------------------------------------------------- */
-
-/* Fills all nodes that wait; filling one may find more. */
-static int document_fill(struct schema_document *doc, struct error *err)
+void document_index_free(struct schema_document *doc)
 {
-    while (doc->waiting != NULL) {
-        struct node *node = doc->waiting;
-        doc->waiting = node->next;
-        if (keyword_fill_node(doc, node, err) < 0)
-            return -1;
-    }
-    return 0;
-}
-
-static void document_release(struct schema_document *doc)
-{
-    if (atomic_fetch_sub(&doc->refs, 1) != 1)
-        return;
     HASH_CLEAR(hh, doc->by_uri);
     HASH_CLEAR(hh, doc->by_value);
-    for (struct source *s = doc->sources; s != NULL; s = s->next)
-        json_decref(s->owned);
-    dialect_free_all(doc);
-    pattern_free_all(doc->patterns);
-    arena_free(&doc->arena);
-    free(doc);
-}
-
-static void options_fill(struct schema_options *o)
-{
-    if (o->errors_max == 0)
-        o->errors_max = SCHEMA_ERRORS_MAX;
-    if (o->depth_max == 0 || o->depth_max > SCHEMA_DEPTH_MAX)
-        o->depth_max = SCHEMA_DEPTH_MAX;
-    if (o->steps_max == 0)
-        o->steps_max = SCHEMA_STEPS_MAX;
-    if (o->pattern_us_max == 0)
-        o->pattern_us_max = SCHEMA_PATTERN_US_MAX;
-}
-
-static struct schema_document *document_new(const json_t *root, const struct schema_options *opts,
-                                            unsigned meta_level, bool check, bool is_schema,
-                                            struct error *err)
-{
-    struct schema_document *doc = xcalloc(1, sizeof(*doc));
-    atomic_init(&doc->refs, 1);
-    if (opts != NULL)
-        doc->opts = *opts;
-    options_fill(&doc->opts);
-    doc->meta_level = meta_level;
-    doc->check = check;
-    const char *base = doc->opts.base_uri != NULL ? doc->opts.base_uri : "";
-    doc->opts.base_uri = arena_strndup(&doc->arena, base, strcspn(base, "#"));
-    const struct dialect *dialect = dialect_builtin(doc->opts.draft);
-    const char *dialect_uri = is_schema ? NULL : jx_str(root, "jsonSchemaDialect", NULL);
-    if (dialect_uri != NULL && meta_draft(dialect_uri) >= 0)
-        dialect = dialect_builtin((enum schema_draft)meta_draft(dialect_uri));
-    doc->base = source_add(doc, doc->opts.base_uri, root, true, dialect, is_schema, err);
-    if (doc->base != NULL)
-        return doc;
-    document_release(doc);
-    return NULL;
-}
-
-/* The schema at a root that was entered. */
-static struct schema *schema_new(struct schema_document *doc, const struct node *root,
-                                 struct error *err)
-{
-    if (root == NULL || document_fill(doc, err) < 0) {
-        doc->broken = true;
-        return NULL;
-    }
-    struct schema *schema = xcalloc(1, sizeof(*schema));
-    atomic_init(&schema->refs, 1);
-    atomic_fetch_add(&doc->refs, 1);
-    schema->document = doc;
-    schema->root = root;
-    return schema;
-}
-
-struct schema *document_compile(const json_t *root, const struct schema_options *opts,
-                                unsigned meta_level, bool check, struct error *err)
-{
-    struct schema_document *doc = document_new(root, opts, meta_level, check, true, err);
-    if (doc == NULL)
-        return NULL;
-    struct schema *schema = schema_new(doc, document_node(doc, doc->base->root), err);
-    document_release(doc);
-    return schema;
-}
-
-struct schema *schema_compile(const json_t *document, const struct schema_options *opts,
-                              struct error *err)
-{
-    return document_compile(document, opts, 0, true, err);
-}
-
-struct schema_document *schema_document_new(const json_t *document,
-                                            const struct schema_options *opts, struct error *err)
-{
-    return document_new(document, opts, 0, true, false, err);
-}
-
-struct schema *schema_compile_at(struct schema_document *doc, const char *pointer, struct error *err)
-{
-    if (doc->broken) {
-        error_set(err, E_INVALID_REQUEST, "A schema of this document was refused before");
-        return NULL;
-    }
-    struct resource *resource = doc->base;
-    const json_t *value =
-        pointer_valid(pointer) ? pointer_get(doc, resource->root, pointer, &resource) : NULL;
-    if (value == NULL) {
-        error_set(err, E_INVALID_REQUEST, "The document has nothing at \"%s\"", pointer);
-        return NULL;
-    }
-    return schema_new(doc, document_enter(doc, value, resource, err), err);
-}
-
-void schema_document_free(struct schema_document *doc)
-{
-    if (doc != NULL)
-        document_release(doc);
-}
-
-struct schema *schema_ref(struct schema *schema)
-{
-    if (schema != NULL)
-        atomic_fetch_add_explicit(&schema->refs, 1, memory_order_relaxed);
-    return schema;
-}
-
-void schema_unref(struct schema *schema)
-{
-    if (schema == NULL || atomic_fetch_sub(&schema->refs, 1) != 1)
-        return;
-    document_release(schema->document);
-    free(schema);
 }

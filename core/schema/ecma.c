@@ -70,9 +70,10 @@ static int hex_digits(struct ecma *e, size_t n, uint32_t *value_r)
         return -1;
     for (size_t i = 0; i < n; i++) {
         char c = e->s[i];
-        int digit = c >= '0' && c <= '9' ? c - '0'
-                  : c >= 'a' && c <= 'f' ? c - 'a' + 10
-                  : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+        int digit = c >= '0' && c <= '9'   ? c - '0'
+                    : c >= 'a' && c <= 'f' ? c - 'a' + 10
+                    : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                           : -1;
         if (digit < 0)
             return -1;
         value = value << 4 | (uint32_t)digit;
@@ -118,24 +119,54 @@ static int unicode_escape(struct ecma *e, uint32_t *c_r)
 static const struct {
     const char *name, *code;
 } categories[] = {
-    {"Letter", "L"}, {"Cased_Letter", "L&"}, {"LC", "L&"}, {"Uppercase_Letter", "Lu"},
-    {"Lowercase_Letter", "Ll"}, {"Titlecase_Letter", "Lt"}, {"Modifier_Letter", "Lm"},
-    {"Other_Letter", "Lo"}, {"Mark", "M"}, {"Combining_Mark", "M"}, {"Nonspacing_Mark", "Mn"},
-    {"Spacing_Mark", "Mc"}, {"Enclosing_Mark", "Me"}, {"Number", "N"}, {"Decimal_Number", "Nd"},
-    {"digit", "Nd"}, {"Letter_Number", "Nl"}, {"Other_Number", "No"}, {"Punctuation", "P"},
-    {"punct", "P"}, {"Connector_Punctuation", "Pc"}, {"Dash_Punctuation", "Pd"},
-    {"Open_Punctuation", "Ps"}, {"Close_Punctuation", "Pe"}, {"Initial_Punctuation", "Pi"},
-    {"Final_Punctuation", "Pf"}, {"Other_Punctuation", "Po"}, {"Symbol", "S"},
-    {"Math_Symbol", "Sm"}, {"Currency_Symbol", "Sc"}, {"Modifier_Symbol", "Sk"},
-    {"Other_Symbol", "So"}, {"Separator", "Z"}, {"Space_Separator", "Zs"},
-    {"Line_Separator", "Zl"}, {"Paragraph_Separator", "Zp"}, {"Other", "C"}, {"Control", "Cc"},
-    {"cntrl", "Cc"}, {"Format", "Cf"}, {"Surrogate", "Cs"}, {"Private_Use", "Co"},
+    {"Letter", "L"},
+    {"Cased_Letter", "L&"},
+    {"LC", "L&"},
+    {"Uppercase_Letter", "Lu"},
+    {"Lowercase_Letter", "Ll"},
+    {"Titlecase_Letter", "Lt"},
+    {"Modifier_Letter", "Lm"},
+    {"Other_Letter", "Lo"},
+    {"Mark", "M"},
+    {"Combining_Mark", "M"},
+    {"Nonspacing_Mark", "Mn"},
+    {"Spacing_Mark", "Mc"},
+    {"Enclosing_Mark", "Me"},
+    {"Number", "N"},
+    {"Decimal_Number", "Nd"},
+    {"digit", "Nd"},
+    {"Letter_Number", "Nl"},
+    {"Other_Number", "No"},
+    {"Punctuation", "P"},
+    {"punct", "P"},
+    {"Connector_Punctuation", "Pc"},
+    {"Dash_Punctuation", "Pd"},
+    {"Open_Punctuation", "Ps"},
+    {"Close_Punctuation", "Pe"},
+    {"Initial_Punctuation", "Pi"},
+    {"Final_Punctuation", "Pf"},
+    {"Other_Punctuation", "Po"},
+    {"Symbol", "S"},
+    {"Math_Symbol", "Sm"},
+    {"Currency_Symbol", "Sc"},
+    {"Modifier_Symbol", "Sk"},
+    {"Other_Symbol", "So"},
+    {"Separator", "Z"},
+    {"Space_Separator", "Zs"},
+    {"Line_Separator", "Zl"},
+    {"Paragraph_Separator", "Zp"},
+    {"Other", "C"},
+    {"Control", "Cc"},
+    {"cntrl", "Cc"},
+    {"Format", "Cf"},
+    {"Surrogate", "Cs"},
+    {"Private_Use", "Co"},
     {"Unassigned", "Cn"},
 };
 static const struct {
     const char *name, *code;
 } property_kinds[] = {
-    {"General_Category=", ""}, {"gc=", ""}, {"Script=", "sc:"}, {"sc=", "sc:"},
+    {"General_Category=", ""},      {"gc=", ""},      {"Script=", "sc:"}, {"sc=", "sc:"},
     {"Script_Extensions=", "scx:"}, {"scx=", "scx:"}, {"", ""},
 };
 
@@ -170,25 +201,42 @@ static int property_escape(struct ecma *e, bool negated)
     return 0;
 }
 
-#define WHITE_SPACE "\\t\\n\\x0b\\f\\r \\x{a0}\\x{1680}\\x{2000}-\\x{200a}\\x{2028}\\x{2029}" \
-                    "\\x{202f}\\x{205f}\\x{3000}\\x{feff}"
-#define NOT_WHITE_SPACE "\\x00-\\x08\\x0e-\\x1f!-\\x{9f}\\x{a1}-\\x{167f}\\x{1681}-\\x{1fff}" \
-                        "\\x{200b}-\\x{2027}\\x{202a}-\\x{202e}\\x{2030}-\\x{205e}" \
-                        "\\x{2060}-\\x{2fff}\\x{3001}-\\x{fefe}\\x{ff00}-\\x{10ffff}"
+#define WHITE_SPACE                                                                                \
+    "\\t\\n\\x0b\\f\\r \\x{a0}\\x{1680}\\x{2000}-\\x{200a}\\x{2028}\\x{2029}"                      \
+    "\\x{202f}\\x{205f}\\x{3000}\\x{feff}"
+#define NOT_WHITE_SPACE                                                                            \
+    "\\x00-\\x08\\x0e-\\x1f!-\\x{9f}\\x{a1}-\\x{167f}\\x{1681}-\\x{1fff}"                          \
+    "\\x{200b}-\\x{2027}\\x{202a}-\\x{202e}\\x{2030}-\\x{205e}"                                    \
+    "\\x{2060}-\\x{2fff}\\x{3001}-\\x{fefe}\\x{ff00}-\\x{10ffff}"
 
 /* An escape that stands for a set of characters: 1 when c is one (emitted), 0, or -1. */
 static int set_escape(struct ecma *e, char c, bool in_class)
 {
     switch (c) {
-    case 'd': emit(e, "\\d"); return 1;
-    case 'D': emit(e, "\\D"); return 1;
-    case 'w': emit(e, "\\w"); return 1;
-    case 'W': emit(e, "\\W"); return 1;
-    case 's': emit(e, in_class ? WHITE_SPACE : "[" WHITE_SPACE "]"); return 1;
-    case 'S': emit(e, in_class ? NOT_WHITE_SPACE : "[" NOT_WHITE_SPACE "]"); return 1;
-    case 'p': return property_escape(e, false) < 0 ? -1 : 1;
-    case 'P': return property_escape(e, true) < 0 ? -1 : 1;
-    default: return 0;
+    case 'd':
+        emit(e, "\\d");
+        return 1;
+    case 'D':
+        emit(e, "\\D");
+        return 1;
+    case 'w':
+        emit(e, "\\w");
+        return 1;
+    case 'W':
+        emit(e, "\\W");
+        return 1;
+    case 's':
+        emit(e, in_class ? WHITE_SPACE : "[" WHITE_SPACE "]");
+        return 1;
+    case 'S':
+        emit(e, in_class ? NOT_WHITE_SPACE : "[" NOT_WHITE_SPACE "]");
+        return 1;
+    case 'p':
+        return property_escape(e, false) < 0 ? -1 : 1;
+    case 'P':
+        return property_escape(e, true) < 0 ? -1 : 1;
+    default:
+        return 0;
     }
 }
 

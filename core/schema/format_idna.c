@@ -93,7 +93,8 @@ static const struct {
 } rules[] = {
     {"^(?:(?![\\x{640}\\x{7fa}\\x{302e}\\x{302f}\\x{3031}-\\x{3035}\\x{303b}])"
      "[A-Za-z0-9\\-\\p{Ll}\\p{Lo}\\p{Lm}\\p{Mn}\\p{Mc}\\p{Nd}\\x{b7}\\x{375}\\x{5f3}\\x{5f4}"
-     "\\x{6fd}\\x{6fe}\\x{f0b}\\x{200c}\\x{200d}\\x{3007}\\x{30fb}])+$", true},
+     "\\x{6fd}\\x{6fe}\\x{f0b}\\x{200c}\\x{200d}\\x{3007}\\x{30fb}])+$",
+     true},
     {"^\\p{M}", false},
     {"^..--", false},
     {"^-|-$", false},

@@ -114,8 +114,8 @@ static bool uri_characters(const char *s, const char *end, const char *more)
                 return false;
             s += 2;
         } else if (!is_alpha(*s) && !is_digit(*s) &&
-                   (*s == '\0' || (strchr("-._~!$&'()*+,;=", *s) == NULL &&
-                                   strchr(more, *s) == NULL))) {
+                   (*s == '\0' ||
+                    (strchr("-._~!$&'()*+,;=", *s) == NULL && strchr(more, *s) == NULL))) {
             return false;
         }
     }
@@ -187,7 +187,8 @@ static size_t uri_scheme(const char *s, size_t len)
     size_t i = 0;
     if (len == 0 || !is_alpha(s[0]))
         return 0;
-    while (i < len && (is_alpha(s[i]) || is_digit(s[i]) || s[i] == '+' || s[i] == '-' || s[i] == '.'))
+    while (i < len &&
+           (is_alpha(s[i]) || is_digit(s[i]) || s[i] == '+' || s[i] == '-' || s[i] == '.'))
         i++;
     return i < len && s[i] == ':' ? i + 1 : 0;
 }

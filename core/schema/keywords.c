@@ -4,16 +4,16 @@
 
 #include "schema/schema-private.h"
 
-#define D12 (1u << SCHEMA_DRAFT_2020_12)
-#define D7 (1u << SCHEMA_DRAFT_7)
-#define BOTH (D12 | D7)
-#define OBJECT APPLIES(JSON_OBJECT)
-#define ARRAY APPLIES(JSON_ARRAY)
-#define STRING APPLIES(JSON_STRING)
-#define NUMBER APPLIES_NUMBER
+#define D12     (1u << SCHEMA_DRAFT_2020_12)
+#define D7      (1u << SCHEMA_DRAFT_7)
+#define BOTH    (D12 | D7)
+#define OBJECT  APPLIES(JSON_OBJECT)
+#define ARRAY   APPLIES(JSON_ARRAY)
+#define STRING  APPLIES(JSON_STRING)
+#define NUMBER  APPLIES_NUMBER
 #define BOOLEAN APPLIES_BOOLEAN
-#define SCHEMA (OBJECT | BOOLEAN)
-#define ANY APPLIES_ALL
+#define SCHEMA  (OBJECT | BOOLEAN)
+#define ANY     APPLIES_ALL
 
 const struct keyword keywords[] = {
     /* name, drafts, vocabulary, schemas in it, takes, applies to, fill */
@@ -21,9 +21,11 @@ const struct keyword keywords[] = {
     {"const", BOTH, VOCAB_VALIDATION, SHAPE_NONE, ANY, ANY, fill_const},
     {"enum", BOTH, VOCAB_VALIDATION, SHAPE_NONE, ARRAY, ANY, fill_enum},
     {"maximum", BOTH, VOCAB_VALIDATION, SHAPE_NONE, NUMBER, NUMBER, fill_maximum},
-    {"exclusiveMaximum", BOTH, VOCAB_VALIDATION, SHAPE_NONE, NUMBER, NUMBER, fill_exclusive_maximum},
+    {"exclusiveMaximum", BOTH, VOCAB_VALIDATION, SHAPE_NONE, NUMBER, NUMBER,
+     fill_exclusive_maximum},
     {"minimum", BOTH, VOCAB_VALIDATION, SHAPE_NONE, NUMBER, NUMBER, fill_minimum},
-    {"exclusiveMinimum", BOTH, VOCAB_VALIDATION, SHAPE_NONE, NUMBER, NUMBER, fill_exclusive_minimum},
+    {"exclusiveMinimum", BOTH, VOCAB_VALIDATION, SHAPE_NONE, NUMBER, NUMBER,
+     fill_exclusive_minimum},
     {"multipleOf", BOTH, VOCAB_VALIDATION, SHAPE_NONE, NUMBER, NUMBER, fill_multiple_of},
     {"maxLength", BOTH, VOCAB_VALIDATION, SHAPE_NONE, NUMBER, STRING, fill_max_length},
     {"minLength", BOTH, VOCAB_VALIDATION, SHAPE_NONE, NUMBER, STRING, fill_min_length},
@@ -100,8 +102,12 @@ static int keyword_check_takes(struct compile *c, const struct keyword *keyword,
         unsigned types;
         const char *text;
     } texts[] = {
-        {STRING | ARRAY, "a string or an array"}, {ARRAY, "an array"}, {NUMBER, "a number"},
-        {STRING, "a string"}, {OBJECT, "an object"}, {BOOLEAN, "a boolean"},
+        {STRING | ARRAY, "a string or an array"},
+        {ARRAY, "an array"},
+        {NUMBER, "a number"},
+        {STRING, "a string"},
+        {OBJECT, "an object"},
+        {BOOLEAN, "a boolean"},
         {SCHEMA, "a schema: an object or a boolean"},
         {SCHEMA | ARRAY, "a schema or an array of schemas"},
     };

@@ -17,7 +17,8 @@ static void documents_load(void)
 {
     for (size_t i = 0; i < meta_text_count; i++) {
         error_auto err = ERROR_INIT;
-        documents[i] = jx_decode(meta_texts[i].text, strlen(meta_texts[i].text), "meta-schema", &err);
+        documents[i] =
+            jx_decode(meta_texts[i].text, strlen(meta_texts[i].text), "meta-schema", &err);
         if (documents[i] == NULL) {
             fprintf(stderr, "%s: %s\n", meta_texts[i].uri, err.message);
             abort(); /* the program itself is broken */
@@ -36,8 +37,8 @@ const json_t *meta_document(const char *uri)
 
 static void schemas_compile(void)
 {
-    /* Formats annotate here: a reference that leads somewhere is good enough, whatever characters it
-     * has unescaped, and what is wrong with a pattern is told when it is compiled. */
+    /* Formats annotate here: a reference that leads somewhere is good enough, whatever characters
+     * it has unescaped, and what is wrong with a pattern is told when it is compiled. */
     static const struct schema_options opts = {.format_annotates = true};
     for (size_t i = 0; i < countof(draft_uris); i++) {
         error_auto err = ERROR_INIT;

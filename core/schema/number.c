@@ -107,6 +107,7 @@ bool number_is_multiple(const json_t *value, struct decimal divisor)
         unsigned __int128 rest = d.digits % divisor.digits;
         return rest * power_modulo(10, (unsigned)shift, divisor.digits) % divisor.digits == 0;
     }
-    /* d = k * digits * 10^-shift would make d.digits a multiple of ten, and trailing zeros are gone. */
+    /* d = k * digits * 10^-shift would make d.digits a multiple of ten, and trailing zeros are
+     * gone. */
     return false;
 }

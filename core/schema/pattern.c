@@ -11,15 +11,17 @@
 #include "schema/schema-private.h"
 
 enum {
-    PATTERN_MAX = 16384,               /* bytes of one pattern */
-    PATTERNS_SIZE_MAX = 16 << 20,      /* bytes of all the compiled ones of a document */
-    JIT_SIZE_MAX = 8192,               /* larger patterns are interpreted */
+    PATTERN_MAX = 16384,          /* bytes of one pattern */
+    PATTERNS_SIZE_MAX = 16 << 20, /* bytes of all the compiled ones of a document */
+    JIT_SIZE_MAX = 8192,          /* larger patterns are interpreted */
     HEAP_KIB_MAX = 32 << 10,
-    MATCH_LIMIT_LEAST = 1000, MATCH_LIMIT_FIRST = 100000, MATCH_LIMIT_MAX = 4000000,
-    SHORT_TEXT = 256,                  /* bytes; all starting points are tried in one go */
-    STARTS_LEAST = 4,                  /* starting points of a longer one tried first */
-    SCAN_MAX = 1 << 20,                /* bytes that they may look at, one after the other */
-    SLOW_US = 50,                      /* from here on the CPU time is looked at */
+    MATCH_LIMIT_LEAST = 1000,
+    MATCH_LIMIT_FIRST = 100000,
+    MATCH_LIMIT_MAX = 4000000,
+    SHORT_TEXT = 256,   /* bytes; all starting points are tried in one go */
+    STARTS_LEAST = 4,   /* starting points of a longer one tried first */
+    SCAN_MAX = 1 << 20, /* bytes that they may look at, one after the other */
+    SLOW_US = 50,       /* from here on the CPU time is looked at */
 };
 
 struct pattern {
@@ -62,18 +64,20 @@ struct pattern *pattern_compile(struct schema_document *doc, const char *text, s
     pcre2_code *compiled = pcre2_compile(
         (PCRE2_SPTR)(translated.len > 0 ? translated.data : ""), translated.len,
         PCRE2_UTF | PCRE2_DOLLAR_ENDONLY | PCRE2_MATCH_UNSET_BACKREF | PCRE2_ALLOW_EMPTY_CLASS |
-            PCRE2_NEVER_BACKSLASH_C | PCRE2_USE_OFFSET_LIMIT, &code, &at, NULL);
+            PCRE2_NEVER_BACKSLASH_C | PCRE2_USE_OFFSET_LIMIT,
+        &code, &at, NULL);
     if (compiled == NULL) {
         pcre2_get_error_message(code, (PCRE2_UCHAR *)why, 256);
         return NULL;
     }
     if (code_size(compiled, PCRE2_INFO_SIZE) <= JIT_SIZE_MAX)
         (void)pcre2_jit_compile(compiled, PCRE2_JIT_COMPLETE); /* without it, it is interpreted */
-    doc->pattern_size += code_size(compiled, PCRE2_INFO_SIZE) +
-                         code_size(compiled, PCRE2_INFO_JITSIZE);
+    doc->pattern_size +=
+        code_size(compiled, PCRE2_INFO_SIZE) + code_size(compiled, PCRE2_INFO_JITSIZE);
     if (doc->pattern_size > PATTERNS_SIZE_MAX) {
         pcre2_code_free(compiled);
-        snprintf(why, 256, "the document's patterns take more than %d MiB", PATTERNS_SIZE_MAX >> 20);
+        snprintf(why, 256, "the document's patterns take more than %d MiB",
+                 PATTERNS_SIZE_MAX >> 20);
         return NULL;
     }
     uint32_t options = 0;
@@ -137,8 +141,9 @@ static int match_once(struct matcher *m, const struct pattern *pattern, const ch
 static uint32_t first_limit(size_t len)
 {
     size_t limit = (size_t)20000000 / (len + 1);
-    return limit > MATCH_LIMIT_FIRST ? MATCH_LIMIT_FIRST
-         : limit < MATCH_LIMIT_LEAST ? MATCH_LIMIT_LEAST : (uint32_t)limit;
+    return limit > MATCH_LIMIT_FIRST   ? MATCH_LIMIT_FIRST
+           : limit < MATCH_LIMIT_LEAST ? MATCH_LIMIT_LEAST
+                                       : (uint32_t)limit;
 }
 
 static size_t first_starts(const struct pattern *pattern, size_t len)

@@ -20,7 +20,8 @@ void *arena_alloc(struct arena *arena, size_t size); /* zeroed, never NULL */
 char *arena_strndup(struct arena *arena, const char *s, size_t len);
 void arena_free(struct arena *arena);
 
-/* ---- dialects --------------------------------------------------------------------------------- */
+/* ---- dialects ---------------------------------------------------------------------------------
+ */
 enum vocabulary {
     VOCAB_CORE = 1 << 0,
     VOCAB_APPLICATOR = 1 << 1,
@@ -41,7 +42,8 @@ struct dialect {
     struct schema *owned; /* its meta-schema, when it is not a built-in one */
 };
 
-/* ---- documents and their index ------------------------------------------------------------------ */
+/* ---- documents and their index ------------------------------------------------------------------
+ */
 struct node;
 struct dynamic_anchor {
     struct dynamic_anchor *next;
@@ -56,11 +58,11 @@ struct resource {
     struct dynamic_anchor *dynamic_anchors;
 };
 
-#define APPLIES(type) (1u << (type))
-#define APPLIES_NUMBER (APPLIES(JSON_INTEGER) | APPLIES(JSON_REAL))
+#define APPLIES(type)   (1u << (type))
+#define APPLIES_NUMBER  (APPLIES(JSON_INTEGER) | APPLIES(JSON_REAL))
 #define APPLIES_BOOLEAN (APPLIES(JSON_TRUE) | APPLIES(JSON_FALSE))
-#define APPLIES_ALL 0xffu
-#define TYPE_INTEGER (1u << 8) /* beside APPLIES bits in `type`: reals without a fraction too */
+#define APPLIES_ALL     0xffu
+#define TYPE_INTEGER    (1u << 8) /* beside APPLIES bits in `type`: reals without a fraction too */
 
 struct run;
 struct frame;
@@ -77,40 +79,40 @@ struct decimal {
 struct op {
     op_check *check;
     const char *keyword;
-    const json_t *value;   /* the keyword's, in the document */
-    unsigned applies;      /* to instances of these types; for others it holds */
-    bool last;             /* unevaluated…: only asked when all the others hold */
+    const json_t *value; /* the keyword's, in the document */
+    unsigned applies;    /* to instances of these types; for others it holds */
+    bool last;           /* unevaluated…: only asked when all the others hold */
     union {
-        unsigned types;                  /* type */
-        size_t count;                    /* min…, max… of lengths and sizes */
-        struct decimal divisor;          /* multipleOf */
+        unsigned types;                    /* type */
+        size_t count;                      /* min…, max… of lengths and sizes */
+        struct decimal divisor;            /* multipleOf */
         const struct constants *constants; /* enum */
-        const struct pattern *pattern;   /* pattern */
-        const struct format *format;     /* format */
-        const struct node *node;         /* $ref, not, propertyNames, unevaluated… */
-        struct {                         /* allOf, anyOf, oneOf */
+        const struct pattern *pattern;     /* pattern */
+        const struct format *format;       /* format */
+        const struct node *node;           /* $ref, not, propertyNames, unevaluated… */
+        struct {                           /* allOf, anyOf, oneOf */
             const struct node **nodes;
             size_t n;
         } list;
-        struct {                         /* $dynamicRef */
+        struct { /* $dynamicRef */
             const struct node *node;
             const char *name; /* NULL: it is a plain reference */
         } dynamic;
-        struct {                         /* if; NULL: not there */
+        struct { /* if; NULL: not there */
             const struct node *condition, *yes, *no;
         } branch;
-        struct {                         /* contains */
+        struct { /* contains */
             const struct node *node;
             size_t least, most;
             bool marks; /* what it contains counts as evaluated (2020-12) */
         } contains;
-        struct {                         /* prefixItems and items, items and additionalItems */
+        struct {                              /* prefixItems and items, items and additionalItems */
             const struct node **nodes, *rest; /* rest NULL: anything */
             size_t n;
             const char *prefix_keyword, *rest_keyword;
         } items;
-        const struct members *members;   /* properties, patternProperties, additionalProperties */
-        struct {                         /* dependentSchemas, dependentRequired, dependencies */
+        const struct members *members; /* properties, patternProperties, additionalProperties */
+        struct {                       /* dependentSchemas, dependentRequired, dependencies */
             const struct dependent *rows;
             size_t n;
         } dependents;
@@ -120,11 +122,11 @@ struct op {
 struct node {
     const json_t *schema; /* an object; NULL for the two boolean ones */
     struct resource *resource;
-    struct node *next;    /* waiting to be filled */
+    struct node *next; /* waiting to be filled */
     struct op *ops;
     size_t op_count;
-    bool never;           /* `false` */
-    bool tracks;          /* has unevaluated…, so what is evaluated is tracked */
+    bool never;  /* `false` */
+    bool tracks; /* has unevaluated…, so what is evaluated is tracked */
 };
 extern const struct node node_true, node_false;
 
@@ -144,12 +146,12 @@ struct schema_document {
     bool check;                 /* schemas against their meta-schema */
     bool broken;                /* one was refused, and left nodes without their ops */
     struct arena arena;
-    struct source *sources;     /* the document itself is the last */
+    struct source *sources; /* the document itself is the last */
     struct place *by_uri;
     struct indexed *by_value;
     struct dialect *dialects;
-    struct resource *base;      /* of the document itself */
-    struct node *waiting;       /* to be filled */
+    struct resource *base; /* of the document itself */
+    struct node *waiting;  /* to be filled */
     struct pattern *patterns;
     size_t pattern_size, node_count;
 };
@@ -159,34 +161,53 @@ struct schema {
     const struct node *root;
 };
 
-/* document.c */
+/* schema.c */
 struct schema *document_compile(const json_t *root, const struct schema_options *opts,
                                 unsigned meta_level, bool check, struct error *err);
+
+/* document.c: takes a document in, as a schema or as one that has some inside; it is copied unless
+ * it is a built-in one. Its root resource, or NULL. */
+struct resource *document_add(struct schema_document *doc, const char *uri, const json_t *root,
+                              bool copy, const struct dialect *dialect, bool is_schema,
+                              struct error *err);
+void document_index_free(struct schema_document *doc);
+/* The node of a value that may not be known to be a schema yet; it is then checked and indexed. */
+const struct node *document_enter(struct schema_document *doc, const json_t *schema,
+                                  struct resource *resource, struct error *err);
 /* The node of a schema that lies at a schema position of an indexed schema. */
 const struct node *document_node(struct schema_document *doc, const json_t *schema);
+/* The value at a JSON Pointer below value; *resource follows into embedded resources. NULL: none.
+ */
+const json_t *document_pointer(struct schema_document *doc, const json_t *value,
+                               const char *pointer, struct resource **resource);
 /* What a reference in `from` leads to. anchor_r: the name when it is a $dynamicAnchor, else NULL.
  * NULL on failure, without the place in err. */
 const struct node *document_resolve(struct schema_document *doc, const struct resource *from,
                                     const char *ref, const char **anchor_r, struct error *err);
-/* Fills err for a fault in a schema of one of the documents, at its keyword or (NULL) itself. */
+
+/* fault.c: fills err for a fault in a schema of one of the documents, at its keyword or (NULL)
+ * itself. */
 int document_error(struct schema_document *doc, const json_t *schema, const char *keyword,
                    struct error *err, const char *fmt, ...) __attribute__((format(printf, 5, 6)));
+/* The pointer to a value in the document that it lies in, which is *source_r. To be freed. */
+char *document_path(struct schema_document *doc, const json_t *value,
+                    const struct source **source_r);
 
 /* dialect.c: the dialect of a document or resource with this $schema; NULL on failure. */
-const struct dialect *dialect_find(struct schema_document *doc, const char *uri,
-                                   struct error *err);
+const struct dialect *dialect_find(struct schema_document *doc, const char *uri, struct error *err);
 const struct dialect *dialect_builtin(enum schema_draft draft);
 const struct schema *dialect_meta(const struct dialect *dialect);
 void dialect_free_all(struct schema_document *doc);
 
-/* ---- keywords ---------------------------------------------------------------------------------- */
+/* ---- keywords ----------------------------------------------------------------------------------
+ */
 enum shape { /* where in a keyword's value schemas are */
-    SHAPE_NONE,
-    SHAPE_SCHEMA,         /* it is one */
-    SHAPE_LIST,           /* an array of them */
-    SHAPE_MAP,            /* an object of them */
-    SHAPE_SCHEMA_OR_LIST, /* items of draft 7 */
-    SHAPE_MAP_MIXED,      /* dependencies: arrays of names beside them */
+             SHAPE_NONE,
+             SHAPE_SCHEMA,         /* it is one */
+             SHAPE_LIST,           /* an array of them */
+             SHAPE_MAP,            /* an object of them */
+             SHAPE_SCHEMA_OR_LIST, /* items of draft 7 */
+             SHAPE_MAP_MIXED,      /* dependencies: arrays of names beside them */
 };
 struct compile {
     struct schema_document *doc;
@@ -213,27 +234,28 @@ const json_t *keyword_value(const struct node *node, const char *name);
 int keyword_fill_node(struct schema_document *doc, struct node *node, struct error *err);
 
 keyword_fill fill_type, fill_const, fill_enum, fill_multiple_of, fill_maximum, fill_minimum,
-    fill_exclusive_maximum, fill_exclusive_minimum;                              /* check_value.c */
-keyword_fill fill_max_length, fill_min_length, fill_pattern, fill_format;        /* check_string.c */
+    fill_exclusive_maximum, fill_exclusive_minimum;                       /* check_value.c */
+keyword_fill fill_max_length, fill_min_length, fill_pattern, fill_format; /* check_string.c */
 keyword_fill fill_max_items, fill_min_items, fill_unique_items, fill_items, fill_prefix_items,
-    fill_contains, fill_unevaluated_items;                                       /* check_array.c */
+    fill_contains, fill_unevaluated_items; /* check_array.c */
 keyword_fill fill_max_properties, fill_min_properties, fill_required, fill_dependent_required,
-    fill_members, fill_property_names, fill_unevaluated_properties;              /* check_object.c */
+    fill_members, fill_property_names, fill_unevaluated_properties; /* check_object.c */
 keyword_fill fill_ref, fill_dynamic_ref, fill_all_of, fill_any_of, fill_one_of, fill_not, fill_if,
-    fill_dependent_schemas, fill_dependencies;                                   /* check_apply.c */
+    fill_dependent_schemas, fill_dependencies; /* check_apply.c */
 
 /* A non-negative integer (2.0 is one), cut to SIZE_MAX. 0 or -1 with c->err filled. */
 int fill_count(struct compile *c, const json_t *value, const char *keyword, size_t *count_r);
 /* The node of each schema in an array. */
 const struct node **fill_nodes(struct compile *c, const json_t *list, size_t *n_r);
 
-/* ---- a validation ------------------------------------------------------------------------------- */
+/* ---- a validation -------------------------------------------------------------------------------
+ */
 struct step { /* one token of a path: a name, or an index when key is NULL */
     const char *key;
     size_t len; /* of key, or the index; STEP_NONE: no token */
 };
-#define STEP_NONE ((struct step){NULL, SIZE_MAX})
-#define STEP_INDEX(i) ((struct step){NULL, (i)})
+#define STEP_NONE      ((struct step){NULL, SIZE_MAX})
+#define STEP_INDEX(i)  ((struct step){NULL, (i)})
 #define STEP_KEY(k, l) ((struct step){(k), (l)})
 
 /* Which members or items of one instance have been evaluated. */
@@ -246,9 +268,9 @@ struct frame { /* one schema being applied to one instance; on the stack */
     const struct frame *up;
     const struct node *node;
     const json_t *instance;
-    struct seen *seen;     /* NULL when nobody asks */
-    const char *keyword;   /* of up's schema, that led here */
-    struct step sub, at;   /* below the keyword; from up's instance to this one */
+    struct seen *seen;   /* NULL when nobody asks */
+    const char *keyword; /* of up's schema, that led here */
+    struct step sub, at; /* below the keyword; from up's instance to this one */
 };
 struct run {
     const struct schema_document *document;
@@ -297,7 +319,8 @@ static inline bool seen_has(const struct seen *seen, size_t i)
 void seen_mark_all(struct seen *seen);
 void seen_merge(struct seen *into, const struct seen *from);
 
-/* ---- small parts ---------------------------------------------------------------------------------- */
+/* ---- small parts
+ * ---------------------------------------------------------------------------------- */
 /* uri.c: RFC 3986 reference resolution; to be freed. The fragment stays. */
 char *uri_resolve(const char *base, const char *ref);
 
@@ -318,7 +341,7 @@ struct format {
     const char *a; /* "a date-time as RFC 3339 has it" */
 };
 const struct format *format_find(const char *name);
-bool format_uri(const char *s, size_t len);            /* format_net.c */
+bool format_uri(const char *s, size_t len); /* format_net.c */
 bool format_uri_reference(const char *s, size_t len);
 bool format_ipv4(const char *s, size_t len);
 bool format_ipv6(const char *s, size_t len);

@@ -29,12 +29,12 @@
 
 #include "base/error.h"
 
-#define SCHEMA_ERRORS_MAX 20         /* places reported for one instance */
-#define SCHEMA_DEPTH_MAX 768         /* schemas applied inside each other; 1/2 KiB of stack each */
-#define SCHEMA_STEPS_MAX 5000000     /* keywords and members looked at for one instance */
-#define SCHEMA_PATTERN_US_MAX 100000 /* CPU time that slow patterns may take for one instance */
-#define SCHEMA_NODES_MAX 100000      /* sub-schemas of one document and all it refers to */
-#define SCHEMA_NESTING_MAX 128       /* nesting of arrays and objects in a schema document */
+#define SCHEMA_ERRORS_MAX     20      /* places reported for one instance */
+#define SCHEMA_DEPTH_MAX      768     /* schemas applied inside each other; 1/2 KiB of stack each */
+#define SCHEMA_STEPS_MAX      5000000 /* keywords and members looked at for one instance */
+#define SCHEMA_PATTERN_US_MAX 100000  /* CPU time that slow patterns may take for one instance */
+#define SCHEMA_NODES_MAX      100000  /* sub-schemas of one document and all it refers to */
+#define SCHEMA_NESTING_MAX    128     /* nesting of arrays and objects in a schema document */
 
 struct schema;
 struct schema_document;
@@ -86,7 +86,10 @@ void schema_document_free(struct schema_document *document);
 /* Any thread. NULL is allowed; schema_ref returns its argument. */
 struct schema *schema_ref(struct schema *schema);
 void schema_unref(struct schema *schema);
-static inline void schema_cleanup(struct schema **s) { schema_unref(*s); }
+static inline void schema_cleanup(struct schema **s)
+{
+    schema_unref(*s);
+}
 #define schema_auto cleanup(schema_cleanup) struct schema
 
 /* 0 when the instance matches, else -1 and err as above. An instance that needs more depth, steps
@@ -101,7 +104,7 @@ int schema_validate(const struct schema *schema, const json_t *instance, struct 
  * reference to be dropped with schema_unref, or NULL. */
 #define SCHEMA_CACHE_MAX 256
 struct schema *schema_cache_get(const json_t *document, struct error *err);
-void schema_cache_clear(void);    /* drops what is in it */
-size_t schema_cache_count(void);  /* schemas in it */
+void schema_cache_clear(void);   /* drops what is in it */
+size_t schema_cache_count(void); /* schemas in it */
 
 #endif

@@ -82,7 +82,8 @@ static void path_merge(struct buf *out, const struct parts *base, const struct p
     buf_append(out, path->s, path->len);
 }
 
-static void part_append(struct buf *out, const char *before, const struct part *p, const char *after)
+static void part_append(struct buf *out, const char *before, const struct part *p,
+                        const char *after)
 {
     if (!p->there)
         return;

@@ -5,7 +5,8 @@
 #include "base/utf8.h"
 #include "schema/schema-private.h"
 
-/* ---- what has been evaluated --------------------------------------------------------------------- */
+/* ---- what has been evaluated
+ * --------------------------------------------------------------------- */
 
 void seen_init(struct seen *seen, const json_t *instance)
 {
@@ -34,7 +35,8 @@ void seen_merge(struct seen *into, const struct seen *from)
         into->bits[i] |= from->bits[i];
 }
 
-/* ---- telling ------------------------------------------------------------------------------------------ */
+/* ---- telling
+ * ------------------------------------------------------------------------------------------ */
 
 /* The frames from the root on: keywords and what is below them, and the way into the instance. */
 static void frame_paths(const struct frame *frame, struct buf *schema_path, struct buf *path)
@@ -122,7 +124,8 @@ bool run_charge(struct run *run, const struct frame *frame, uint64_t n)
                     (unsigned long long)run->document->opts.steps_max);
 }
 
-/* ---- walking ------------------------------------------------------------------------------------------- */
+/* ---- walking
+ * ------------------------------------------------------------------------------------------- */
 
 static bool ops_hold(struct run *run, const struct frame *frame)
 {
@@ -199,7 +202,8 @@ bool run_test(struct run *run, const struct frame *up, const struct node *node, 
     return holds;
 }
 
-/* ---- from outside -------------------------------------------------------------------------------------- */
+/* ---- from outside
+ * -------------------------------------------------------------------------------------- */
 
 static bool run_walk(struct run *run, const struct schema *schema, const json_t *instance)
 {
@@ -209,20 +213,35 @@ static bool run_walk(struct run *run, const struct schema *schema, const json_t 
     return run_apply(run, NULL, schema->root, instance, NULL, NULL, STEP_NONE, STEP_NONE);
 }
 
+/* One error as a sentence. */
+static void error_sentence(struct buf *out, const json_t *error)
+{
+    const char *path = jx_str(error, "path", "");
+    if (*path != '\0')
+        buf_printf(out, "\"%s\" ", path);
+    else
+        buf_append_str(out, "The value ");
+    buf_append_str(out, jx_str(error, "message", "does not match the schema"));
+}
+
+/* The first error, and how many more there are. What no alternative matched says little, so the
+ * fault of the nearest one follows. */
 static int run_tell(struct run *run, struct error *err)
 {
     if (run->stop_error != NULL && json_array_size(run->errors) == 0)
         json_array_append(run->errors, run->stop_error);
-    size_t n = json_array_size(run->errors);
+    size_t n = json_array_size(run->errors), shown = 1;
     const json_t *first = json_array_get(run->errors, 0);
-    const char *path = jx_str(first, "path", ""), *quote = *path != '\0' ? "\"" : "";
-    const char *message = jx_str(first, "message", "does not match the schema");
-    if (n > 1)
-        error_set(err, E_INVALID_REQUEST, "%s%s%s %s (and %zu more)", quote,
-                  *path != '\0' ? path : "The value", quote, message, n - 1);
-    else
-        error_set(err, E_INVALID_REQUEST, "%s%s%s %s", quote, *path != '\0' ? path : "The value",
-                  quote, message);
+    const char *keyword = jx_str(first, "keyword", "");
+    buf_auto sentence = BUF_INIT;
+    error_sentence(&sentence, first);
+    if (n > 1 && (strcmp(keyword, "anyOf") == 0 || strcmp(keyword, "oneOf") == 0)) {
+        buf_append_str(&sentence, "; the nearest: ");
+        error_sentence(&sentence, json_array_get(run->errors, shown++));
+    }
+    if (n > shown)
+        buf_printf(&sentence, " (and %zu more)", n - shown);
+    error_set(err, E_INVALID_REQUEST, "%s", sentence.data);
     error_detail(err, "validationErrors", json_incref(run->errors));
     return -1;
 }

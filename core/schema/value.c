@@ -56,8 +56,8 @@ static uint64_t hash_value(const json_t *value, uint64_t *size)
     json_t *member;
     switch (json_typeof(value)) {
     case JSON_OBJECT:
-        json_object_keylen_foreach ((json_t *)value, key, len, member)
-            h += mix(hash_bytes(key, len, JSON_OBJECT), hash_value(member, size));
+        json_object_keylen_foreach((json_t *)value, key, len, member) h +=
+            mix(hash_bytes(key, len, JSON_OBJECT), hash_value(member, size));
         return mix(h, JSON_OBJECT);
     case JSON_ARRAY:
         json_array_foreach (value, i, member)
@@ -83,9 +83,9 @@ uint64_t value_hash(const json_t *value, uint64_t *size)
 const char *value_type_name(const json_t *value)
 {
     static const char *const names[] = {
-        [JSON_OBJECT] = "an object", [JSON_ARRAY] = "an array", [JSON_STRING] = "a string",
-        [JSON_INTEGER] = "an integer", [JSON_REAL] = "a number", [JSON_TRUE] = "a boolean",
-        [JSON_FALSE] = "a boolean", [JSON_NULL] = "null",
+        [JSON_OBJECT] = "an object",   [JSON_ARRAY] = "an array", [JSON_STRING] = "a string",
+        [JSON_INTEGER] = "an integer", [JSON_REAL] = "a number",  [JSON_TRUE] = "a boolean",
+        [JSON_FALSE] = "a boolean",    [JSON_NULL] = "null",
     };
     return names[json_typeof(value)];
 }

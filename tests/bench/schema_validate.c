@@ -40,8 +40,7 @@ static json_t *schema_make(size_t *keywords_r)
     for (int i = 0; i < FIELDS; i++) {
         char name[16];
         snprintf(name, sizeof(name), "field%02d", i);
-        json_object_set_new(properties, name,
-                            json_loads(kinds[i % (int)countof(kinds)], 0, NULL));
+        json_object_set_new(properties, name, json_loads(kinds[i % (int)countof(kinds)], 0, NULL));
         json_array_append_new(required, json_string(name));
         *keywords_r += keywords[i % (int)countof(kinds)];
     }
@@ -52,15 +51,21 @@ static json_t *schema_make(size_t *keywords_r)
 static json_t *record_make(void)
 {
     static const char *const values[] = {
-        "\"a title of some length\"", "12345", "\"2026-01-31T23:59:59.5Z\"", "[1,2.5,3,4,5]",
-        "\"three\"", "\"ticket-4711\"", "\"text\"", "{\"x\":1.5,\"y\":2}",
+        "\"a title of some length\"",
+        "12345",
+        "\"2026-01-31T23:59:59.5Z\"",
+        "[1,2.5,3,4,5]",
+        "\"three\"",
+        "\"ticket-4711\"",
+        "\"text\"",
+        "{\"x\":1.5,\"y\":2}",
     };
     json_t *record = json_object();
     for (int i = 0; i < FIELDS; i++) {
         char name[16];
         snprintf(name, sizeof(name), "field%02d", i);
-        json_object_set_new(record, name, json_loads(values[i % (int)countof(values)],
-                                                     JSON_DECODE_ANY, NULL));
+        json_object_set_new(record, name,
+                            json_loads(values[i % (int)countof(values)], JSON_DECODE_ANY, NULL));
     }
     return record;
 }
@@ -97,9 +102,9 @@ int main(void)
     qsort(validate, RUNS, sizeof(*validate), by_value);
     qsort(compile, RUNS, sizeof(*compile), by_value);
     printf("schema: %zu bytes, %zu keywords: parse %.0f us, validate %.0f us (%.2f x), "
-           "compile %.0f us\n", len, keywords, (double)parse[RUNS / 2] / 1e3,
-           (double)validate[RUNS / 2] / 1e3, (double)validate[RUNS / 2] / (double)parse[RUNS / 2],
-           (double)compile[RUNS / 2] / 1e3);
+           "compile %.0f us\n",
+           len, keywords, (double)parse[RUNS / 2] / 1e3, (double)validate[RUNS / 2] / 1e3,
+           (double)validate[RUNS / 2] / (double)parse[RUNS / 2], (double)compile[RUNS / 2] / 1e3);
     free(text);
     return 0;
 }

@@ -35,9 +35,9 @@ static const struct {
     {"{\"$ref\":\"#/$defs/a~2\",\"$defs\":{\"a\":{}}}", "/$ref", "leads nowhere"},
     {"{\"allOf\":[]}", "/allOf", "at least 1"},
     {"{\"multipleOf\":0}", "/multipleOf", "more than 0"},
-    {"{\"$schema\":\"https://json-schema.org/draft/2019-09/schema\"}", "/$schema", "not known here"},
-    {"{\"$defs\":{\"a\":{\"$anchor\":\"x\"},\"b\":{\"$anchor\":\"x\"}}}", "/$defs/b",
-     "second one"},
+    {"{\"$schema\":\"https://json-schema.org/draft/2019-09/schema\"}", "/$schema",
+     "not known here"},
+    {"{\"$defs\":{\"a\":{\"$anchor\":\"x\"},\"b\":{\"$anchor\":\"x\"}}}", "/$defs/b", "second one"},
     {"{\"$defs\":{\"a\":{\"$id\":\"http://e/x\"},\"b\":{\"$id\":\"http://e/x\"}}}", "/$defs/b",
      "second one"},
     {"{\"$schema\":\"http://json-schema.org/draft-07/schema#\",\"items\":[3]}", "/items", ""},
@@ -83,7 +83,8 @@ static void test_schemas_in_a_document(void)
 {
     error_auto err = ERROR_INIT;
     jx_auto *api = parse(
-        "{\"openapi\":\"3.1.0\",\"paths\":{\"/a\":{\"schema\":{\"$ref\":\"#/components/schemas/A\"}}},"
+        "{\"openapi\":\"3.1.0\",\"paths\":{\"/a\":{\"schema\":{\"$ref\":\"#/components/schemas/"
+        "A\"}}},"
         "\"components\":{\"schemas\":{"
         "\"A\":{\"type\":\"object\",\"properties\":{\"next\":{\"$ref\":\"#/components/schemas/A\"},"
         "\"b\":{\"$ref\":\"#/components/schemas/B\"}}},\"B\":{\"type\":\"integer\"},"
@@ -169,7 +170,8 @@ static void test_document_is_copied(void)
     is_int(schema_validate(schema, instance, &err), 0, "the document may change after compiling");
 }
 
-/* ---- the cache ----------------------------------------------------------------------------------- */
+/* ---- the cache
+ * ----------------------------------------------------------------------------------- */
 
 static void test_cache(void)
 {

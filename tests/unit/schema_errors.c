@@ -47,7 +47,8 @@ static const struct {
      "/properties/a/items/type", "must be a string, is a number", 1},
     {"{\"type\":[\"integer\",\"null\"]}", "true", "", "/type",
      "must be null or an integer, is a boolean", 1},
-    {"{\"type\":[\"integer\",\"number\"]}", "\"\"", "", "/type", "must be a number, is a string", 1},
+    {"{\"type\":[\"integer\",\"number\"]}", "\"\"", "", "/type", "must be a number, is a string",
+     1},
     {"{\"required\":[\"a\",\"b\",\"c\"]}", "{\"b\":1}", "", "/required",
      "must have the member \"a\"", 2},
     {"{\"$ref\":\"#/$defs/p\",\"$defs\":{\"p\":{\"minimum\":1}}}", "0", "", "/$ref/minimum",
@@ -58,18 +59,20 @@ static const struct {
      "{\"a\":1,\"b\":2}", "/b", "/unevaluatedProperties", "is not allowed", 1},
     {"{\"enum\":[1,\"x\",null]}", "2", "", "/enum", "must be one of 1, \"x\", null", 1},
     {"{\"const\":\"x\"}", "2", "", "/const", "must be \"x\"", 1},
-    {"{\"maxLength\":2}", "\"äöü\"", "", "/maxLength", "must be at most 2 characters long, is 3", 1},
+    {"{\"maxLength\":2}", "\"äöü\"", "", "/maxLength", "must be at most 2 characters long, is 3",
+     1},
     {"{\"format\":\"uuid\"}", "\"x\"", "", "/format", "must be a UUID", 1},
     {"{\"pattern\":\"^a+$\"}", "\"b\"", "", "/pattern", "must match the pattern ^a+$", 1},
     {"{\"uniqueItems\":true}", "[1,2,1.0]", "", "/uniqueItems",
      "must have no two equal items, but those at 0 and 2 are", 1},
-    {"{\"multipleOf\":0.01}", "0.075", "", "/multipleOf", "must be a multiple of 0.01, is 0.075", 1},
+    {"{\"multipleOf\":0.01}", "0.075", "", "/multipleOf", "must be a multiple of 0.01, is 0.075",
+     1},
     {"{\"contains\":{\"type\":\"string\"}}", "[1]", "", "/contains",
      "must contain at least 1 item that matches, has 0", 1},
     {"{\"oneOf\":[{\"type\":\"integer\"},{\"minimum\":1}]}", "3", "", "/oneOf",
      "must match one of the 2 alternatives, matches both 0 and 1", 1},
-    {"{\"not\":{\"type\":\"string\"}}", "\"\"", "", "/not",
-     "must not match the schema in \"not\"", 1},
+    {"{\"not\":{\"type\":\"string\"}}", "\"\"", "", "/not", "must not match the schema in \"not\"",
+     1},
     {"{\"if\":{\"minimum\":5},\"then\":{\"maximum\":7}}", "8", "", "/then/maximum",
      "must be at most 7, is 8", 1},
     {"{\"dependentRequired\":{\"a\":[\"b\"]}}", "{\"a\":1}", "", "/dependentRequired",
@@ -79,8 +82,8 @@ static const struct {
     {"{\"prefixItems\":[{},{\"type\":\"null\"}],\"items\":false}", "[1,2,3]", "/1",
      "/prefixItems/1/type", "must be null, is an integer", 2},
     {"{\"$schema\":\"http://json-schema.org/draft-07/schema#\",\"items\":[{}],"
-     "\"additionalItems\":{\"type\":\"null\"}}", "[1,2]", "/1", "/additionalItems/type",
-     "must be null, is an integer", 1},
+     "\"additionalItems\":{\"type\":\"null\"}}",
+     "[1,2]", "/1", "/additionalItems/type", "must be null, is an integer", 1},
     {"{\"patternProperties\":{\"^x/\":{\"type\":\"null\"}}}", "{\"x/y\":0}", "/x~1y",
      "/patternProperties/^x~1/type", "must be null, is an integer", 1},
 };
@@ -90,7 +93,23 @@ static void test_nearest_alternative(void)
 {
     told("{\"anyOf\":[{\"type\":\"string\"},{\"type\":\"object\",\"required\":[\"a\",\"b\"]},"
          "{\"type\":\"object\",\"properties\":{\"a\":{\"type\":\"string\"}}}]}",
-         "{\"a\":1}", "", "/anyOf", "must match at least one of the 3 alternatives, matches none", 2);
+         "{\"a\":1}", "", "/anyOf", "must match at least one of the 3 alternatives, matches none",
+         2);
+}
+
+static void test_nearest_in_message(void)
+{
+    error_auto err = ERROR_INIT;
+    jx_auto *document = parse(
+        "{\"oneOf\":[{\"properties\":{\"kind\":{\"const\":\"a\"}},\"required\":[\"kind\",\"x\"]},"
+        "{\"properties\":{\"kind\":{\"const\":\"b\"},\"y\":{\"type\":\"string\"}}}]}");
+    jx_auto *instance = parse("{\"kind\":\"b\",\"y\":3}");
+    schema_auto *schema = schema_compile(document, NULL, &err);
+    schema_validate(schema, instance, &err);
+    is_str(err.message,
+           "The value must match one of the 2 alternatives, matches none; the nearest: "
+           "\"/y\" must be a string, is an integer",
+           "the message tells of the nearest alternative");
 }
 
 static void test_first_place_in_message(void)
@@ -132,6 +151,7 @@ int main(void)
         told(rows[i].schema, rows[i].instance, rows[i].path, rows[i].schema_path, rows[i].message,
              rows[i].count);
     test_nearest_alternative();
+    test_nearest_in_message();
     test_first_place_in_message();
     test_errors_are_bounded();
     return done_testing();

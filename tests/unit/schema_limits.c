@@ -6,7 +6,8 @@
 #include "schema/schema.h"
 #include "tap.h"
 
-/* CPU milliseconds; wide, so that a loaded machine and sanitizers pass, and exponential work not. */
+/* CPU milliseconds; wide, so that a loaded machine and sanitizers pass, and exponential work not.
+ */
 enum { BOUND_MS = 4000 };
 
 static json_t *parse(const char *text)
@@ -71,8 +72,8 @@ static void test_patterns(void)
     bounded("quadratic from every start", pattern("a+[bc]"), string_of("a", 500000, ""), "pattern");
     bounded("quadratic with digits", pattern("\\d+(x|y)"), string_of("1", 500000, ""), "pattern");
     bounded("two stars", pattern(".*.*[xy]"), string_of("a", 100000, ""), "pattern");
-    bounded("back-references", pattern("^(a*)(a*)(a*)(a*)\\1\\2\\3\\4[bc]"), string_of("a", 2000, ""),
-            "pattern");
+    bounded("back-references", pattern("^(a*)(a*)(a*)(a*)\\1\\2\\3\\4[bc]"),
+            string_of("a", 2000, ""), "pattern");
     bounded("long text, honest pattern", pattern("^([A-Za-z0-9+/]{4})*$"),
             string_of("QUJD", 5000, ""), NULL);
     bounded("long text, pattern at its end", pattern("needle"), string_of("hay", 300000, "needle"),
@@ -99,10 +100,10 @@ static void test_recursion(void)
     bounded("a reference to itself", parse("{\"$ref\":\"#\"}"), json_null(), "inside each other");
     bounded("a circle of references",
             parse("{\"$ref\":\"#/$defs/a\",\"$defs\":{\"a\":{\"allOf\":[{\"$ref\":\"#/$defs/b\"}]},"
-                  "\"b\":{\"$ref\":\"#/$defs/a\"}}}"), json_null(), "inside each other");
-    bounded("a circle that doubles",
-            parse("{\"anyOf\":[{\"$ref\":\"#\"},{\"$ref\":\"#\"}]}"), json_null(),
-            "inside each other");
+                  "\"b\":{\"$ref\":\"#/$defs/a\"}}}"),
+            json_null(), "inside each other");
+    bounded("a circle that doubles", parse("{\"anyOf\":[{\"$ref\":\"#\"},{\"$ref\":\"#\"}]}"),
+            json_null(), "inside each other");
     bounded("an instance deeper than the limit", parse("{\"items\":{\"$ref\":\"#\"}}"), deep,
             "inside each other");
 }
@@ -115,8 +116,8 @@ static void test_exponential(const char *keyword, const char *leaf)
         char name[16], next[32];
         snprintf(name, sizeof(name), "l%d", i);
         snprintf(next, sizeof(next), "#/$defs/l%d", i + 1);
-        json_object_set_new(defs, name, json_pack("{s:[{s:s},{s:s}]}", keyword, "$ref", next, "$ref",
-                                                  next));
+        json_object_set_new(defs, name,
+                            json_pack("{s:[{s:s},{s:s}]}", keyword, "$ref", next, "$ref", next));
     }
     json_object_set_new(defs, "l40", json_pack("{s:s}", "type", leaf));
     char label[64];
@@ -138,10 +139,11 @@ static void test_large(void)
     }
     json_array_append_new(equal, json_real(99999));
     bounded("100,000 different items", parse("{\"uniqueItems\":true}"), numbers, NULL);
-    bounded("100,001 items, two equal", parse("{\"uniqueItems\":true}"), equal,
-            "99999 and 100000");
-    bounded("100,000 members", parse("{\"additionalProperties\":{\"type\":\"boolean\"},"
-                                     "\"unevaluatedProperties\":false}"), wide, NULL);
+    bounded("100,001 items, two equal", parse("{\"uniqueItems\":true}"), equal, "99999 and 100000");
+    bounded("100,000 members",
+            parse("{\"additionalProperties\":{\"type\":\"boolean\"},"
+                  "\"unevaluatedProperties\":false}"),
+            wide, NULL);
     for (int i = 0; i < 20000; i++) {
         snprintf(name, sizeof(name), "value %d", i);
         json_array_append_new(values, json_string(name));

@@ -23,8 +23,8 @@ static const struct {
 };
 
 struct suite {
-    const char *remotes;   /* folder or NULL */
-    json_t *loaded;        /* path → document, what the resolver has read */
+    const char *remotes; /* folder or NULL */
+    json_t *loaded;      /* path → document, what the resolver has read */
     const char *file;
     struct schema_options opts;
 };
@@ -43,7 +43,8 @@ static const json_t *suite_resolve(void *arg, const char *uri)
     struct suite *suite = arg;
     size_t base = strlen(REMOTES_BASE);
     json_error_t error;
-    if (suite->remotes == NULL || strncmp(uri, REMOTES_BASE, base) != 0 || strstr(uri, "..") != NULL)
+    if (suite->remotes == NULL || strncmp(uri, REMOTES_BASE, base) != 0 ||
+        strstr(uri, "..") != NULL)
         return NULL;
     autofree char *path = xasprintf("%s/%s", suite->remotes, uri + base);
     json_t *document = json_object_get(suite->loaded, path);
@@ -58,8 +59,7 @@ static void run_test(const struct suite *suite, const char *group, const struct 
     const char *name = jx_str(test, "description", "?");
     error_auto err = ERROR_INIT;
     bool want = jx_bool(test, "valid", false);
-    bool got = schema != NULL &&
-               schema_validate(schema, json_object_get(test, "data"), &err) == 0;
+    bool got = schema != NULL && schema_validate(schema, json_object_get(test, "data"), &err) == 0;
     if (!ok(schema != NULL && got == want, "%s: %s: %s", suite->file, group, name))
         note("%s", schema == NULL ? refused : want ? err.message : "matches, but should not");
     if (schema != NULL && !want && !got && json_object_get(err.details, "validationErrors") == NULL)
@@ -153,7 +153,8 @@ int main(int argc, char **argv)
     suite.opts.resolver = (struct schema_resolver){suite_resolve, &suite};
     for (int i = 1; i < argc; i++) {
         const char **value = strcmp(argv[i], "--remotes") == 0 ? &suite.remotes
-                           : strcmp(argv[i], "--draft") == 0 ? &draft : NULL;
+                             : strcmp(argv[i], "--draft") == 0 ? &draft
+                                                               : NULL;
         if (value == NULL && argv[i][0] != '-' && dir == NULL)
             dir = argv[i];
         else if (value != NULL && i + 1 < argc)
