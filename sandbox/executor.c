@@ -135,7 +135,7 @@ int executor_limit_cpu(uint64_t us)
     rlim_t seconds = end / 1000000 + 2;
     if (timer_start(SOFT_SIGNAL, now + us, SOFT_AGAIN_US) < 0 || timer_start(SIGKILL, end, 0) < 0)
         return -1;
-    return setrlimit(RLIMIT_CPU, &(struct rlimit){seconds, seconds});
+    return (int)syscall(SYS_prlimit64, 0, RLIMIT_CPU, &(struct rlimit){seconds, seconds}, NULL);
 }
 
 /* ---- life ----------------------------------------------------------------------------------------------- */

@@ -1,5 +1,8 @@
 /* What each executor does after the fork, before it says READY. Every step is paid for each execution:
- * tests/bench/sandbox_spawn.c shows the cost. */
+ * tests/bench/sandbox_spawn.c shows the cost.
+ *
+ * All calls go through syscall(2): after a fork each page of code that runs is a fault, and libc's wrappers
+ * are spread over a dozen of them. */
 #include "sandbox/lockdown.h"
 
 #include <errno.h>
@@ -14,10 +17,11 @@
 
 static int layer_descriptors(struct lockdown *lockdown)
 {
-    if (lockdown->socket != WIRE_FD && dup2(lockdown->socket, WIRE_FD) < 0)
+    if (lockdown->socket != WIRE_FD && syscall(SYS_dup3, lockdown->socket, WIRE_FD, 0) < 0)
         return -1;
     lockdown->socket = WIRE_FD;
-    return close_range(0, WIRE_FD - 1, 0) < 0 || close_range(WIRE_FD + 1, ~0u, 0) < 0 ? -1 : 0;
+    return syscall(SYS_close_range, 0, WIRE_FD - 1, 0) < 0 ||
+           syscall(SYS_close_range, WIRE_FD + 1, ~0u, 0) < 0 ? -1 : 0;
 }
 
 /* A session each would cost 200 µs and more where the scheduler groups by session (autogroup), and would
@@ -25,10 +29,10 @@ static int layer_descriptors(struct lockdown *lockdown)
 static int layer_group(struct lockdown *lockdown)
 {
     (void)lockdown;
-    return setpgid(0, 0);
+    return (int)syscall(SYS_setpgid, 0, 0);
 }
 
-/* The pid is unique among the living, and so the uid; raw, since glibc's would look for threads. */
+/* The pid is unique among the living, and so the uid. */
 static int layer_uid(struct lockdown *lockdown)
 {
     if (!lockdown->uid_range)
@@ -48,9 +52,9 @@ static int layer_capabilities(struct lockdown *lockdown)
 /* After the change of uid, which would forget it. */
 static int layer_parent(struct lockdown *lockdown)
 {
-    if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
+    if (syscall(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
         return -1;
-    if (getppid() == lockdown->zygote)
+    if (syscall(SYS_getppid) == lockdown->zygote)
         return 0;
     errno = ESRCH; /* it died before this held */
     return -1;
@@ -60,7 +64,8 @@ static int layer_limits(struct lockdown *lockdown)
 {
     static const struct rlimit none = {0, 0};
     (void)lockdown;
-    return setrlimit(RLIMIT_NOFILE, &none) < 0 || setrlimit(RLIMIT_NPROC, &none) < 0 ? -1 : 0;
+    return syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, &none, NULL) < 0 ||
+           syscall(SYS_prlimit64, 0, RLIMIT_NPROC, &none, NULL) < 0 ? -1 : 0;
 }
 
 const struct lockdown_layer lockdown_executor[] = {

@@ -134,11 +134,10 @@ void policy_build(void)
     qsort(sorted, countof(sorted), sizeof(sorted[0]), by_call);
     program_len = 0;
     put_load(OFFSET_ARCH);
-    put_unless(POLICY_ARCH, 2);
+    put_unless(POLICY_ARCH, 0);
     put_load(OFFSET_NR);
-    put(BPF_JMP | BPF_JA, 1, 0, 0);
-    put_return(SECCOMP_RET_KILL_PROCESS);
     put_tree(sorted, sorted + countof(sorted));
+    program[1].jf = (uint8_t)(program_len - 3); /* to the last instruction, which kills */
 }
 
 int policy_install(void)

@@ -303,12 +303,15 @@ int main(void)
         dup2(out[1], STDOUT_FILENO);
         close(out[0]);
         close(out[1]);
-        exit(run());
+        status = run();
+        fflush(stdout);
+        _exit(status); /* no leak check: a sanitizer could not trace what is not dumpable */
     }
     close(out[1]);
     char text[4096];
     for (ssize_t n; (n = read(out[0], text, sizeof(text))) > 0;)
         fwrite(text, 1, (size_t)n, stdout);
     waitpid(pid, &status, 0);
-    return status != 0;
+    fflush(stdout);
+    _exit(status != 0);
 }
