@@ -12,8 +12,10 @@
 #include "driver.h"
 
 enum {
-    WAL_STEP = 1000, /* frames (4 KiB each) not yet copied that are worth a checkpoint */
-    WAL_LONG = 4000  /* frames from which on the writer helps to start over */
+    WAL_STEP = 800,         /* frames (4 KiB each) not yet copied that are worth a checkpoint */
+    WAL_LONG = 2000,        /* frames from which on the writer helps to start over */
+    WAL_PREPARED = 8 << 20, /* bytes; a little more than WAL_LONG frames fill */
+    WAL_PIECE = 64 * 1024   /* SQLite's files take less than 128 KiB in one write */
 };
 
 struct checkpointer {
@@ -94,6 +96,48 @@ void checkpointer_tend(struct c9d_storage *storage)
         c->next_help = frames + WAL_STEP;
         checkpoint(storage, storage->writer->db);
     }
+}
+
+static int wal_fill(sqlite3_file *wal, sqlite3_int64 from, const char *zeros)
+{
+    int rc = SQLITE_OK;
+    for (sqlite3_int64 at = from; at < WAL_PREPARED && rc == SQLITE_OK;) {
+        int n = (int)(WAL_PREPARED - at < WAL_PIECE ? WAL_PREPARED - at : WAL_PIECE);
+        rc = wal->pMethods->xWrite(wal, zeros, n, at);
+        at += n;
+    }
+    if (rc == SQLITE_OK)
+        rc = wal->pMethods->xSync(wal, SQLITE_SYNC_NORMAL | SQLITE_SYNC_DATAONLY);
+    if (rc != SQLITE_OK)
+        wal->pMethods->xTruncate(wal, from);
+    return rc;
+}
+
+/* Syncing a file that grew costs a commit of the file system's own journal: a commit into a log
+ * that has its size already took 160 µs where one that made it grow took 310. Zeros behind the last
+ * frame are what SQLite finds behind it after every start-over too, and stops at. Under the write
+ * lock, so that no one else appends meanwhile. Without it c9d is slower for a while. */
+void wal_prepare(struct c9d_storage *storage)
+{
+    struct c9d_fault fault;
+    sqlite3_file *wal = NULL;
+    sqlite3_int64 size = 0;
+    sqlite3 *db = storage->writer->db;
+    char *zeros = calloc(1, WAL_PIECE);
+    if (zeros == NULL || connection_exec(storage->writer, "BEGIN IMMEDIATE", &fault) != 0) {
+        free(zeros);
+        return;
+    }
+    int rc = sqlite3_file_control(db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &wal);
+    if (rc == SQLITE_OK && (wal == NULL || wal->pMethods == NULL))
+        rc = SQLITE_CANTOPEN;
+    if (rc == SQLITE_OK)
+        rc = wal->pMethods->xFileSize(wal, &size);
+    if (rc == SQLITE_OK && size < WAL_PREPARED)
+        rc = wal_fill(wal, size, zeros);
+    free(zeros);
+    if (connection_exec(storage->writer, "ROLLBACK", &fault) != 0 || rc != SQLITE_OK)
+        driver_log(storage, C9D_LOG_WARN, "the write-ahead log could not be prepared (%d)", rc);
 }
 
 int checkpointer_start(struct c9d_storage *storage, struct c9d_fault *fault)

@@ -124,6 +124,8 @@ void writer_submit(struct c9d_storage *storage, struct c9d_batch *batch);
 
 int checkpointer_start(struct c9d_storage *storage, struct c9d_fault *fault);
 void checkpointer_stop(struct c9d_storage *storage);
+/* Gives the WAL its size before anyone else uses the database. */
+void wal_prepare(struct c9d_storage *storage);
 /* By the writer's thread, between commits, with no transaction open. */
 void checkpointer_tend(struct c9d_storage *storage);
 

@@ -153,7 +153,11 @@ static int connect(struct c9d_storage *storage, struct c9d_fault *fault)
     storage->writer = connection_open(&storage->options, true, fault);
     if (storage->writer == NULL)
         return C9D_E_FAILED;
-    if (!memory && (wal_check(storage, fault) != 0 || checkpointer_start(storage, fault) != 0))
+    if (!memory && wal_check(storage, fault) != 0)
+        return C9D_E_FAILED;
+    if (!memory)
+        wal_prepare(storage);
+    if (!memory && checkpointer_start(storage, fault) != 0)
         return C9D_E_FAILED;
     return writer_start(storage, fault);
 }
