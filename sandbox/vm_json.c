@@ -442,6 +442,25 @@ static bool decode_escape(struct decoder *d, luaL_Buffer *b)
     return decode_refuse(d, "unknown escape");
 }
 
+static bool decode_escaped(struct decoder *d, luaL_Buffer *b)
+{
+    for (;;) {
+        const char *from = d->at;
+        size_t n = text_plain_len((const unsigned char *)from, (size_t)(d->end - from));
+        luaL_addlstring(b, from, n);
+        d->at += n;
+        if (d->at == d->end)
+            return decode_refuse(d, "text without its closing quote");
+        unsigned char c = (unsigned char)*d->at++;
+        if (c == '"')
+            return true;
+        if (c != '\\')
+            return decode_refuse(d, c < 0x20 ? "control character in text" : "invalid UTF-8");
+        if (!decode_escape(d, b))
+            return false;
+    }
+}
+
 /* Behind the opening quote; pushes the string. */
 static bool decode_string(struct decoder *d)
 {
@@ -454,23 +473,11 @@ static bool decode_string(struct decoder *d)
     luaL_Buffer b;
     luaL_buffinit(d->L, &b);
     luaL_addlstring(&b, from, (size_t)(d->at - from));
-    for (;;) {
-        from = d->at;
-        size_t n = text_plain_len((const unsigned char *)from, (size_t)(d->end - from));
-        luaL_addlstring(&b, from, n);
-        d->at += n;
-        if (d->at == d->end)
-            return decode_refuse(d, "text without its closing quote");
-        unsigned char c = (unsigned char)*d->at++;
-        if (c == '"')
-            break;
-        if (c != '\\')
-            return decode_refuse(d, c < 0x20 ? "control character in text" : "invalid UTF-8");
-        if (!decode_escape(d, &b))
-            return false;
-    }
+    bool fine = decode_escaped(d, &b);
+    /* Also when it failed: a large buffer is a to-be-closed slot, and in Lua 5.4.4 lua_settop across one may
+     * use a pointer into a stack that has moved. */
     luaL_pushresult(&b);
-    return true;
+    return fine;
 }
 
 static bool digits_skip(struct decoder *d)
