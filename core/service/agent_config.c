@@ -93,11 +93,11 @@ static int check_visibility(struct check *c, const char *path, const json_t *val
 
 static bool check_size(struct check *c, const char *path, const json_t *value)
 {
-    size_t len;
-    autofree char *text = jx_encode(value, &len);
-    if (len <= (size_t)c->service->object_max)
+    buf_auto text = BUF_INIT;
+    jx_append(&text, value);
+    if (text.len <= (size_t)c->service->object_max)
         return true;
-    problem_add(c->errors, path, "has %zu bytes as JSON; [limits] object allows %" PRId64, len,
+    problem_add(c->errors, path, "has %zu bytes as JSON; [limits] object allows %" PRId64, text.len,
                 c->service->object_max);
     return false;
 }

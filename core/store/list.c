@@ -115,8 +115,9 @@ static bool word_in(const char *words, const char *word)
     return false;
 }
 
-static int filter_row(const struct query *q, const char *name, const char *value,
-                      const struct list_filter **row_r, struct error *err)
+/* The row for this name and value, or NULL. */
+static const struct list_filter *filter_row(const struct query *q, const char *name,
+                                            const char *value, struct error *err)
 {
     buf_auto allowed = BUF_INIT;
     const char *names[PARAMS_MAX];
@@ -126,18 +127,19 @@ static int filter_row(const struct query *q, const char *name, const char *value
         names[n_names++ % PARAMS_MAX] = row->name;
         if (strcmp(row->name, name) != 0)
             continue;
-        if (row->only == NULL || word_in(row->only, value)) {
-            *row_r = row;
-            return 0;
-        }
+        if (row->only == NULL || word_in(row->only, value))
+            return row;
         buf_printf(&allowed, "%s%s", allowed.len > 0 ? "|" : "must be one of ", row->only);
     }
-    if (allowed.len > 0)
-        return refuse(err, name, allowed.data);
+    if (allowed.len > 0) {
+        refuse(err, name, allowed.data);
+        return NULL;
+    }
     const char *near = config_nearest(name, names, n_names < PARAMS_MAX ? n_names : PARAMS_MAX);
     autofree char *message = xasprintf("there is no such filter%s%s%s", near ? "; did you mean '" : "",
                                        near ? near : "", near ? "'?" : "");
-    return refuse(err, name, message);
+    refuse(err, name, message);
+    return NULL;
 }
 
 static int filter_value(struct query *q, const struct list_filter *row, const char *text,
@@ -167,11 +169,10 @@ static int filter_append(struct query *q, const char *name, const json_t *given,
     const char *text = json_string_value(given);
     if (text == NULL || json_string_length(given) > FILTER_VALUE_MAX)
         return refuse(err, name, "must be a text of at most 1024 bytes");
-    const struct list_filter *row;
     struct c9d_value value;
     int64_t time = 0;
-    if (filter_row(q, name, text, &row, err) < 0 ||
-        filter_value(q, row, text, &value, &time, err) < 0)
+    const struct list_filter *row = filter_row(q, name, text, err);
+    if (row == NULL || filter_value(q, row, text, &value, &time, err) < 0)
         return -1;
     buf_append_str(&q->sql, " AND (");
     for (const char *c = row->condition; *c != '\0'; c++) {

@@ -264,7 +264,7 @@ static void race_test(void)
 static void limit_test(void)
 {
     jx_auto *none = NULL;
-    jx_auto *third = agent_as(&owner, "{'name':'Third','skillset':[]}");
+    json_decref(agent_as(&owner, "{'name':'Third','skillset':[]}"));
     jx_auto *fourth = js("{'name':'Fourth','skillset':[]}");
     fails(agent_create(service, &owner, fourth, &none, &err), E_ORGANIZATION_LIMIT_EXCEEDED, "limits",
           "one agent too many");

@@ -159,7 +159,7 @@ static void cancel_test(void)
     if (start(&owner, agent, "{'input':{'n':1}}", id, &err) < 0 ||
         start(&owner, agent, "{'input':{'n':1}}", live, &err) < 0)
         bail("start", &err);
-    struct error denied = ERROR_INIT, twice = ERROR_INIT;
+    error_auto denied = ERROR_INIT, twice = ERROR_INIT;
     failed(execution_cancel(service, &viewer, id, &none, &denied), &denied, E_INSUFFICIENT_PERMISSIONS, "",
            "a viewer cancels nothing of others");
     is_int(execution_cancel(service, &owner, id, &gone, &err), 0, "what waits is cancelled");
@@ -224,7 +224,7 @@ static void keys_test(void)
     error_auto err = ERROR_INIT;
     is_int(key("k1", "aa", &status, &err), 1, "the same request later");
     is_int(status, 201, "gets the same answer");
-    struct error other = ERROR_INIT, bad = ERROR_INIT;
+    error_auto other = ERROR_INIT, bad = ERROR_INIT;
     failed(key("k1", "bb", &status, &other), &other, E_IDEMPOTENCY_CONFLICT, "another request",
            "another request of the key");
     is_int(key("k2", "aa", &status, &err), 0, "another key");
@@ -244,7 +244,7 @@ enum { STARTERS = 4 };
 /* Everybody with the same key at once: one does it. */
 static void *starter(void *arg)
 {
-    char name[16];
+    char name[24];
     intptr_t ours = 0;
     for (int i = 0; i < 20; i++) {
         int status = 0;
