@@ -3,7 +3,7 @@
 set -u
 status=0
 for test in "$@"; do
-    if valgrind -q --error-exitcode=99 --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite \
+    if valgrind -q --suppressions="$(dirname "$0")/valgrind.supp" --error-exitcode=99 --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite \
         "$test" > /tmp/valgrind.$$ 2>&1; then
         echo "ok - $(basename "$test")"
     else

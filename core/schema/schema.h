@@ -75,9 +75,9 @@ struct schema *schema_compile(const json_t *document, const struct schema_option
 struct schema_document *schema_document_new(const json_t *document,
                                             const struct schema_options *opts, struct error *err);
 /* The schema at a JSON Pointer ("/paths/~1v1~1agents/post/…/schema"), compiled on first use. One
- * thread at a time per document; schemas that came out before may be in use elsewhere meanwhile.
- * NULL on failure, else a reference to be dropped with schema_unref. Once one schema of a document
- * was refused, all further ones are. */
+ * thread at a time per document, and nobody validates with one of its schemas meanwhile. NULL on
+ * failure, else a reference to be dropped with schema_unref. Once one schema of a document was
+ * refused, all further ones are. */
 struct schema *schema_compile_at(struct schema_document *document, const char *pointer,
                                  struct error *err);
 /* Lets go of the document; its schemas keep what they need. NULL is allowed. */
