@@ -33,7 +33,11 @@ enum {
 
 /* Addresses are the same in every executor on every start, as replay wants it. Far from where Linux puts
  * programs, libraries and stacks, on x86-64 and arm64. */
+#ifdef __SANITIZE_THREAD__ /* has its shadow there */
+#define ARENA_BASE ((void *)0x7ea000000000)
+#else
 #define ARENA_BASE ((void *)0x200000000000)
+#endif
 #define ARENA_SLACK ((size_t)4 << 20)
 
 static const uint16_t class_sizes[] = {
