@@ -18,13 +18,15 @@ int vm_resume(lua_State *from, lua_State *co, int nargs, int *nres_r, bool can_w
     bool outer = vm.can_wait;
     lua_State *running = vm.running;
     marks_of(co)->waiting = false;
+    if (vm.fatal != VM_FATAL_NONE)
+        vm_fatal_raise(from, vm.fatal);
     vm.can_wait = can_wait;
     vm.running = co;
-    if (vm.fatal != VM_FATAL_NONE || executor_time_up) /* its signal found another one running */
-        vm_fatal_check((vm.running = running, vm.can_wait = outer, from), LUA_OK);
     int status = lua_resume(co, from, nargs, nres_r);
     vm.running = running;
     vm.can_wait = outer;
+    if (executor_time_up) /* its signal may have found co running a moment ago, and hooked that */
+        vm_fatal_raise(from, VM_FATAL_TIME);
     return status;
 }
 

@@ -2,73 +2,79 @@
  * booleans (false first), other numbers ascending, strings by bytes, and everything else by its place in the
  * arena. Arrays cost what they cost in Lua: only when a walk meets a key that is not the next
  * integer, the keys that are left are collected and sorted. */
+#include <endian.h>
 #include <string.h>
 
 #include "sandbox/vm-private.h"
 
 struct key {
     uint8_t rank;
-    lua_Integer index; /* in the array of unsorted keys */
-    union {
-        lua_Integer integer;
-        lua_Number number;
-        const void *address;
-        struct {
-            const char *s;
-            size_t len;
-        } text; /* the key is in the table, so the string lives */
-    } as;
+    uint64_t order;      /* within the rank; of a text its first eight bytes */
+    lua_Integer integer; /* decides where two numbers are equal as floats */
+    const char *text;    /* the key is in the table, so the string lives */
+    size_t len;
+    lua_Integer index;   /* where the key is kept meanwhile */
 };
 enum { RANK_INDEX, RANK_BOOLEAN, RANK_NUMBER, RANK_TEXT, RANK_ADDRESS };
 
+/* Bits whose order as an integer is the order of the numbers (IEEE 754; NaN is no key). */
+static uint64_t number_order(lua_Number n)
+{
+    uint64_t bits;
+    memcpy(&bits, &n, sizeof(bits));
+    return bits >> 63 ? ~bits : bits | 1ull << 63;
+}
+
+static uint64_t text_order(const char *s, size_t len)
+{
+    uint8_t head[8] = {0};
+    uint64_t order;
+    memcpy(head, s, len < sizeof(head) ? len : sizeof(head));
+    memcpy(&order, head, sizeof(order));
+    return be64toh(order);
+}
+
 static void key_fill(lua_State *L, int idx, struct key *key)
 {
+    key->integer = 0;
     switch (lua_type(L, idx)) {
     case LUA_TBOOLEAN:
         key->rank = RANK_BOOLEAN;
-        key->as.integer = lua_toboolean(L, idx);
+        key->order = lua_toboolean(L, idx) ? 1 : 0;
         break;
     case LUA_TNUMBER:
-        if (lua_isinteger(L, idx) && lua_tointeger(L, idx) > 0) {
+        key->rank = RANK_NUMBER;
+        if (lua_isinteger(L, idx) && (key->integer = lua_tointeger(L, idx)) > 0) {
             key->rank = RANK_INDEX;
-            key->as.integer = lua_tointeger(L, idx);
+            key->order = (uint64_t)key->integer;
         } else {
-            key->rank = RANK_NUMBER;
-            key->as.number = lua_tonumber(L, idx);
+            key->order = number_order(lua_tonumber(L, idx));
         }
         break;
     case LUA_TSTRING:
         key->rank = RANK_TEXT;
-        key->as.text.s = lua_tolstring(L, idx, &key->as.text.len);
+        key->text = lua_tolstring(L, idx, &key->len);
+        key->order = text_order(key->text, key->len);
         break;
     default:
         key->rank = RANK_ADDRESS;
-        key->as.address = lua_topointer(L, idx);
+        key->order = (uintptr_t)lua_topointer(L, idx);
     }
 }
 
 static bool text_less(const struct key *a, const struct key *b)
 {
-    size_t la = a->as.text.len, lb = b->as.text.len;
-    int order = memcmp(a->as.text.s, b->as.text.s, la < lb ? la : lb);
-    return order < 0 || (order == 0 && la < lb);
+    int order = memcmp(a->text, b->text, a->len < b->len ? a->len : b->len);
+    return order < 0 || (order == 0 && a->len < b->len);
 }
 
 static bool key_less(const struct key *a, const struct key *b)
 {
     if (a->rank != b->rank)
         return a->rank < b->rank;
-    switch (a->rank) {
-    case RANK_INDEX:
-    case RANK_BOOLEAN:
-        return a->as.integer < b->as.integer;
-    case RANK_NUMBER: /* integers at the ends of their range may be equal as floats */
-        return a->as.number < b->as.number;
-    case RANK_TEXT:
-        return text_less(a, b);
-    default:
-        return (uintptr_t)a->as.address < (uintptr_t)b->as.address;
-    }
+    if (a->order != b->order)
+        return a->order < b->order;
+    return a->rank == RANK_TEXT ? text_less(a, b) : a->integer < b->integer;
 }
 
 /* Heap sort: in place, no recursion, and no worst case (libc's qsort allocates). */
@@ -107,50 +113,87 @@ static void keys_sort(struct key *keys, size_t n)
     }
 }
 
-/* Counts what lua_next gives from the key on top (not popped). */
-static lua_Integer keys_count(lua_State *L, int idx)
+/* Counts what lua_next gives from the key on top (not popped), up to one more than `most`. */
+static lua_Integer keys_count(lua_State *L, int idx, lua_Integer most)
 {
     lua_Integer n = 0;
     lua_pushvalue(L, -1);
     for (; lua_next(L, idx); lua_pop(L, 1))
-        n++;
+        if (++n > most) {
+            lua_pop(L, 2);
+            break;
+        }
     return n;
 }
 
-/* Pops the key on top; pushes the sorted array of it (unless nil) and of all that lua_next gives after it. */
-static lua_Integer keys_rest(lua_State *L, int idx)
+enum { FEW = 32 };
+
+/* The usual small table: the keys wait on the stack. The first key is on top, not nil. */
+static lua_Integer keys_few(lua_State *L, int idx)
 {
-    bool first = !lua_isnil(L, -1);
-    lua_Integer n = keys_count(L, idx) + first;
-    struct key few[32], *keys = few;
-    luaL_checkstack(L, 6, NULL);
+    struct key keys[FEW + 1];
+    int base = lua_gettop(L);
+    lua_Integer n = 0;
+    luaL_checkstack(L, FEW + 6, NULL);
+    lua_pushvalue(L, -1);
+    do {
+        key_fill(L, -1, &keys[n]);
+        lua_pushvalue(L, -1);
+        lua_insert(L, base + 1 + (int)n); /* base, keys …, key */
+        keys[n].index = base + 1 + n;
+        n++;
+        if (!lua_next(L, idx))
+            break;
+        lua_pop(L, 1);
+    } while (n <= FEW);
+    keys_sort(keys, (size_t)n);
+    lua_createtable(L, (int)n, 0);
+    for (lua_Integer i = 0; i < n; i++) {
+        lua_pushvalue(L, (int)keys[i].index);
+        lua_rawseti(L, -2, i + 1);
+    }
+    lua_replace(L, base);
+    lua_settop(L, base);
+    return n;
+}
+
+static lua_Integer keys_many(lua_State *L, int idx)
+{
+    lua_Integer n = keys_count(L, idx, LUA_MAXINTEGER - 1) + 1;
+    luaL_checkstack(L, 8, NULL);
     lua_createtable(L, n < INT32_MAX ? (int)n : 0, 0); /* key, unsorted */
-    lua_insert(L, -2);                                 /* unsorted, key */
-    if (n > (lua_Integer)VM_COUNT(few))
-        keys = lua_newuserdatauv(L, (size_t)n * sizeof(*keys), 0);
-    else
-        lua_pushnil(L);
-    lua_insert(L, -2); /* unsorted, memory, key */
-    lua_Integer i = 0;
-    for (bool more = first || lua_next(L, idx); more; more = lua_next(L, idx)) {
-        if (!first)
-            lua_pop(L, 1);
-        first = false;
+    struct key *keys = lua_newuserdatauv(L, (size_t)n * sizeof(*keys), 0);
+    lua_rotate(L, -3, 2); /* unsorted, memory, key */
+    for (lua_Integer i = 0; i < n; i++) {
         key_fill(L, -1, &keys[i]);
         keys[i].index = i + 1;
-        i++;
         lua_pushvalue(L, -1);
-        lua_rawseti(L, -4, i);
-    } /* unsorted, memory: lua_next popped the last key */
+        lua_rawseti(L, -4, i + 1);
+        if (lua_next(L, idx))
+            lua_pop(L, 1);
+    } /* unsorted, memory: the last lua_next popped its key */
     keys_sort(keys, (size_t)n);
     lua_createtable(L, n < INT32_MAX ? (int)n : 0, 0); /* unsorted, memory, sorted */
-    for (i = 0; i < n; i++) {
+    for (lua_Integer i = 0; i < n; i++) {
         lua_rawgeti(L, -3, keys[i].index);
         lua_rawseti(L, -2, i + 1);
     }
     lua_replace(L, -3);
     lua_pop(L, 1);
     return n;
+}
+
+/* Pops the key on top; pushes the sorted array of it (unless nil) and of all that lua_next gives after it. */
+static lua_Integer keys_rest(lua_State *L, int idx)
+{
+    if (lua_isnil(L, -1)) {
+        if (!lua_next(L, idx)) {
+            lua_newtable(L);
+            return 0;
+        }
+        lua_pop(L, 1);
+    }
+    return keys_count(L, idx, FEW) < FEW ? keys_few(L, idx) : keys_many(L, idx);
 }
 
 lua_Integer vm_keys_push(lua_State *L, int idx)
@@ -175,31 +218,28 @@ static bool keys_step(lua_State *L, int table, int keys, lua_Integer *position)
     }
 }
 
-/* Upvalues: 1 position; 2 sorted keys, nil while the walk is in the sequence. Arguments: table, key. */
+/* Upvalues: 1 sorted keys, nil while the walk is in the sequence; 2 position in them. Arguments: table, key. */
 static int pairs_step(lua_State *L)
 {
     luaL_checktype(L, 1, LUA_TTABLE);
     lua_settop(L, 2);
     vm_thaw(L, 1);
-    lua_Integer position = lua_tointeger(L, lua_upvalueindex(1));
-    if (lua_isnil(L, lua_upvalueindex(2))) {
-        if (!lua_next(L, 1)) { /* table, key, value */
+    if (lua_isnil(L, lua_upvalueindex(1))) {
+        lua_Integer last = lua_tointeger(L, 2); /* nil: 0 */
+        if (!lua_next(L, 1)) {                  /* table, key, value */
             lua_pushnil(L);
             return 1;
         }
-        if (lua_isinteger(L, 2) && lua_tointeger(L, 2) == position + 1) {
-            lua_pushinteger(L, position + 1);
-            lua_replace(L, lua_upvalueindex(1));
+        if (lua_isinteger(L, 2) && lua_tointeger(L, 2) == last + 1)
             return 2;
-        }
         lua_pop(L, 1);
         keys_rest(L, 1); /* table, keys */
-        lua_replace(L, lua_upvalueindex(2));
-        position = 0;
+        lua_replace(L, lua_upvalueindex(1));
     }
-    bool more = keys_step(L, 1, lua_upvalueindex(2), &position);
+    lua_Integer position = lua_tointeger(L, lua_upvalueindex(2));
+    bool more = keys_step(L, 1, lua_upvalueindex(1), &position);
     lua_pushinteger(L, position);
-    lua_replace(L, lua_upvalueindex(1));
+    lua_replace(L, lua_upvalueindex(2));
     return more ? 2 : 1;
 }
 
@@ -220,8 +260,8 @@ int vm_keys_pairs(lua_State *L)
         return 3;
     }
     luaL_checktype(L, 1, LUA_TTABLE);
-    lua_pushinteger(L, 0);
     lua_pushnil(L);
+    lua_pushinteger(L, 0);
     lua_pushcclosure(L, pairs_step, 2);
     lua_pushvalue(L, 1);
     lua_pushnil(L);
