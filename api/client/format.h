@@ -3,6 +3,7 @@
 #define C9_CLIENT_FORMAT_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/buf.h"

@@ -277,6 +277,9 @@ int http_send(struct http *http, const struct http_request *request,
     set_request(&x, request);
     CURLcode code = run(&x, &left);
     curl_easy_getinfo(http->easy, CURLINFO_RESPONSE_CODE, &reply_r->status);
+    long sent = 0;
+    curl_easy_getinfo(http->easy, CURLINFO_REQUEST_SIZE, &sent);
+    reply_r->sent = sent > 0;
     for (struct curl_slist *h = x.headers; h != NULL; h = h->next)
         explicit_bzero(h->data, strlen(h->data));
     curl_easy_setopt(http->easy, CURLOPT_HTTPHEADER, NULL);

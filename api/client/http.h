@@ -32,6 +32,7 @@ struct http_request {
 
 struct http_reply {
     long status;
+    bool sent; /* the request went out, whether or not it was answered */
     char type[HTTP_HEADER_MAX], request_id[HTTP_HEADER_MAX], retry_after[HTTP_HEADER_MAX];
     struct buf body;
 };

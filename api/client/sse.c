@@ -13,7 +13,7 @@ void sse_restart(struct sse *sse)
     buf_reset(&sse->line);
     buf_reset(&sse->data);
     sse->type[0] = '\0';
-    sse->has_data = sse->after_cr = sse->begun = false;
+    sse->has_data = sse->has_id = sse->after_cr = sse->begun = false;
 }
 
 static int event_give(struct sse *sse, sse_fn fn, void *arg, struct error *err)
@@ -24,12 +24,13 @@ static int event_give(struct sse *sse, sse_fn fn, void *arg, struct error *err)
         sse->data.data[len] = '\0';
         struct sse_event event = {.type = sse->type[0] != '\0' ? sse->type : "message",
                                   .id = sse->id,
+                                  .own_id = sse->has_id,
                                   .data = sse->data.data,
                                   .len = len};
         rc = fn(arg, &event, err);
     }
     buf_reset(&sse->data);
-    sse->has_data = false;
+    sse->has_data = sse->has_id = false;
     sse->type[0] = '\0';
     return rc;
 }
@@ -80,6 +81,7 @@ static int line_take(struct sse *sse, sse_fn fn, void *arg, struct error *err)
         name_set(sse->type, value, n);
     } else if (is(line, name, "id")) {
         name_set(sse->id, value, n);
+        sse->has_id = true;
     } else if (is(line, name, "retry")) {
         retry_set(sse, value, n);
     } /* a comment, or a field that later servers send */

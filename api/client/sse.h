@@ -16,6 +16,7 @@ enum {
 struct sse_event {
     const char *type; /* "message" when none was given */
     const char *id;   /* the last id there was, "" when none: survives events without one */
+    bool own_id;      /* this event brought it */
     const char *data; /* NUL behind; borrowed until the callback returns */
     size_t len;
 };
@@ -26,7 +27,7 @@ struct sse {
     struct buf line, data;
     char type[SSE_NAME_MAX], id[SSE_NAME_MAX];
     long retry_ms; /* what the server asked for; -1 until then */
-    bool has_data, after_cr, begun;
+    bool has_data, has_id, after_cr, begun;
 };
 #define SSE_INIT {.retry_ms = -1}
 void sse_free(struct sse *sse);

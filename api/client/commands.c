@@ -1,0 +1,286 @@
+/* The table of commands. */
+#include "base/json.h"
+#include "client/command.h"
+#include "client/term.h"
+
+const char commands_more[] =
+    "[--json] [--profile NAME] [--url URL] [--token-file FILE] [-h] [--help]";
+
+#define COLUMNS(c) .columns = (c), .n_columns = countof(c)
+
+/* ---- skills ---- */
+
+static const struct column skill_columns[] = {
+    {"NAME", "name", format_text, false},
+    {"VERSION", "version", format_text, false},
+    {"REVISION", "sha256", format_digest, false},
+    {"UPDATED", "updatedAt", format_when, false},
+    {"DESCRIPTION", "description", format_text, false},
+};
+static const struct column revision_columns[] = {
+    {"REVISION", "sha256", format_text, false},
+    {"VERSION", "version", format_text, false},
+    {"CURRENT", "isCurrent", format_mark, false},
+    {"CREATED", "createdAt", format_when, false},
+};
+static const struct from name_filters[] = {
+    {"name", "--name", FROM_TEXT, NULL}, {"text", "--text", FROM_TEXT, NULL}, {NULL, NULL, 0, NULL}};
+static const struct route skill_list = {.method = "GET", .path = "/v1/skills", .query = name_filters, COLUMNS(skill_columns)};
+static const struct route skill_revisions = {.method = "GET", .path = "/v1/skills/{skill}/revisions",
+                                             COLUMNS(revision_columns), .whole = true};
+static const struct route skill_delete = {.method = "DELETE", .path = "/v1/skills/{skill}", .ask = "delete the skill", .done = "is deleted"};
+
+/* ---- personas ---- */
+
+static const struct column persona_columns[] = {
+    {"NAME", "name", format_text, false},
+    {"ID", "id", format_text, false},
+    {"UPDATED", "updatedAt", format_when, false},
+    {"DESCRIPTION", "description", format_text, false},
+};
+static const struct from persona_body[] = {
+    {"name", NULL, FROM_TEXT, NULL},
+    {"prompt", "--prompt", FROM_FILE, NULL},
+    {"description", "--description", FROM_TEXT, NULL},
+    {NULL, NULL, 0, NULL},
+};
+static const struct from persona_patch[] = {
+    {"name", "--name", FROM_TEXT, NULL},
+    {"prompt", "--prompt", FROM_FILE, NULL},
+    {"description", "--description", FROM_TEXT, NULL},
+    {NULL, NULL, 0, NULL},
+};
+static const struct route persona_create = {.method = "POST", .path = "/v1/personas", .body = persona_body, .members = "id name description"};
+static const struct route persona_list = {.method = "GET", .path = "/v1/personas", .query = name_filters,
+                                          COLUMNS(persona_columns)};
+static const struct route persona_get = {.method = "GET", .path = "/v1/personas/{persona}"};
+static const struct route persona_update = {.method = "PATCH", .path = "/v1/personas/{persona}",
+                                            .body = persona_patch,
+                                            .members = "id name description revision updatedAt"};
+static const struct route persona_delete = {.method = "DELETE", .path = "/v1/personas/{persona}", .ask = "delete the persona", .done = "is deleted"};
+
+/* ---- agents and their versions ---- */
+
+static const struct column agent_columns[] = {
+    {"NAME", "name", format_text, false},
+    {"ID", "id", format_text, false},
+    {"STATUS", "status", format_text, false},
+    {"VERSION", "currentVersion", format_text, false},
+    {"UPDATED", "updatedAt", format_when, false},
+    {"SKILLS", "skillset", format_list, false},
+};
+static const struct from agent_filters[] = {
+    {"name", "--name", FROM_TEXT, NULL},
+    {"text", "--text", FROM_TEXT, NULL},
+    {"status", "--status", FROM_TEXT, NULL},
+    {"visibility", "--visibility", FROM_TEXT, NULL},
+    {"triggerMode", "--trigger-mode", FROM_TEXT, NULL},
+    {"skill", "--skill", FROM_TEXT, NULL},
+    {"sort", "--sort", FROM_TEXT, NULL},
+    {NULL, NULL, 0, NULL},
+};
+static const struct from whole_file[] = {{"body", "-f", FROM_WHOLE, NULL}, {NULL, NULL, 0, NULL}};
+
+static int validation_show(struct client *client, const json_t *json)
+{
+    static const char *const lists[] = {"errors", "warnings"};
+    static const char *const labels[] = {"error", "warning"};
+    bool valid = jx_bool(json, "valid", false);
+    buf_auto text = BUF_INIT;
+    for (size_t k = 0; k < countof(lists) && !client->json; k++) {
+        size_t i;
+        json_t *problem;
+        json_array_foreach(json_object_get(json, lists[k]), i, problem)
+        {
+            buf_printf(&text, "%s ", labels[k]);
+            format_text(&text, json_object_get(problem, "path"));
+            buf_append_str(&text, ": ");
+            format_text(&text, json_object_get(problem, "message"));
+            buf_append_char(&text, '\n');
+        }
+    }
+    buf_append_str(&text, valid ? "valid\n" : "not valid\n");
+    int rc = client->json ? client_print_json(json) : client_print(&text);
+    return rc != EXIT_DONE ? rc : valid ? EXIT_DONE : EXIT_FAILED;
+}
+
+#define AGENT_BRIEF "id name status currentVersion skillset"
+static const struct route agent_create = {.method = "POST", .path = "/v1/agents", .body = whole_file, .members = AGENT_BRIEF};
+static const struct route agent_list = {.method = "GET", .path = "/v1/agents", .query = agent_filters, COLUMNS(agent_columns)};
+static const struct route agent_get = {.method = "GET", .path = "/v1/agents/{agent}"};
+static const struct route agent_update = {.method = "PATCH", .path = "/v1/agents/{agent}", .body = whole_file, .members = AGENT_BRIEF " revision"};
+static const struct route agent_delete = {.method = "DELETE", .path = "/v1/agents/{agent}", .ask = "delete the agent", .done = "is deleted"};
+static const struct route agent_validate = {.method = "POST", .path = "/v1/agents/validate", .body = whole_file, .show = validation_show};
+
+static const struct column version_columns[] = {
+    {"VERSION", "version", format_text, false},
+    {"CURRENT", "isCurrent", format_mark, false},
+    {"PUBLISHED", "publishedAt", format_when, false},
+    {"CREATED", "createdAt", format_when, false},
+    {"CHANGELOG", "changelog", format_text, false},
+};
+static const struct from version_body[] = {
+    {"version", "--version", FROM_TEXT, NULL},
+    {"changelog", "--changelog", FROM_TEXT, NULL},
+    {NULL, NULL, 0, NULL},
+};
+static const struct from publish_body[] = {{"changelog", "--changelog", FROM_TEXT, NULL},
+                                           {NULL, NULL, 0, NULL}};
+static const struct route version_create = {.method = "POST", .path = "/v1/agents/{agent}/versions",
+                                            .body = version_body,
+                                            .members = "agentId version changelog createdAt"};
+static const struct route version_list = {.method = "GET", .path = "/v1/agents/{agent}/versions",
+                                          COLUMNS(version_columns)};
+static const struct route version_get = {.method = "GET", .path = "/v1/agents/{agent}/versions/{version}"};
+static const struct route version_publish = {.method = "POST", .path = "/v1/agents/{agent}/versions/{version}/publish", .body = publish_body,
+    .members = "agentId version isCurrent publishedAt changelog pins capabilities"};
+
+/* ---- executions ---- */
+
+static void usage_calls(struct buf *out, const json_t *usage)
+{
+    format_count(out, json_object_get(usage, "apiCallsCount"));
+}
+
+static void usage_tokens(struct buf *out, const json_t *usage)
+{
+    format_count(out, json_object_get(usage, "tokensConsumed"));
+}
+
+static const struct column execution_columns[] = {
+    {"ID", "id", format_text, false},
+    {"STATUS", "status", format_text, false},
+    {"CREATED", "createdAt", format_when, false},
+    {"TOOK", "executionTimeMs", format_duration, true},
+    {"CPU", "resourceUsage", format_cpu, true},
+    {"MEMORY", "resourceUsage", format_memory, true},
+    {"CALLS", "resourceUsage", usage_calls, true},
+    {"TOKENS", "resourceUsage", usage_tokens, true},
+    {"COST", "resourceUsage", format_cost, true},
+    {"VERSION", "agentVersion", format_text, false},
+    {"AGENT", "agentId", format_text, false},
+};
+static const struct from execution_filters[] = {
+    {"agentId", "--agent", FROM_TEXT, "agent"},
+    {"status", "--status", FROM_TEXT, NULL},
+    {"createdAfter", "--after", FROM_TIME, NULL},
+    {"createdBefore", "--before", FROM_TIME, NULL},
+    {"sort", "--sort", FROM_TEXT, NULL},
+    {NULL, NULL, 0, NULL},
+};
+static const struct route execution_list = {.method = "GET", .path = "/v1/executions", .query = execution_filters,
+                                            COLUMNS(execution_columns)};
+static const struct route execution_get = {.method = "GET", .path = "/v1/executions/{execution}"};
+static const struct route execution_cancel = {.method = "POST", .path = "/v1/executions/{execution}/cancel",
+                                              .members = "id status"};
+
+/* ---- tokens ---- */
+
+/* The token alone goes to stdout, so that it can be sent to a file. */
+static int token_show(struct client *client, const json_t *json)
+{
+    if (client->json)
+        return client_print_json(json);
+    buf_auto text = BUF_INIT;
+    term_say("the token '%s' (%s); it is shown this once:", jx_str(json, "name", ""),
+             jx_str(json, "id", ""));
+    format_text(&text, json_object_get(json, "token"));
+    buf_append_char(&text, '\n');
+    return client_print(&text);
+}
+
+static const struct column token_columns[] = {
+    {"NAME", "name", format_text, false},
+    {"ID", "id", format_text, false},
+    {"CREATED", "createdAt", format_when, false},
+    {"USED", "lastUsedAt", format_when, false},
+    {"EXPIRES", "expiresAt", format_when, false},
+    {"REVOKED", "revokedAt", format_when, false},
+    {"SCOPES", "scopes", format_list, false},
+};
+static const struct from token_body[] = {
+    {"name", NULL, FROM_TEXT, NULL},
+    {"scopes", "--scope", FROM_LIST, NULL},
+    {"expiresAt", "--expires", FROM_TIME, NULL},
+    {NULL, NULL, 0, NULL},
+};
+static const struct route token_create = {.method = "POST", .path = "/v1/tokens", .body = token_body,
+                                          .show = token_show};
+static const struct route token_list = {.method = "GET", .path = "/v1/tokens", COLUMNS(token_columns)};
+static const struct route token_revoke = {.method = "DELETE", .path = "/v1/tokens/{token}", .done = "is revoked"};
+
+/* ---- the table ---- */
+
+const struct command commands[] = {
+    {"run", NULL,
+     "AGENT [--input FILE|-] [--input-json JSON] [--set MEMBER=TEXT…] [--version VERSION] "
+     "[--priority N] [--async] [--no-follow]",
+     "Execute an agent, follow it live, print its output and exit with its outcome.", command_run,
+     NULL},
+
+    {"agent", "create", "-f FILE", "Create an agent from a JSON file.", NULL, &agent_create},
+    {"agent", "list",
+     "[--name NAME] [--text TEXT] [--status STATUS] [--visibility VISIBILITY] "
+     "[--trigger-mode MODE] [--skill SKILL] [--sort ORDER] [--limit N]",
+     "List agents.", NULL, &agent_list},
+    {"agent", "get", "AGENT", "Show an agent.", NULL, &agent_get},
+    {"agent", "update", "AGENT -f FILE", "Edit an agent's draft by a JSON merge patch.", NULL,
+     &agent_update},
+    {"agent", "delete", "AGENT [--yes]", "Delete an agent.", NULL, &agent_delete},
+    {"agent", "validate", "-f FILE", "Check an agent's file without saving it.", NULL,
+     &agent_validate},
+
+    {"version", "create", "AGENT [--version VERSION] [--changelog TEXT]",
+     "Make a version of an agent's draft.", NULL, &version_create},
+    {"version", "list", "AGENT [--limit N]", "List an agent's versions.", NULL, &version_list},
+    {"version", "get", "AGENT VERSION", "Show a version.", NULL, &version_get},
+    {"version", "publish", "AGENT VERSION [--changelog TEXT]",
+     "Publish a version: from then on it is what runs.", NULL, &version_publish},
+
+    {"execution", "list",
+     "[--agent AGENT] [--status STATUS] [--after TIME] [--before TIME] [--sort ORDER] [--limit N]",
+     "List executions and what each used.", NULL, &execution_list},
+    {"execution", "get", "EXECUTION", "Show an execution.", NULL, &execution_get},
+    {"execution", "logs", "EXECUTION [--level LEVEL] [--limit N]", "Print an execution's logs.",
+     command_execution_logs, NULL},
+    {"execution", "follow", "EXECUTION",
+     "Follow an execution live, as `run` does, and exit with its outcome.",
+     command_execution_follow, NULL},
+    {"execution", "cancel", "EXECUTION", "Cancel an execution.", NULL, &execution_cancel},
+
+    {"skill", "new", "NAME [--dir DIR]", "Write NAME.lua, a skill to begin with.",
+     command_skill_new, NULL},
+    {"skill", "test", "FILE…", "Run the examples of skill files in the real sandbox, without a daemon.",
+     command_skill_test, NULL},
+    {"skill", "upload", "FILE…", "Upload skill files.", command_skill_upload, NULL},
+    {"skill", "list", "[--name NAME] [--text TEXT] [--limit N]", "List skills.", NULL, &skill_list},
+    {"skill", "get", "SKILL [--source] [--revision SHA256]",
+     "Show a skill, or print its Lua source.", command_skill_get, NULL},
+    {"skill", "revisions", "SKILL", "List a skill's revisions.", NULL, &skill_revisions},
+    {"skill", "delete", "SKILL [--yes]", "Delete a skill that no agent names.", NULL,
+     &skill_delete},
+
+    {"persona", "create", "NAME --prompt FILE [--description TEXT]",
+     "Create a persona; its prompt is the file's text.", NULL, &persona_create},
+    {"persona", "list", "[--name NAME] [--text TEXT] [--limit N]", "List personas.", NULL,
+     &persona_list},
+    {"persona", "get", "PERSONA", "Show a persona.", NULL, &persona_get},
+    {"persona", "update", "PERSONA [--name NAME] [--prompt FILE] [--description TEXT]",
+     "Edit a persona.", NULL, &persona_update},
+    {"persona", "delete", "PERSONA [--yes]", "Delete a persona.", NULL, &persona_delete},
+
+    {"token", "create", "NAME --scope SCOPE… [--expires TIME]",
+     "Create a token and print it, this once.", NULL, &token_create},
+    {"token", "list", "[--limit N]", "List tokens; never the tokens themselves.", NULL, &token_list},
+    {"token", "revoke", "TOKEN", "Revoke a token.", NULL, &token_revoke},
+
+    {"login", NULL, "[URL]",
+     "Store a server's address and a token (--token-file FILE, or asked for) as a profile.",
+     command_login, NULL},
+    {"status", NULL, "", "Say whether the server is alive, takes requests and takes the token.",
+     command_status, NULL},
+    {"version", NULL, "", "Print the version of c9ctl.", command_version, NULL},
+    {"completion", NULL, "", "Print the completion script for bash.", command_completion, NULL},
+    {"help", NULL, "[NOUN] [VERB]", "Print this, or the help of a command.", command_help, NULL},
+};
+const size_t commands_n = countof(commands);

@@ -1,0 +1,95 @@
+#include "client/skill_template.h"
+
+#include <string.h>
+
+/* @NAME@ is the skill's name. It does something, so that its examples can show how they work; it
+ * needs nothing, so that it runs anywhere. */
+static const char template[] =
+    "-- @NAME@: a skill of c9d.\n"
+    "--\n"
+    "--   c9ctl skill test @NAME@.lua      runs the examples below in the real sandbox\n"
+    "--   c9ctl skill upload @NAME@.lua    makes it usable by agents\n"
+    "--\n"
+    "-- A skill is one Lua 5.4 file that returns a table. It runs in a process of its own that can\n"
+    "-- reach nothing but the c9 module, within limits of time, memory and calls.\n"
+    "\n"
+    "-- Helpers are plain local functions.\n"
+    "local function count_words(text)\n"
+    "  local n = 0\n"
+    "  for _ in text:gmatch(\"%S+\") do\n"
+    "    n = n + 1\n"
+    "  end\n"
+    "  return n\n"
+    "end\n"
+    "\n"
+    "return {\n"
+    "  name = \"@NAME@\",\n"
+    "  -- Semantic versioning; each upload of another text is a new revision.\n"
+    "  version = \"0.1.0\",\n"
+    "  -- For people, and for models that are offered the skill as a tool.\n"
+    "  description = \"Counts the words of a text.\",\n"
+    "\n"
+    "  -- JSON Schemas: input is checked before run, output behind it.\n"
+    "  input = {\n"
+    "    type = \"object\",\n"
+    "    required = { \"text\" },\n"
+    "    properties = {\n"
+    "      text = { type = \"string\", description = \"The text to count.\" },\n"
+    "    },\n"
+    "  },\n"
+    "  output = {\n"
+    "    type = \"object\",\n"
+    "    required = { \"words\" },\n"
+    "    properties = { words = { type = \"integer\" } },\n"
+    "  },\n"
+    "\n"
+    "  -- What the skill may do beyond computing. What is not named here is refused:\n"
+    "  --   model = { \"default\" }         c9.model.chat with this provider\n"
+    "  --   http = { \"api.example.org\" }  c9.http.request to this host\n"
+    "  --   agents = { \"other-agent\" }    c9.agents.execute\n"
+    "  needs = {},\n"
+    "\n"
+    "  run = function(input, ctx)\n"
+    "    local words = count_words(input.text)\n"
+    "    -- Logs are kept with the execution: c9ctl execution logs ID.\n"
+    "    c9.log.info(\"counted\", { words = words })\n"
+    "    if words == 0 then\n"
+    "      -- An error ends the execution as failed, with this message and a traceback.\n"
+    "      error(\"the text has no words\")\n"
+    "    end\n"
+    "    return { words = words }\n"
+    "  end,\n"
+    "\n"
+    "  -- Run by `c9ctl skill test`. An example has an input, and the output or the error's code that\n"
+    "  -- it must end with. Calls of c9.model.chat and c9.http.request are answered, in order, by\n"
+    "  -- what the example's lists `model` and `http` hold, for instance\n"
+    "  --   model = { { content = \"a short answer\" } }\n"
+    "  examples = {\n"
+    "    {\n"
+    "      name = \"a sentence\",\n"
+    "      input = { text = \"the quick brown fox\" },\n"
+    "      output = { words = 4 },\n"
+    "    },\n"
+    "    {\n"
+    "      name = \"nothing to count\",\n"
+    "      input = { text = \"  \" },\n"
+    "      error = \"ExecutionFailed\",\n"
+    "    },\n"
+    "    {\n"
+    "      name = \"the input schema holds\",\n"
+    "      input = { txt = \"misspelt\" },\n"
+    "      error = \"InvalidInput\",\n"
+    "    },\n"
+    "  },\n"
+    "}\n";
+
+void skill_template(struct buf *out, const char *name)
+{
+    static const char mark[] = "@NAME@";
+    const char *p = template;
+    for (const char *at; (at = strstr(p, mark)) != NULL; p = at + sizeof(mark) - 1) {
+        buf_append(out, p, (size_t)(at - p));
+        buf_append_str(out, name);
+    }
+    buf_append_str(out, p);
+}
