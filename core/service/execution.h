@@ -52,18 +52,15 @@ void execution_unwatch(struct service *service, struct execution_watch *watch);
  * {"executionId","status","output"|"error","errorCode","errorDetails","executionTime","resourceUsage"}. */
 void execution_result_append(struct buf *out, const char *id, const struct execution_outcome *outcome);
 
-/* Idempotency-Key: reserves the key for this request. 0: it is ours (do the request, then idempotency_put, or
- * idempotency_drop when it failed and may be tried again); 1: seen with the same request (status, location
- * and body of the first answer, to be freed; the last two may be NULL); -1: seen with another request
- * (E_IDEMPOTENCY_CONFLICT), the first one is not done yet (E_INVALID_STATE), or failure. */
+/* Idempotency-Key: looks the key up. 0: new (proceed, then idempotency_put); 1: seen with the same request
+ * (status, location and body of the first answer, to be freed; the last two may be NULL); -1: seen with
+ * another request (E_IDEMPOTENCY_CONFLICT), a malformed key, or failure. That two requests with one key are
+ * not handled at the same time is the caller's to see to; of two answers the first one stays. */
 int idempotency_get(struct service *service, const struct principal *who, const char *key,
                     const char *request_sha256, int *status_r, char **location_r, char **body_r,
                     struct error *err);
 int idempotency_put(struct service *service, const struct principal *who, const char *key,
                     const char *request_sha256, int status, const char *location, const char *body,
                     struct error *err);
-/* Gives the key back: nothing was done. A key with an answer stays. */
-int idempotency_drop(struct service *service, const struct principal *who, const char *key,
-                     struct error *err);
 
 #endif

@@ -266,7 +266,7 @@ CREATE TABLE idempotency_keys (
   organization_id @ID@ NOT NULL REFERENCES organizations(id) ON DELETE CASCADE,
   key @TEXT@ NOT NULL,
   request_sha256 @TEXT@ NOT NULL, -- of operation and body
-  status @INT@ NOT NULL,          -- of the answer given; 0: reserved, no answer yet
+  status @INT@ NOT NULL,          -- of the answer given
   location @TEXT@,                -- of what was made
   body @TEXT@,
   created_at @TIME@ NOT NULL,
