@@ -220,11 +220,12 @@ static json_t *context_agent(const struct service *service, const struct launch 
         json_object_set_new(settings, "provider", json_string(provider_of(service, config)));
     const json_t *output = json_object_get(config, "outputSchema");
     const char *prompt = jx_str(json_object_get(pins, "persona"), "prompt", NULL);
-    json_t *agent = json_pack("{s:s, s:s, s:s, s:s?, s:o, s:b}", "id", launch->agent_id, "name",
+    json_t *agent = json_pack("{s:s, s:s, s:s, s:s*, s:o, s:b}", "id", launch->agent_id, "name",
                               launch->agent_name, "version", launch->version, "persona", prompt,
                               "settings", settings, "has_output_schema", output != NULL);
-    json_object_set_new(agent, "output_schema",
-                        output != NULL ? json_incref((json_t *)output) : json_null());
+    /* Lua cannot look into true and false, and there is nothing to see. */
+    if (json_is_object(output))
+        json_object_set(agent, "output_schema", (json_t *)output);
     return agent;
 }
 

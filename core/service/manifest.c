@@ -27,9 +27,12 @@ static bool need_kind_known(const char *kind)
     return false;
 }
 
+/* "*" is any. */
 static void model_check(const struct service *service, const char *name, const char *path,
                         json_t *problems)
 {
+    if (strcmp(name, "*") == 0)
+        return;
     for (size_t i = 0; i < service->n_models; i++)
         if (strcmp(service->models[i], name) == 0)
             return;
