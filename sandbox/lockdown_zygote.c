@@ -6,6 +6,7 @@
 #include <linux/landlock.h>
 #include <linux/securebits.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -220,6 +221,13 @@ static int layer_session(struct lockdown *lockdown)
     return setsid() < 0 && getsid(0) != getpid() ? -1 : 0;
 }
 
+/* A change of uid forgets it, so it comes behind. The control socket's end says the same, a little later. */
+static int layer_parent(struct lockdown *lockdown)
+{
+    (void)lockdown;
+    return prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+}
+
 static int layer_umask(struct lockdown *lockdown)
 {
     (void)lockdown;
@@ -240,6 +248,7 @@ const struct lockdown_layer lockdown_zygote[] = {
     {"no executable memory", layer_mdwe, false, "Linux 6.3; the syscall policy forbids it too"},
     {"no huge pages", layer_huge_pages, false, "an executor touches what it uses, not 2 MiB at a time"},
     {"bounding set", layer_bounding_set, false, "needs privileges; empty capabilities do not"},
+    {"parent death", layer_parent, true, "nothing outlives the supervisor"},
     {"capabilities", layer_capabilities, true, "none but to give executors their uid and to kill them"},
 };
 const size_t lockdown_zygote_count = countof(lockdown_zygote);

@@ -70,7 +70,7 @@ static int zygote_receive_setup(struct zygote *z, uint64_t *memory_max_r)
 static int zygote_guard(pid_t pid)
 {
     int status = 0;
-    if (close_range(0, ~0u, 0) < 0)
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 || close_range(0, ~0u, 0) < 0)
         return 1;
     while (waitpid(pid, &status, 0) < 0)
         if (errno != EINTR)
@@ -93,8 +93,6 @@ static int zygote_signals(struct zygote *z)
 /* Everything between the fork into the namespaces and UP. NULL, or what failed, with errno. */
 static const char *zygote_prepare(struct zygote *z, uint64_t memory_max)
 {
-    if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
-        return "parent death signal";
     if (zygote_signals(z) < 0 || executor_prepare() < 0)
         return "signals";
     if (children_set_up() < 0)
@@ -223,8 +221,6 @@ int zygote_main(void)
     const char *failed = NULL;
     if (zygote_receive_setup(&z, &memory_max) < 0)
         return zygote_down("SETUP");
-    if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
-        return zygote_down("parent death signal");
     failed = zygote_lock_down(&z, lockdown_namespaces, lockdown_namespace_count);
     if (failed != NULL)
         return zygote_down(failed);
