@@ -1,0 +1,385 @@
+"""What c9d promises in figures, each measured beside its reference, interleaved, in the same run; medians.
+
+    C9_BUILD=build tests/bench/run.sh [GROUP …]      GROUP: executions waiting read lists start memory lockdown density
+
+Needs a plain build (make bench). Everything happens in a folder below the build folder, on that disk, and is
+removed at the end. A machine that does something else at the same time shows in both columns.
+"""
+import json
+import os
+import platform
+import re
+import shutil
+import socket
+import sqlite3
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+from c9test import BUILD, Daemon, eventually  # noqa: E402
+
+TOOLS = f"{BUILD}/tests/bench"
+ROUNDS = 5
+SECONDS = 1.5
+SUM = """return { name = "sum", version = "1.0.0", description = "Sums squares modulo 7.",
+  run = function() local sum = 0 for i = 1, 10000 do sum = sum + i * i % 7 end return sum end }"""
+ASK = """return { name = "ask", version = "1.0.0", description = "Asks a model.", needs = { model = { "default" } },
+  run = function() return c9.model.chat{ messages = { { role = "user", content = "Well?" } } }.content end }"""
+ROWS = []
+
+
+# ---- the table -------------------------------------------------------------------------------
+
+def row(what, reference, ours, figure, reached, note=""):
+    """figure: what is compared with the limit, with the limit."""
+    ROWS.append((what, reference, ours, figure, {True: "yes", False: "NO", None: ""}[reached], note))
+    print(f"  {what}: {reference or '-'} | {ours} | {figure} | {ROWS[-1][4]}", file=sys.stderr, flush=True)
+
+
+def print_table():
+    head = ("what", "reference", "ours", "ratio or limit", "reached")
+    rows = [r[:5] for r in ROWS]
+    widths = [max(len(r[i]) for r in [head, *rows]) for i in range(len(head))]
+    for r in [head, tuple("-" * w for w in widths), *rows]:
+        print("  ".join(text.ljust(w) for text, w in zip(r, widths)).rstrip())
+    notes = [f"  {r[0]}: {r[5]}" for r in ROWS if r[5]]
+    if notes:
+        print("\n" + "\n".join(notes))
+
+
+def first_line(path, pattern):
+    with open(path, encoding="utf-8") as f:
+        found = re.search(pattern, f.read())
+    return found.group(1) if found else "?"
+
+
+def print_machine(folder):
+    file_system = subprocess.run(["stat", "-f", "-c", "%T", folder], capture_output=True, text=True, check=False).stdout
+    print(f"machine: {os.cpu_count()} x {first_line('/proc/cpuinfo', r'model name.*: (.*)')}, "
+          f"{int(first_line('/proc/meminfo', r'MemTotal: *([0-9]+)')) >> 20} GiB, Linux {platform.release()}, "
+          f"{file_system.strip()}, load before {os.getloadavg()[0]:.2f}; "
+          f"SQLite {sqlite3.sqlite_version}, medians of {ROUNDS} interleaved rounds\n", flush=True)
+
+
+# ---- tools ---------------------------------------------------------------------------------------
+
+def tool(name, *words):
+    done = subprocess.run([f"{TOOLS}/{name}", *map(str, words)], capture_output=True, text=True, timeout=300, check=False)
+    if done.returncode != 0:
+        raise RuntimeError(f"{name} {' '.join(map(str, words))}: {done.stderr or done.stdout}")
+    return done.stdout
+
+
+class Target:
+    """One request to one server, to be sent again and again."""
+    n = 0
+
+    def __init__(self, port, method, path, token=None, body=None, headers=()):
+        Target.n += 1
+        self.port = port
+        self.file = f"{tempfile.tempdir}/request-{Target.n}"
+        data = json.dumps(body).encode() if body is not None else b""
+        lines = [f"{method} {path} HTTP/1.1", f"Host: 127.0.0.1:{port}", "Accept: application/json", *headers]
+        lines += [f"Authorization: Bearer {token}"] if token else []
+        lines += ["Content-Type: application/json", f"Content-Length: {len(data)}"] if data else []
+        with open(self.file, "wb") as f:
+            f.write("\r\n".join([*lines, "", ""]).encode() + data)
+
+    def load(self, connections=1, seconds=SECONDS, requests=0):
+        return json.loads(tool("base_load", "127.0.0.1", self.port, connections, seconds, requests, self.file))
+
+
+def rate(result):
+    return result["requests"] / result["seconds"]
+
+
+def interleaved(*measures, rounds=ROUNDS):
+    """Calls each in turn, so many rounds; the median of each."""
+    got = [[measure() for measure in measures] for _ in range(rounds)]
+    return [statistics.median(values) for values in zip(*got)]
+
+
+def daemon(**sections):
+    return Daemon({"log": {"level": "warn"}, **{k.replace("_", " "): v for k, v in sections.items()}}, start=False)
+
+
+def up(d):
+    """Starts it on a port that it told before (nothing is logged at this level)."""
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        d.port = s.getsockname()[1]
+    d.config["http"]["listen"] = f"127.0.0.1:{d.port}"
+    d.config["log"]["level"] = "info"
+    d.write_config()
+    return d.start()
+
+
+def execute_target(d, agent, **more):
+    return Target(d.port, "POST", f"/v1/agents/{agent['id']}/execute", d.token, {"input": None}, **more)
+
+
+def family(pid):
+    """A process and all that descend from it."""
+    parents = {}
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{name}/stat", encoding="utf-8", errors="replace") as f:
+                parents[int(name)] = int(f.read().rpartition(")")[2].split()[1])
+        except OSError:
+            continue
+    found = {pid}
+    while True:
+        more = {p for p, parent in parents.items() if parent in found} - found
+        if not more:
+            return found
+        found |= more
+
+
+def pss(pid):
+    """Bytes: each page divided by how many processes share it."""
+    total = 0
+    for p in family(pid):
+        try:
+            total += int(first_line(f"/proc/{p}/smaps_rollup", r"\nPss: +([0-9]+) kB")) * 1024
+        except (OSError, ValueError):
+            continue  # it ended meanwhile
+    return total
+
+
+# ---- executions --------------------------------------------------------------------------------
+
+def measure_executions():
+    d = up(daemon())
+    target = execute_target(d, d.api.lua_agent("sum", SUM))
+    widths = {w: float(tool("sandbox_reference", "rate", w, 0.5)) for w in (1, 2, 4, 8)}
+    width = max(widths, key=widths.get)
+    target.load(32, 0.5)
+    reference, ours = interleaved(lambda: float(tool("sandbox_reference", "rate", width, SECONDS)),
+                                  lambda: rate(target.load(32)))
+    row("executions/s, 32 clients", f"{reference:,.0f}/s", f"{ours:,.0f}/s", f"{ours / reference:.2f} x >= 0.6 x",
+        ours >= 0.6 * reference, f"the reference forks {width} at a time, the best of {', '.join(map(str, widths))}")
+    d.stop()
+
+
+def measure_waiting():
+    d = up(daemon())
+    target = execute_target(d, d.api.lua_agent("sum", SUM))
+    parts = []
+
+    def reference():
+        append, fork = map(int, tool("sandbox_reference", "wait", 200, f"{tempfile.tempdir}/append").split())
+        parts.append((append, fork))
+        return append + fork
+
+    target.load(1, 0.3)
+    reference_us, ours = interleaved(reference, lambda: target.load(1)["p50_us"])
+    append, fork = (statistics.median(column) for column in zip(*parts))
+    row("p50 of one waiting execute, 1 client", f"{reference_us:,.0f} us", f"{ours:,.0f} us",
+        f"{ours / reference_us:.2f} x <= 1.5 x", ours <= 1.5 * reference_us,
+        f"the reference is {append:,.0f} us of append and {fork:,.0f} us of fork, lock-down, Lua, exit")
+    d.stop()
+
+
+def measure_read():
+    d = up(daemon())
+    agent = d.api.lua_agent("sum", SUM, description="Sums squares modulo 7, for measuring.")
+    answer = d.api.get(f"/v1/agents/{agent['id']}")
+    headers = "\n".join(f"{k}: {v}" for k, v in answer.headers.items() if k not in ("Content-Length", "Date", "Connection"))
+    constant = subprocess.Popen([f"{TOOLS}/api_constant", str(len(answer.raw)), str(os.cpu_count()), headers],
+                                stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        plain = Target(int(constant.stdout.readline()), "GET", "/")
+        ours = Target(d.port, "GET", f"/v1/agents/{agent['id']}", d.token)
+        ours.load(32, 0.5)
+        reference, got = interleaved(lambda: rate(plain.load(32)), lambda: rate(ours.load(32)))
+    finally:
+        constant.communicate()
+    row("GET /v1/agents/{id}, 32 connections", f"{reference:,.0f}/s", f"{got:,.0f}/s",
+        f"{got / reference:.2f} x >= 0.4 x", got >= 0.4 * reference,
+        f"a body of {len(answer.raw)} bytes, the same headers and threads")
+    d.stop()
+
+
+# ---- lists ---------------------------------------------------------------------------------------
+
+FILL = """
+WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < :rows),
+row(i, at, hex, status) AS (SELECT i, :from + i * 1000000, printf('%012x', (:from + i * 1000000) / 1000),
+  CASE WHEN i % 50 = 0 THEN 'cancelled' WHEN i % 12 = 0 THEN 'failed' ELSE 'completed' END FROM n)
+INSERT INTO agent_executions (id, agent_id, agent_version, organization_id, input_data, output_data, status, started_at,
+  completed_at, execution_time_ms, error_message, error_details, resource_usage, triggered_by, execution_context,
+  available_at, attempt, created_at)
+SELECT substr(hex, 1, 8) || '-' || substr(hex, 9, 4) || '-7000-8000-' || printf('%012x', i), t.agent_id, t.agent_version,
+  t.organization_id, json_object('text', hex(randomblob(60))), json_object('answer', hex(randomblob(90))), row.status, at + 900,
+  at + 3900, 3, CASE row.status WHEN 'failed' THEN 'skill:12: attempt to index a nil value (local ''answer'')' END,
+  CASE row.status WHEN 'failed' THEN json_object('code', 'ExecutionFailed', 'message', 'attempt to index a nil value') END,
+  t.resource_usage, t.triggered_by, t.execution_context, at, 1, at
+FROM row, (SELECT * FROM agent_executions ORDER BY id LIMIT 1) t
+"""
+
+
+def filled(rows):
+    """A daemon whose store has so many executions, made through SQL from one real one."""
+    d = up(daemon())
+    agent = d.api.lua_agent("sum", SUM)
+    d.api.execute(agent["id"])
+    d.stop()
+    base = int((time.time() - rows - 3600) * 1e6)
+    store = sqlite3.connect(f"{d.folder}/state/c9d.db")
+    store.executescript("PRAGMA synchronous = OFF; PRAGMA cache_size = -200000;")
+    store.execute(FILL, {"rows": rows - 1, "from": base})
+    store.commit()
+    store.close()
+    up(d)
+    middle = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(base / 1e6 + rows // 2))
+    return d, {
+        "newest": "/v1/executions?limit=50",
+        "from the middle": f"/v1/executions?limit=50&createdBefore={middle}",
+        "failed": "/v1/executions?limit=50&status=failed",
+        "of one agent": f"/v1/agents/{agent['id']}/executions?limit=50",
+    }
+
+
+def measure_lists():
+    (small, small_pages), (large, large_pages) = filled(10_000), filled(1_000_000)
+    worst, lines = None, []
+    for name in small_pages:
+        targets = [Target(d.port, "GET", pages[name], d.token) for d, pages in ((small, small_pages), (large, large_pages))]
+        for target in targets:
+            target.load(1, 0.2)
+        reference, ours = interleaved(*(lambda t=t: t.load(1, 0.4)["p50_us"] for t in targets))
+        lines.append(f"{name} {reference:,.0f} and {ours:,.0f} us")
+        if worst is None or ours / reference > worst[2]:
+            worst = (reference, ours, ours / reference)
+    row("list page of 50 of 1,000,000 executions", f"{worst[0]:,.0f} us", f"{worst[1]:,.0f} us",
+        f"{worst[2]:.2f} x <= 1.3 x", worst[2] <= 1.3, "p50 of 10,000 and 1,000,000, the worst above: " + ", ".join(lines))
+    small.stop()
+    large.stop()
+
+
+# ---- start and memory ------------------------------------------------------------------------------
+
+def start_once(d, request):
+    """ms from exec to the answer of the first execution."""
+    begin = time.monotonic()
+    process = subprocess.Popen([f"{BUILD}/c9d", "run", "-c", d.file], stderr=subprocess.DEVNULL)
+    try:
+        while time.monotonic() < begin + 20:
+            try:
+                with socket.create_connection(("127.0.0.1", d.port)) as s:
+                    s.sendall(request)
+                    answer = s.recv(65536)
+                break
+            except OSError:
+                time.sleep(0.0005)
+        took = (time.monotonic() - begin) * 1000
+        if not answer.startswith(b"HTTP/1.1 200"):
+            raise RuntimeError(answer)
+        return took
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def measure_start():
+    d = up(daemon())
+    target = execute_target(d, d.api.lua_agent("sum", SUM))
+    d.stop()
+    with open(target.file, "rb") as f:
+        request = f.read()
+    took = [start_once(d, request) for _ in range(2 * ROUNDS + 1)]
+    row("start to the first execution answered", "", f"{statistics.median(took):.0f} ms", "<= 100 ms",
+        statistics.median(took) <= 100, f"slowest of {len(took)}: {max(took):.0f} ms")
+
+
+def waiting(d, count, connections=32):
+    """Starts so many executions without waiting for them."""
+    agent = d.api.lua_agent("ask", ASK)
+    target = execute_target(d, agent, headers=["Prefer: respond-async"])
+    begin = time.monotonic()
+    result = target.load(connections, 60, count)
+    if result["failed"] or result["requests"] != count:
+        raise RuntimeError(f"only {result['requests']} were taken, {result['failed']} refused")
+    return begin
+
+
+def measure_memory():
+    d = up(daemon())
+    time.sleep(1)
+    idle = pss(d.process.pid)
+    row("PSS of the idle daemon and its zygote", "", f"{idle / 2**20:.2f} MiB", "<= 10 MiB", idle <= 10 * 2**20,
+        "c9d, zygote and executors kept ready, a second after the start")
+    d.stop()
+    count = 1000
+    d = up(daemon(model_default={"plugin": "fake", "delay": "120s", "concurrency": 10 * count}))
+    time.sleep(1)
+    before, processes = pss(d.process.pid), len(family(d.process.pid))
+    waiting(d, count)
+    if not eventually(lambda: len(family(d.process.pid)) >= processes + count, 30):
+        raise RuntimeError("not all of them started")
+    time.sleep(2)
+    each = (pss(d.process.pid) - before) / count
+    row("memory of an execution waiting for a model", "", f"{each / 1024:.0f} KiB", "<= 300 KiB", each <= 300 * 1024,
+        f"PSS of daemon, zygote and {count:,} executors, less what it was idle")
+    d.kill()
+
+
+# ---- the sandbox ---------------------------------------------------------------------------------------
+
+def measure_lockdown():
+    bare, locked = interleaved(*(lambda mode=mode: float(tool("sandbox_reference", mode, 2, SECONDS)) for mode in ("bare", "lock")))
+    row("fork + lock-down + exit, 2 at a time", f"{bare:,.0f}/s", f"{locked:,.0f}/s", f"{locked / bare:.2f} x >= 0.7 x",
+        locked >= 0.7 * bare, "the reference is fork + exit of the same process")
+
+
+def active(d):
+    return sum(len(d.api.get(f"/v1/executions?limit=1&status={s}").json["items"]) for s in ("pending", "running"))
+
+
+def measure_density():
+    count = 10_000
+    d = up(daemon(model_default={"plugin": "fake", "delay": "2s", "concurrency": count}))
+    begin = waiting(d, count)
+    taken = time.monotonic() - begin
+    if not eventually(lambda: active(d) == 0, 60, 0.02):
+        raise RuntimeError("they do not end")
+    took = time.monotonic() - begin
+    total, completed = sqlite3.connect(f"{d.folder}/state/c9d.db").execute(
+        "SELECT COUNT(*), SUM(status = 'completed') FROM agent_executions").fetchone()
+    row("10,000 executions wait 2 s for a model", "", f"{took:.1f} s", "<= 8 s", took <= 8 and completed == total == count,
+        f"{completed:,} of {total:,} completed; accepted within {taken:.1f} s")
+    d.stop()
+
+
+GROUPS = {
+    "executions": measure_executions, "waiting": measure_waiting, "read": measure_read, "lists": measure_lists,
+    "memory": measure_memory, "start": measure_start, "lockdown": measure_lockdown, "density": measure_density,
+}
+
+
+def main():
+    wanted = sys.argv[1:] or list(GROUPS)
+    unknown = [g for g in wanted if g not in GROUPS]
+    if unknown:
+        sys.exit(f"bench: no group '{unknown[0]}'; there are: {' '.join(GROUPS)}")
+    tempfile.tempdir = tempfile.mkdtemp(prefix="bench-", dir=BUILD)
+    failed = False
+    try:
+        print_machine(tempfile.tempdir)
+        for group in wanted:
+            try:
+                GROUPS[group]()
+            except (RuntimeError, AssertionError, OSError, subprocess.TimeoutExpired) as e:
+                failed = True
+                row(group, "", "not measured", str(e).strip()[-200:], False)
+        print_table()
+    finally:
+        shutil.rmtree(tempfile.tempdir, ignore_errors=True)
+    sys.exit(1 if failed else 0)
+
+
+if __name__ == "__main__":
+    main()
