@@ -1,0 +1,348 @@
+#!/usr/bin/python3
+"""c9ctl against a real daemon: every command of its table, tables and JSON, outcomes as exit codes."""
+import json
+import os
+import pty
+import re
+import signal
+import stat
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+from c9test import BUILD, SLOW, Daemon, contains, equal, eventually, note, ok, run  # noqa: E402
+
+daemon = Daemon(config={"http": {"listen": "127.0.0.1:0 unix:/tmp/c9ctl-test-%d.sock" % os.getpid()}})
+HOME = daemon.folder + "/home"
+os.mkdir(HOME)
+URL = f"http://{daemon.host}:{daemon.port}"
+used = set()
+
+
+class Done:
+    def __init__(self, done):
+        self.code, self.out, self.err = done.returncode, done.stdout, done.stderr
+
+    @property
+    def json(self):
+        return json.loads(self.out)
+
+
+def environment(**more):
+    env = {k: v for k, v in os.environ.items() if not k.startswith(("C9CTL_", "XDG_"))}
+    env.update({"HOME": HOME, "C9CTL_URL": URL, "C9CTL_TOKEN": daemon.token, **more})
+    return {k: v for k, v in env.items() if v is not None}
+
+
+def ctl(*words, input_=None, **env):
+    used.add(" ".join(words[:2]))
+    done = subprocess.run([f"{BUILD}/c9ctl", *words], input=input_, capture_output=True, text=True,
+                          cwd=HOME, env=environment(**env), timeout=60 * SLOW, check=False)
+    return Done(done)
+
+
+def succeeds(name, *words, **more):
+    done = ctl(*words, **more)
+    if not ok(done.code == 0, name):
+        note(f"{words}: exit {done.code}\n{done.out}\n{done.err}")
+    return done
+
+
+def write(name, text):
+    with open(f"{HOME}/{name}", "w", encoding="utf-8") as f:
+        f.write(text if isinstance(text, str) else json.dumps(text))
+    return name
+
+
+def skill(name, body, more=""):
+    return write(f"{name}.lua", f'return {{ name = "{name}", version = "1.0.0", '
+                                f'description = "Ä test", {more} run = function(input) {body} end }}\n')
+
+
+def make_agent(name, body, **config):
+    """Skill, agent, version, publication: all through c9ctl."""
+    succeeds(f"{name}: the skill is uploaded", "skill", "upload",
+             skill(name.replace("-", "_"), body))
+    write(f"{name}.json", {"name": name, "skillset": [name.replace("-", "_")],
+                           "triggerMode": "manual", **config,
+                           "executionConfig": {"entrypoint": name.replace("-", "_"),
+                                               **config.get("executionConfig", {})}})
+    succeeds(f"{name}: the agent is created", "agent", "create", "-f", f"{name}.json")
+    succeeds(f"{name}: a version is made", "version", "create", name, "--version", "1.0.0")
+    succeeds(f"{name}: and published", "version", "publish", name, "1.0.0", "--changelog", "first")
+
+
+def test_status_says_how_the_server_is():
+    done = succeeds("status answers", "status")
+    contains(done.out, "ready", "the server is ready")
+    contains(done.out, "accepted", "and takes the token")
+    equal(ctl("status", "--json").json["health"], "ok", "as JSON too")
+    done = ctl("status", C9CTL_TOKEN="c9d_wrong")
+    equal(done.code, 3, "a refused token is exit 3")
+    contains(done.out, "refused", "and is said")
+
+
+def test_login_writes_a_profile_nobody_else_can_read():
+    write("token", daemon.token + "\n")
+    done = succeeds("login stores the token", "login", URL, "--token-file", "token",
+                    C9CTL_URL=None, C9CTL_TOKEN=None)
+    path = f"{HOME}/.config/c9d/c9ctl.conf"
+    equal(stat.S_IMODE(os.stat(path).st_mode), 0o600, "the file's mode is 0600")
+    ok(daemon.token not in done.out + done.err, "the token is not printed")
+    succeeds("the default profile is used", "agent", "list", C9CTL_URL=None, C9CTL_TOKEN=None)
+    succeeds("another profile, the token from a pipe", "login", URL, "--profile", "second",
+             input_=daemon.token + "\n", C9CTL_URL=None, C9CTL_TOKEN=None)
+    with open(path, encoding="utf-8") as f:
+        text = f.read()
+    contains(text, "[profile default]", "the first profile stays")
+    contains(text, "[profile second]", "the second is there")
+    contains(text, "profile = default", "and the default is the first")
+    succeeds("it is chosen by --profile", "--profile", "second", "status", C9CTL_URL=None,
+             C9CTL_TOKEN=None)
+    done = ctl("status", "--profile", "secnod")
+    contains(done.err, "did you mean second", "a misspelt profile is met with the nearest")
+    done = ctl("login", URL, "--profile", "bad", input_="wrong\n")
+    equal(done.code, 3, "a token that the server refuses is not stored")
+    with open(path, encoding="utf-8") as f:
+        ok("[profile bad]" not in f.read(), "nothing was written for it")
+    done = ctl("agent", "list", "--url", URL, C9CTL_URL=None, C9CTL_TOKEN=None)
+    equal(done.code, 3, "a profile's token does not go to another address")
+    contains(done.err, "c9ctl login", "and the message says how to give one")
+
+
+def test_a_unix_socket_serves_as_well():
+    socket = next((a for a in daemon.addresses if a.startswith("unix:")), None)
+    if ok(socket is not None, "the daemon listens on a socket"):
+        succeeds("c9ctl speaks through it", "status", C9CTL_URL=socket)
+
+
+def test_skills():
+    done = succeeds("skill new writes a file", "skill", "new", "greeter")
+    equal(ctl("skill", "new", "greeter").code, 1, "and does not overwrite one")
+    equal(ctl("skill", "new", "Not A Name").code, 2, "a name that cannot be is refused")
+    done = succeeds("its examples pass at once", "skill", "test", "greeter.lua")
+    contains(done.out, "3 passed", "and there are some")
+    report = succeeds("skill test --json", "skill", "test", "--json", "greeter.lua").json
+    ok(all(e["passed"] for e in report["examples"]), "says so too")
+    skill("broken", "error('no')", 'examples = { { input = 1, output = 2 } },')
+    ok(ctl("skill", "test", "broken.lua").code != 0, "a failing example is a failing exit")
+    contains(succeeds("upload", "skill", "upload", "greeter.lua").out, "uploaded", "is said")
+    contains(succeeds("again", "skill", "upload", "greeter.lua").out, "already", "nothing new")
+    out = succeeds("list", "skill", "list").out
+    ok(re.search(r"^NAME +VERSION +REVISION", out), "a table with headings")
+    contains(out, "greeter", "it is in the list")
+    source = succeeds("get --source", "skill", "get", "greeter", "--source").out
+    with open(f"{HOME}/greeter.lua", encoding="utf-8") as f:
+        equal(source, f.read(), "gives the file back, byte for byte")
+    page = succeeds("revisions", "skill", "revisions", "greeter", "--json").json
+    sha = page["items"][0]["sha256"]
+    contains(succeeds("revisions", "skill", "revisions", "greeter").out, sha, "as a table")
+    succeeds("a revision", "skill", "get", "greeter", "--revision", sha)
+    done = ctl("skill", "upload", write("bad.lua", "return {"))
+    equal(done.code, 1, "a file that is no Lua is refused")
+    contains(done.err, "bad.lua was not uploaded", "and named")
+    contains(succeeds("delete", "skill", "delete", "greeter").err, "is deleted", "is said")
+    equal(ctl("skill", "get", "greeter").code, 1, "then it is gone")
+
+
+def test_personas():
+    write("prompt.txt", "You are terse.\nAlways.\n")
+    created = succeeds("create", "persona", "create", "editor", "--prompt", "prompt.txt", "--json").json
+    equal(created["prompt"], "You are terse.\nAlways.\n", "the prompt is the file's text")
+    contains(succeeds("list", "persona", "list").out, created["id"], "it is listed")
+    contains(succeeds("get by name", "persona", "get", "editor").out, "You are terse.", "is shown")
+    succeeds("update", "persona", "update", "editor", "--description", "short")
+    equal(succeeds("get by id", "persona", "get", created["id"], "--json").json["description"], "short",
+          "the description is the new one")
+    done = ctl("persona", "get", "edittor")
+    equal(done.code, 1, "an unknown name is an error")
+    contains(done.err, "did you mean 'editor'", "with the nearest")
+    succeeds("delete", "persona", "delete", "editor", "--yes")
+
+
+def test_agents_and_versions():
+    make_agent("adder", 'c9.log.info("adding", { n = #input.n }) local s = 0 '
+                        "for _, x in ipairs(input.n) do s = s + x end c9.emit({ sum = s }) return s")
+    agent = succeeds("get by name", "agent", "get", "adder", "--json").json
+    equal(agent["status"], "published", "it is published")
+    equal(succeeds("get by id", "agent", "get", agent["id"], "--json").json["name"], "adder", "same")
+    contains(succeeds("list", "agent", "list", "--status", "published").out, "adder", "listed")
+    equal(ctl("agent", "list", "--name", "nobody").out, "", "an empty list prints no table")
+    write("patch.json", {"description": "Adds."})
+    succeeds("update", "agent", "update", "adder", "-f", "patch.json")
+    succeeds("from standard input", "agent", "update", "adder", "-f", "-", input_='{"metadata":{"a":1}}')
+    contains(succeeds("versions", "version", "list", "adder").out, "1.0.0", "are listed")
+    equal(succeeds("one", "version", "get", "adder", "1.0.0", "--json").json["isCurrent"], True, "current")
+    contains(succeeds("validate", "agent", "validate", "-f", "adder.json").out, "valid", "is said")
+    write("wrong.json", {"name": "x", "skillset": ["adder", "missing"], "triggerMode": "manual"})
+    done = ctl("agent", "validate", "-f", "wrong.json")
+    equal(done.code, 1, "not valid is exit 1")
+    contains(done.out, "/skillset/1", "with the place")
+    done = ctl("agent", "create", "-f", "wrong.json")
+    equal(done.code, 1, "creating it is refused")
+    for part in ("InvalidAgentConfig", "/skillset/1", "request "):
+        contains(done.err, part, f"the message has {part!r}")
+    error = json.loads(ctl("agent", "create", "-f", "wrong.json", "--json").err)
+    equal(error["error"]["code"], "InvalidAgentConfig", "--json gives the envelope on stderr")
+    done = ctl("agent", "create", "-f", write("broken.json", '{"name": }'))
+    equal(done.code, 2, "a file that is no JSON is a usage error")
+    contains(done.err, "broken.json", "that names the file")
+    done = ctl("version", "publish", "adder", "9.9.9")
+    contains(done.err, "VersionNotFound", "publishing what is not there says so")
+
+
+def test_run_follows_and_exits_with_the_outcome():
+    done = succeeds("run", "run", "adder", "--input-json", '{"n":[1,2,39]}')
+    equal(done.out, "42\n", "the output alone is on stdout")
+    for part in ("adding", "emit", '{"sum":42}', "completed", "CPU", "peak", "execution "):
+        contains(done.err, part, f"stderr has {part!r}")
+    result = succeeds("run --json", "run", "adder", "--input", "-", "--json", "--no-follow",
+                      input_='{"n":[1]}').json
+    equal((result["status"], result["output"]), ("completed", 1), "the result is an ExecutionResult")
+    ok("cpuTimeMs" in result["resourceUsage"], "with its usage")
+    id_ = succeeds("run --async", "run", "adder", "--async", "--input-json", '{"n":[]}').out.strip()
+    ok(re.fullmatch(r"[0-9a-f-]{36}", id_), "prints the execution's id alone")
+    equal(succeeds("follow it", "execution", "follow", id_).out, "0\n", "replays it to its end")
+    contains(succeeds("logs", "execution", "logs", id_).out, "adding", "its logs")
+    contains(succeeds("get", "execution", "get", id_).out, "CPU", "its usage")
+    out = succeeds("list", "execution", "list", "--agent", "adder", "--after", "1h", "--limit", "2").out
+    equal(len(out.splitlines()), 3, "a heading and as many as --limit says")
+    page = succeeds("list --json", "execution", "list", "--limit", "0", "--json").json
+    equal(page["nextCursor"], None, "all of them")
+    equal(ctl("run", "nobody").code, 1, "an unknown agent fails")
+    contains(ctl("run", "adder", "--input", "missing.json").err, "missing.json", "so does a missing file")
+    make_agent("echo", "return input")
+    write("text.txt", "line one\nline two\n")
+    done = succeeds("--set", "run", "echo", "--set", "a=b=c", "--set", "text=@text.txt", "--json")
+    equal(done.json["output"], {"a": "b=c", "text": "line one\nline two\n"}, "makes the input's members")
+    done = succeeds("a text", "run", "echo", "--input-json", '"Zwölf \\u001b[31m"')
+    equal(done.out, "Zwölf \x1b[31m\n", "goes into a pipe as it is")
+
+
+def test_a_failing_execution_is_exit_1_with_its_traceback():
+    make_agent("failer", "error('deliberately')")
+    done = ctl("run", "failer")
+    equal(done.code, 1, "exit 1")
+    equal(done.out, "", "no output")
+    contains(done.err, "ExecutionFailed", "the code")
+    contains(done.err, "deliberately", "the message")
+    ok(re.search(r"failer(\.lua)?:\d+", done.err), "file and line")
+    result = json.loads(ctl("run", "failer", "--json").out)
+    equal((result["status"], result["errorCode"]), ("failed", "ExecutionFailed"), "as JSON")
+
+
+def test_interrupting_cancels():
+    make_agent("sleeper", 'c9.log.info("asleep") c9.sleep(60) return 1')
+    process = subprocess.Popen([f"{BUILD}/c9ctl", "run", "sleeper"], cwd=HOME, env=environment(),
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    seen = ""
+    while "asleep" not in seen:
+        line = process.stderr.readline()
+        if not line:
+            break
+        seen += line
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=30 * SLOW)
+    equal(process.returncode, 4, "a cancelled execution is exit 4")
+    contains(err, "cancelling", "it says what Ctrl-C does")
+    id_ = ctl("run", "sleeper", "--async").out.strip()
+    succeeds("execution cancel", "execution", "cancel", id_)
+    equal(ctl("execution", "follow", id_).code, 4, "following it ends with 4 too")
+
+
+def test_a_restart_of_the_server_is_survived():
+    make_agent("patient", 'c9.log.info("began") c9.sleep(3) c9.log.info("slept") return "through"')
+    process = subprocess.Popen([f"{BUILD}/c9ctl", "run", "patient"], cwd=HOME,
+                               env=environment(C9CTL_URL=URL), stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, text=True)
+    seen = ""
+    while "began" not in seen:
+        line = process.stderr.readline()
+        if not line:
+            break
+        seen += line
+    daemon.config["http"]["listen"] = f"127.0.0.1:{daemon.port}"
+    daemon.stop(signal.SIGKILL)
+    daemon.write_config()
+    daemon.start()
+    out, err = process.communicate(timeout=60 * SLOW)
+    equal((process.returncode, out), (0, "through\n"), "it completes, and c9ctl sees it")
+    if process.returncode != 0:
+        note(seen + err)
+    equal((seen + err).count("began"), 1, "no event is shown twice")
+
+
+def test_tokens():
+    done = succeeds("create", "token", "create", "ci", "--scope", "agents:read,executions:read",
+                    "--expires", "30d")
+    token = done.out.strip()
+    succeeds("stdout has the token alone", "agent", "list", C9CTL_TOKEN=token)
+    done = ctl("persona", "create", "x", "--prompt", "prompt.txt", C9CTL_TOKEN=token)
+    equal(done.code, 3, "a scope that lacks is exit 3")
+    listed = succeeds("list", "token", "list").out
+    contains(listed, "agents:read, executions:read", "the scopes are listed")
+    contains(listed, "in 29 d", "and the expiry")
+    ok(token not in listed, "the token is not")
+    succeeds("revoke by name", "token", "revoke", "ci")
+    equal(ctl("agent", "list", C9CTL_TOKEN=token).code, 3, "then it is refused")
+
+
+def test_a_terminal_gets_no_control_characters():
+    make_agent("hostile", 'c9.log.info("a\\27[31mred\\7\\194\\155b") return "x\\27]0;title\\7y"')
+    main, child = pty.openpty()
+    process = subprocess.Popen([f"{BUILD}/c9ctl", "run", "hostile"], cwd=HOME, stdin=child,
+                               stdout=child, stderr=child, env=environment(NO_COLOR="1"))
+    os.close(child)
+    seen = b""
+    while True:
+        try:
+            piece = os.read(main, 65536)
+        except OSError:
+            break
+        if not piece:
+            break
+        seen += piece
+    process.wait()
+    os.close(main)
+    ok(b"\x1b" not in seen and b"\x07" not in seen and b"\xc2\x9b" not in seen, "none comes through")
+    ok(rb"\x1b[31mred" in seen and rb"x\x1b]0;title\x07y" in seen, "they are shown instead")
+    if b"\x1b" in seen:
+        note(repr(seen))
+
+
+def test_mistakes_are_usage_errors():
+    for words, part in ((("agnet", "list"), "did you mean 'agent'"),
+                        (("agent", "lits"), "did you mean 'agent list'"),
+                        (("agent",), "c9ctl help agent"),
+                        (("agent", "list", "--stauts", "draft"), "did you mean --status"),
+                        (("agent", "get"), "AGENT is missing"),
+                        (("agent", "get", "a", "b"), "too many"),
+                        (("agent", "create"), "-f is missing"),
+                        (("agent", "list", "--limit", "many"), "--limit"),
+                        (("run", "a", "--input-json", "{"), "--input-json"),
+                        (("execution", "list", "--after", "soon"), "is no time"),
+                        (("status", "--url", "ftp://x"), "http://HOST:PORT")):
+        done = ctl(*words)
+        equal(done.code, 2, f"{' '.join(words)}: exit 2")
+        contains(done.err, part, "with the reason")
+
+
+def test_the_rest_of_the_table():
+    succeeds("agent delete", "agent", "delete", "echo", "--yes")
+    equal(ctl("version").out.split()[0], "c9ctl", "version")
+    rows = set()
+    out = succeeds("help", "help").out
+    for match in re.finditer(r"^  ([a-z]+(?: [a-z]+)?)  ", out, re.M):
+        rows.add(match[1])
+    tried = {" ".join(u.split()[:n]) for u in used for n in (1, 2)}
+    equal(sorted(r for r in rows - tried - {"completion"}), [], "every command was tried here")
+    ok(len(rows) > 30, "and there are many")
+
+
+try:
+    run(globals(), daemon)
+finally:
+    path = "/tmp/c9ctl-test-%d.sock" % os.getpid()
+    if os.path.exists(path):
+        os.unlink(path)
