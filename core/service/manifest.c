@@ -7,7 +7,7 @@
 #include "service/semver.h"
 #include "service/service-private.h"
 
-enum { NAME_MAX_LEN = 63, DESCRIPTION_MAX = 4096, NEEDS_MAX = 64, NEED_MAX = 256 };
+enum { NAME_MAX_LEN = 64, DESCRIPTION_MAX = 4096, NEEDS_MAX = 64, NEED_MAX = 256 };
 
 bool manifest_name_valid(const char *name)
 {

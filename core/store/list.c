@@ -257,11 +257,13 @@ static bool cursor_fits(const struct query *q, const json_t *cursor)
     autofree char *sort = sort_text(q);
     const char *list = json_string_value(json_array_get(cursor, 0));
     const char *order = json_string_value(json_array_get(cursor, 1));
-    const json_t *key = json_array_get(cursor, 2);
+    const json_t *key = json_array_get(cursor, 2), *id = json_array_get(cursor, 3);
+    /* A list that is sorted by its own id repeats the key, of whatever type that is. */
+    bool sorted_by_id = strcmp(q->sort->column, q->list->id) == 0;
     return json_array_size(cursor) == 4 && list != NULL && strcmp(list, q->list->name) == 0 &&
            order != NULL && strcmp(order, sort) == 0 &&
            (q->sort->kind == SORT_INT ? json_is_integer(key) : json_is_string(key)) &&
-           json_is_string(json_array_get(cursor, 3));
+           (json_is_string(id) || (sorted_by_id && json_is_integer(id)));
 }
 
 static int query_cursor(struct query *q, struct error *err)

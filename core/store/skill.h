@@ -33,7 +33,7 @@ void store_skill_delete(struct storage_batch *batch, const char *id, const char 
 
 struct skill_meta {
     char id[UUID_SIZE], user_id[UUID_SIZE], sha256[SHA256_HEX_SIZE];
-    char name[64];
+    char name[65];
 };
 /* ref: name or id. sha256 NULL: the current revision. *skill_r, with source and manifest, is NULL when it
  * is not there; skill_r may be NULL (then meta_r->id is "" if not there). */
