@@ -79,14 +79,24 @@ static int reply_stream(struct execute *x, struct reply *reply)
     return 0;
 }
 
+/* From startedAt to completedAt; 0 when it never started. */
+static double milliseconds_between(const json_t *execution)
+{
+    const char *started = jx_str(execution, "startedAt", ""), *completed = jx_str(execution, "completedAt", "");
+    int64_t from, to;
+    if (clock_parse_rfc3339(started, strlen(started), &from) < 0 ||
+        clock_parse_rfc3339(completed, strlen(completed), &to) < 0)
+        return 0;
+    return (double)(to - from) / 1000;
+}
+
 /* The specification's ExecutionResult from an execution as stored. */
 static json_t *result_from_execution(const json_t *execution)
 {
     static const char *const members[][2] = {
         {"id", "executionId"},        {"status", "status"},
         {"errorMessage", "error"},    {"errorCode", "errorCode"},
-        {"errorDetails", "errorDetails"}, {"executionTimeMs", "executionTime"},
-        {"resourceUsage", "resourceUsage"},
+        {"errorDetails", "errorDetails"}, {"resourceUsage", "resourceUsage"},
     };
     json_t *result = json_object();
     for (size_t i = 0; i < countof(members); i++) {
@@ -97,8 +107,7 @@ static json_t *result_from_execution(const json_t *execution)
     if (strcmp(jx_str(execution, "status", ""), "completed") == 0)
         json_object_set_new(result, "output",
                             json_incref(json_object_get(execution, "outputData")));
-    if (json_object_get(result, "executionTime") == NULL)
-        json_object_set_new(result, "executionTime", json_integer(0));
+    json_object_set_new(result, "executionTime", json_real(milliseconds_between(execution)));
     return result;
 }
 

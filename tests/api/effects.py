@@ -1,0 +1,225 @@
+#!/usr/bin/python3
+"""What executions ask the broker for: models over real HTTP, outbound HTTP and its guard, other agents, cancelling."""
+import http.server
+import os
+import sys
+import threading
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+from c9test import Daemon, contains, equal, eventually, ok, run  # noqa: E402
+from model_server import ModelServer  # noqa: E402
+
+models = ModelServer()
+models.__enter__()
+
+
+class Pages(http.server.BaseHTTPRequestHandler):
+    """What skills fetch."""
+    seen = []
+
+    def do_GET(self):
+        Pages.seen.append((self.path, dict(self.headers)))
+        if self.path == "/redirect":
+            self.send_response(302)
+            self.send_header("Location", "http://169.254.169.254/latest/meta-data/")
+            self.end_headers()
+        elif self.path == "/hop":
+            self.send_response(302)
+            self.send_header("Location", "/page")
+            self.end_headers()
+        elif self.path == "/large":
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"x" * 300000)
+        elif self.path == "/bytes":
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"\xff\xfe")
+        else:
+            self.send_response(200)
+            self.send_header("Content-Type", "text/plain")
+            self.end_headers()
+            self.wfile.write(b"a page")
+
+    def log_message(self, *words):
+        pass
+
+
+pages = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Pages)
+threading.Thread(target=pages.serve_forever, daemon=True).start()
+page = f"http://127.0.0.1:{pages.server_port}"
+
+provider = {"plugin": "openai", "base_url": models.base_url, "attempts": 3}
+daemon = Daemon({
+    "model default": provider | {"model": "echo", "price_input": 15, "price_output": 60},
+    "model flaky": provider | {"model": "fail:1:503:0+flaky1"},
+    "model down": provider | {"model": "error:500"},
+    "model refuses": provider | {"model": "error:401"},
+    "model slow": provider | {"model": "slow:1500"},
+    "model words": provider | {"model": "words:5+drip:20"},
+    "executions": {"grace": "300ms"},
+    "outbound": {"allow": "127.0.0.1/32"},
+})
+
+
+def agent(name, body, needs="{}", **config):
+    return daemon.api.lua_agent(name, f"""return {{ name = "{name}", version = "1.0.0", description = "a test", needs = {needs},
+  run = function(input)
+{body}
+  end }}""", **config)["id"]
+
+
+def execute(name, body, needs="{}", input_=None, **config):
+    return daemon.api.execute(agent(name, body, needs, **config), input_).json
+
+
+CHAT = 'return c9.model.chat{ provider = "%s", messages = { { role = "user", content = input == c9.null and "hi" or input } } }'
+
+
+def test_model():
+    result = execute("chat", CHAT % "default", '{ model = { "default" } }', "hello there")
+    equal(result["status"], "completed", "a model answers")
+    contains(result["output"]["content"], "hello there", "what it was asked")
+    usage = result["resourceUsage"]
+    equal(usage["apiCallsCount"], 1, "one call is counted")
+    ok(usage["tokensConsumed"] > 0 and usage["costMicrocents"] > 0, "tokens and cost are counted")
+
+
+def test_model_retries():
+    before = models.calls()["calls"]
+    result = execute("flaky", CHAT % "flaky", '{ model = { "flaky" } }')
+    equal(result["status"], "completed", "a provider that fails once is asked again")
+    equal(models.calls()["calls"] - before, 2, "once more, not oftener")
+    before = models.calls()["calls"]
+    result = execute("down", CHAT % "down", '{ model = { "down" } }')
+    equal(result["errorCode"], "ModelFailed", "a provider that stays down fails the call")
+    equal(models.calls()["calls"] - before, 3, "after as many attempts as are configured")
+    before = models.calls()["calls"]
+    result = execute("refused", CHAT % "refuses", '{ model = { "refuses" } }')
+    equal((result["errorCode"], models.calls()["calls"] - before), ("ModelFailed", 1), "a refusal is not tried again")
+
+
+def test_model_errors_can_be_caught():
+    result = execute("catch-model", """
+    local ok, err = pcall(c9.model.chat, { provider = "refuses", messages = { { role = "user", content = "x" } } })
+    return { ok = ok, code = err.code, retryable = err.retryable, text = tostring(err) }""", '{ model = { "refuses" } }')
+    equal(result["output"]["code"], "ModelFailed", "a skill can catch a model's failure")
+    contains(result["output"]["text"], "ModelFailed", "and print it")
+
+
+def test_model_streams_into_events():
+    agent_id = agent("streamed", """
+    local seen = {}
+    local answer = c9.model.chat{ provider = "words", emit = true, messages = { { role = "user", content = "go" } },
+                                  stream = function(delta) seen[#seen + 1] = delta end }
+    return { content = answer.content, seen = table.concat(seen) }""", '{ model = { "words" } }')
+    events = list(daemon.api.stream("POST", f"/v1/agents/{agent_id}/execute", {"input": None}))
+    text = "".join(e.data["text"] for e in events if e.type == "delta")
+    output = events[-1].data["output"]
+    equal(text, output["content"], "the deltas add up to the answer")
+    equal(output["seen"], output["content"], "the skill's own callback saw them too")
+    ok(len([e for e in events if e.type == "delta"]) > 1, "in more than one piece")
+
+
+def test_capabilities():
+    result = execute("no-model", CHAT % "default")
+    equal(result["errorCode"], "CapabilityDenied", "a model that the manifest does not name is refused")
+    result = execute("no-http", f'return c9.http.request{{ url = "{page}/x" }}', '{ http = { "example.org" } }')
+    equal(result["errorCode"], "CapabilityDenied", "a host that the manifest does not name is refused")
+    result = execute("no-agent", 'return c9.agents.execute("chat", "x")')
+    equal(result["errorCode"], "CapabilityDenied", "an agent that the manifest does not name is refused")
+
+
+FETCH = 'return c9.http.request{ url = input }'
+HERE = '{ http = { "127.0.0.1", "169.254.169.254", "localhost", "[::1]" } }'
+
+
+def test_http():
+    fetch = agent("fetch", FETCH, HERE)
+    result = daemon.api.execute(fetch, f"{page}/page").json
+    equal((result["output"]["status"], result["output"]["body"]), (200, "a page"), "a page is fetched")
+    equal(daemon.api.execute(fetch, f"{page}/hop").json["output"]["body"], "a page", "a redirect is followed")
+    result = execute("bytes", f'local r = c9.http.request{{ url = "{page}/bytes" }} return {{ r.body:byte(1, -1) }}', HERE)
+    equal(result["output"], [255, 254], "a body may be any bytes")
+
+
+def test_http_guard():
+    fetch = agent("guard", FETCH, HERE)
+    for url in ("http://169.254.169.254/", f"{page}/redirect", f"http://localhost:{pages.server_port + 1}/",
+                "http://[::1]:1/"):
+        code = daemon.api.execute(fetch, url).json.get("errorCode")
+        ok(code in ("AddressDenied", "CapabilityDenied", "HttpFailed"), f"{url} is not reached: {code}")
+    equal(daemon.api.execute(fetch, "http://169.254.169.254/").json["errorCode"], "AddressDenied", "the metadata address is refused")
+    equal(daemon.api.execute(fetch, f"{page}/redirect").json["errorCode"], "AddressDenied", "also behind a redirect")
+    for url in ("file:///etc/passwd", "gopher://127.0.0.1/", "no url", f"http://user:pw@127.0.0.1:{pages.server_port}/"):
+        equal(daemon.api.execute(fetch, url).json["status"], "failed", f"{url} is refused")
+
+
+def test_http_headers_cannot_be_injected():
+    result = execute("inject", f'''return c9.http.request{{ url = "{page}/page", headers = {{ ["x-a"] = "1\\r\\nx-b: 2" }} }}''', HERE)
+    equal(result["status"], "failed", "a header with a line break is refused")
+    ok(not any("x-b" in headers for _, headers in Pages.seen), "and nothing of it was sent")
+
+
+def test_http_bounds():
+    result = execute("large", f'return c9.http.request{{ url = "{page}/large", max_bytes = 1000 }}', HERE)
+    equal(result["errorCode"], "ResourceExhausted", "a reply over max_bytes is refused")
+
+
+def test_parallel():
+    result = execute("parallel", """
+    local function wait() c9.sleep(0.3) return 1 end
+    return c9.all{ wait, wait, wait, wait, wait }""")
+    equal(result["output"], [1] * 5, "c9.all gives the results in order")
+    ok(result["executionTime"] < 1200, "and runs them at the same time")
+
+
+def test_children():
+    agent("child", "return { got = input }")
+    result = execute("parent", """
+    local output, info = c9.agents.execute("child", { n = 1 })
+    return { output = output, id = info and info.execution_id }""", '{ agents = { "child" } }')
+    equal(result["output"]["output"], {"got": {"n": 1}}, "a child's output comes back")
+    child = daemon.api.get(f"/v1/executions/{result['output']['id']}").json
+    equal(child["parentId"], result["executionId"], "the child knows its parent")
+    result = execute("orphan", 'return c9.agents.execute("nobody", 1)', '{ agents = { "*" } }')
+    equal(result["errorCode"], "AgentNotFound", "an agent that is not there is told")
+    result = execute("snake", 'return c9.agents.execute("snake", 1)', '{ agents = { "*" } }')
+    equal(result["errorCode"], "ResourceExhausted", "executions that call themselves end")
+
+
+def test_cancel():
+    waiting = agent("waits", "c9.sleep(60)")
+    busy = agent("busy", "while true do end", executionConfig={"limits": {"cpuTimeMs": 60000}})
+    model = agent("waits-for-model", CHAT % "slow", '{ model = { "slow" } }')
+    for name, agent_id in (("waits", waiting), ("computes", busy), ("waits for a model", model)):
+        execution = daemon.api.execute(agent_id, headers={"Prefer": "respond-async"}).json["executionId"]
+        eventually(lambda e=execution: daemon.api.get(f"/v1/executions/{e}").json["status"] == "running")
+        begun = time.monotonic()
+        equal(daemon.api.post(f"/v1/executions/{execution}/cancel").status in (200, 202), True, f"cancel is taken: {name}")
+        ended = eventually(lambda e=execution: daemon.api.get(f"/v1/executions/{e}").json["status"] == "cancelled")
+        ok(ended, f"what {name} is cancelled in {time.monotonic() - begun:.1f} s")
+        equal(daemon.api.post(f"/v1/executions/{execution}/cancel").code, "InvalidState", "a second time is refused")
+
+
+def test_agent_loop():
+    daemon.api.skill("""return { name = "add", version = "1.0.0", description = "Adds two numbers.",
+      input = { type = "object", required = { "a", "b" }, properties = { a = { type = "number" }, b = { type = "number" } } },
+      run = function(input) return { sum = input.a + input.b } end }""")
+    persona = daemon.api.post("/v1/personas", {"name": "clerk", "prompt": "You add numbers."}).json
+    models.script({"replies": [
+        {"match": {"after_tool": "add"}, "content": "The sum is 5."},
+        {"match": {"contains": "2 and 3"}, "tool_calls": [{"name": "add", "arguments": {"a": 2, "b": 3}}]},
+    ]})
+    loop = daemon.api.agent("adder", skillset=["add"], personaId=persona["id"])
+    result = daemon.api.execute(loop["id"], "what is 2 and 3").json
+    models.script({"replies": []})
+    equal(result.get("output"), "The sum is 5.", "the built-in loop calls a tool and answers")
+    seen = [r["body"] for r in models.requests()][-2:]
+    contains(str(seen[0]), "You add numbers.", "the persona is the system prompt")
+    contains(str(seen[0]), "Adds two numbers.", "the skill is a tool")
+    contains(str(seen[1]), "5", "its result goes back to the model")
+
+
+run(globals(), daemon)

@@ -1,0 +1,119 @@
+#!/usr/bin/python3
+"""kill -9 loses nothing: every accepted execution reaches one terminal state, and no effect that was answered is asked
+for again."""
+import os
+import signal
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+from c9test import SLOW, Daemon, equal, eventually, note, ok, run  # noqa: E402
+from model_server import ModelServer  # noqa: E402
+
+N = 100
+models = ModelServer()
+models.__enter__()
+daemon = Daemon({
+    "model default": {"plugin": "openai", "base_url": models.base_url, "model": "slow:150", "concurrency": 1000},
+    "limits": {"wall_time": "2m"},
+})
+
+SOURCE = """return { name = "steps", version = "1.0.0", description = "asks a model three times", needs = { model = { "default" } },
+  run = function(input)
+    local texts = {}
+    for i = 1, 3 do
+      c9.emit({ step = i })
+      local answer = c9.model.chat{ messages = { { role = "user", content = input .. "/" .. i } } }
+      texts[i] = answer.content
+      c9.log.info("step " .. i)
+    end
+    return { texts = texts, random = c9.random(1000000), now = c9.now() > 0 }
+  end }"""
+agent = daemon.api.lua_agent("steps", SOURCE)["id"]
+
+
+def start(n):
+    return [daemon.api.execute(agent, f"run{i}", headers={"Prefer": "respond-async"}).json["executionId"] for i in range(n)]
+
+
+def statuses(ids):
+    return [daemon.api.get(f"/v1/executions/{i}").json["status"] for i in ids]
+
+
+def all_ended(ids):
+    return all(s in ("completed", "failed", "cancelled") for s in statuses(ids))
+
+
+def events_of(execution):
+    return list(daemon.api.stream("GET", f"/v1/executions/{execution}/stream"))
+
+
+def zygotes():
+    found = subprocess.run(["pgrep", "-P", str(daemon.process.pid)], capture_output=True, text=True, check=False)
+    return [int(pid) for pid in found.stdout.split()]
+
+
+def check(ids, name):
+    ok(eventually(lambda: all_ended(ids), 60 * SLOW, 0.2), f"{name}: every execution ends")
+    equal(statuses(ids), ["completed"] * len(ids), f"{name}: all complete")
+    for execution in ids[:: max(1, len(ids) // 10)]:
+        events = events_of(execution)
+        numbers = [e.id for e in events if e.id is not None]
+        equal(numbers, list(range(1, len(numbers) + 1)), f"{name}: events without gap or repeat")
+        equal([e.type for e in events].count("end"), 1, f"{name}: one end")
+        equal([e.data["value"]["step"] for e in events if e.type == "emit"], [1, 2, 3], f"{name}: each emit once")
+        equal([e.data["message"] for e in events if e.type == "log"], ["step 1", "step 2", "step 3"], f"{name}: each log once")
+
+
+def test_kill_the_daemon():
+    models.reset()
+    ids = start(N)
+    time.sleep(0.25)
+    daemon.kill()
+    first = models.calls()["calls"]
+    daemon.start()
+    check(ids, "daemon killed")
+    calls = models.calls()["calls"]
+    note(f"{calls} model calls for {N} × 3 effects, {first} before the kill")
+    ok(3 * N <= calls <= 4 * N, "no model call is paid twice but the one in flight")
+
+
+def test_kill_the_zygote():
+    models.reset()
+    ids = start(20)
+    time.sleep(0.25)
+    for pid in zygotes():
+        os.kill(pid, signal.SIGKILL)
+    check(ids, "zygote killed")
+    ok(models.calls()["calls"] <= 80, "no model call is paid twice but the one in flight")
+
+
+def test_a_plain_stop_gives_back():
+    daemon.stop()
+    daemon.config["executions"] = {"drain": "100ms"}
+    daemon.write_config()
+    daemon.start()
+    ids = start(10)
+    equal(daemon.stop(), 0, "SIGTERM ends the daemon within its drain time")
+    daemon.start()
+    check(ids, "stopped and started")
+
+
+def test_a_poisonous_execution_ends():
+    daemon.stop()
+    daemon.config["executions"] = {"attempts": 2}
+    daemon.write_config()
+    daemon.start()
+    models.script({"replies": [{"match": {"contains": "poison"}, "content": "never", "as": "hang"}]})
+    execution = daemon.api.execute(agent, "poison", headers={"Prefer": "respond-async"}).json["executionId"]
+    for _ in range(2):
+        eventually(lambda: daemon.api.get(f"/v1/executions/{execution}").json["status"] == "running")
+        daemon.kill()
+        daemon.start()
+    ended = eventually(lambda: all_ended([execution]))
+    ok(ended, "an execution that is started again and again ends")
+    equal(daemon.api.get(f"/v1/executions/{execution}").json["status"], "failed", "as failed")
+
+
+run(globals(), daemon)
