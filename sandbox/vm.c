@@ -1,4 +1,6 @@
-/* The state: made once in the zygote, run once in each executor. */
+/* The state: made once in the zygote, run once in each executor. It takes 20 KiB; made in each executor
+ * instead it cost 100 to 200 µs and 31 page faults more. What is shared by that is the hash seed, with which
+ * a skill can slow down nobody but itself. */
 #include <stdio.h>
 #include <string.h>
 
