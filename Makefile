@@ -62,7 +62,7 @@ SEES_client    := base
 DIR_sandbox    := sandbox
 SEES_sandbox   := base wire
 
-PKG_base    := jansson libcrypto inih
+PKG_base    := jansson nettle inih
 PKG_schema  := jansson libpcre2-8
 PKG_host    := jansson
 PKG_store   := jansson
@@ -190,6 +190,8 @@ $(TEST_PLUGINS): $(B)/tests/plugins/%.so: tests/plugins/%.c $(W)/abi/.made core/
 # The fuzz targets of a plugin are linked with its own objects, so that they are instrumented too.
 $(foreach p,openai fake,$(eval $(B)/tests/fuzz/host_model_$p: private LINK_EXTRA += $$(POBJ_model_$p)))
 $(foreach p,openai fake,$(eval $(B)/tests/fuzz/host_model_$p: $$(POBJ_model_$p)))
+# This one runs on the real store.
+$(B)/tests/fuzz/service_body: | $(B)/plugins/storage_sqlite.so
 # The schema suite runner has the name its users know.
 $(B)/tests/schema_suite: $(B)/tests/unit/schema_suite
 	@cp $< $@
