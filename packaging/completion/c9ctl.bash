@@ -1,0 +1,69 @@
+# bash completion of c9ctl, made by `c9ctl completion`.
+_c9ctl() {
+    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
+    local noun=${COMP_WORDS[1]:-} verb=${COMP_WORDS[2]:-}
+    local words="" files="" common=" --json --profile --url --token-file -h --help"
+    case $prev in
+        -f | --input | --prompt | --token-file | --dir)
+            mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+            return ;;
+    esac
+    case $COMP_CWORD:$noun in
+        1:*) words="run agent version execution skill persona token login status completion help" ;;
+        2:help) words="run agent version execution skill persona token login status completion help" ;;
+        2:agent) words="create list get update delete validate" ;;
+        2:version) words="create list get publish" ;;
+        2:execution) words="list get logs follow cancel" ;;
+        2:skill) words="new test upload list get revisions delete" ;;
+        2:persona) words="create list get update delete" ;;
+        2:token) words="create list revoke" ;;
+    esac
+    if [[ -n $words && $cur != -* ]]; then
+        mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
+        return
+    fi
+    case "$noun $verb" in
+        "run "*) words=" --input --input-json --set --version --priority --async --no-follow" ;;
+        "agent create") words=" -f" ;;
+        "agent list") words=" --name --text --status --visibility --trigger-mode --skill --sort --limit" ;;
+        "agent get") words="" ;;
+        "agent update") words=" -f" ;;
+        "agent delete") words=" --yes" ;;
+        "agent validate") words=" -f" ;;
+        "version create") words=" --version --changelog" ;;
+        "version list") words=" --limit" ;;
+        "version get") words="" ;;
+        "version publish") words=" --changelog" ;;
+        "execution list") words=" --agent --status --after --before --sort --limit" ;;
+        "execution get") words="" ;;
+        "execution logs") words=" --level --limit" ;;
+        "execution follow") words="" ;;
+        "execution cancel") words="" ;;
+        "skill new") words=" --dir" ;;
+        "skill test") words="" files=1 ;;
+        "skill upload") words="" files=1 ;;
+        "skill list") words=" --name --text --limit" ;;
+        "skill get") words=" --source --revision" ;;
+        "skill revisions") words="" ;;
+        "skill delete") words=" --yes" ;;
+        "persona create") words=" --prompt --description" ;;
+        "persona list") words=" --name --text --limit" ;;
+        "persona get") words="" ;;
+        "persona update") words=" --name --prompt --description" ;;
+        "persona delete") words=" --yes" ;;
+        "token create") words=" --scope --expires" ;;
+        "token list") words=" --limit" ;;
+        "token revoke") words="" ;;
+        "login "*) words="" ;;
+        "status "*) words="" ;;
+        "version "*) words="" ;;
+        "completion "*) words="" ;;
+        "help "*) words="" ;;
+    esac
+    if [[ $cur == -* ]]; then
+        mapfile -t COMPREPLY < <(compgen -W "$words$common" -- "$cur")
+    elif [[ -n $files ]]; then
+        mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+    fi
+}
+complete -o filenames -F _c9ctl c9ctl
