@@ -232,6 +232,13 @@ static void append_blanks(struct buf *out, size_t n)
         buf_append_char(out, ' ');
 }
 
+/* At the end of a line. */
+static void drop_blanks(struct buf *out)
+{
+    while (out->len > 0 && out->data[out->len - 1] == ' ')
+        out->data[--out->len] = '\0';
+}
+
 /* The longest prefix that takes at most width columns. */
 static size_t cut_columns(const char *s, size_t len, size_t width)
 {
@@ -300,8 +307,7 @@ void format_table(struct buf *out, const struct column *columns, size_t n, const
             append_cell(out, &columns[k], &cells[i * n + k], widths[k], k + 1 == n, room);
             buf_free(&cells[i * n + k]);
         }
-        while (out->len > 0 && out->data[out->len - 1] == ' ')
-            out->data[--out->len] = '\0';
+        drop_blanks(out);
         buf_append_char(out, '\n');
     }
 }
@@ -353,6 +359,7 @@ static void append_block(struct buf *out, const json_t *value)
         term_escape(&text, json_string_value(value), json_string_length(value), TERM_TEXT);
     else
         format_json(&text, value);
+    drop_blanks(out);
     for (const char *p = text.data; *p != '\0';) {
         size_t n = strcspn(p, "\n");
         buf_append_str(out, "\n    ");
