@@ -17,8 +17,9 @@ enum { VM_DEPTH_MAX = 64, VM_NAME_MAX = 128, VM_TRACE_MAX = 8192 };
 /* Errors that no code of a skill may catch; the first one wins. */
 enum vm_fatal { VM_FATAL_NONE, VM_FATAL_TIME, VM_FATAL_MEMORY, VM_FATAL_CANCELLED, VM_FATAL_LIMIT };
 
-/* A growable block outside the collector's sight, but counted by the allocator: what is read from and
- * written to the socket. It is never lost to a Lua error, because there is one of each in struct vm. */
+/* A growable block outside the collector's sight, but counted by the allocator: what is read from
+ * and written to the socket. It is never lost to a Lua error, because there is one of each in
+ * struct vm. */
 struct vm_bytes {
     char *data;
     size_t len, cap;
@@ -30,19 +31,19 @@ struct vm {
     lua_State *main, *running;
     struct wire_start start;
     enum vm_fatal fatal;
-    const char *limit;     /* VM_FATAL_LIMIT: its name, and what it is set to */
+    const char *limit; /* VM_FATAL_LIMIT: its name, and what it is set to */
     uint64_t limit_value;
-    bool loading;          /* a skill's file is evaluated: no effects */
-    bool streaming;        /* inside a callback of a streamed answer: no effects */
-    bool can_wait;         /* every resume between the task's root and here can be yielded across */
-    struct vm_task *task;  /* that runs now */
+    bool loading;         /* a skill's file is evaluated: no effects */
+    bool streaming;       /* inside a callback of a streamed answer: no effects */
+    bool can_wait;        /* every resume between the task's root and here can be yielded across */
+    struct vm_task *task; /* that runs now */
     struct vm_task *ready, **ready_end;
     struct vm_task *waiting; /* for an answer or for room to ask */
     uint64_t requests, notices;
     uint32_t pending, logs, emits;
     uint64_t log_bytes;
-    uint64_t ids;          /* handed out by vm_object_id */
-    int depth;             /* of the stack that exhausted the memory */
+    uint64_t ids; /* handed out by vm_object_id */
+    int depth;    /* of the stack that exhausted the memory */
     struct vm_bytes in, out;
     char trace[VM_TRACE_MAX]; /* of the error that ends the execution */
 };
@@ -67,7 +68,8 @@ enum vm_slot {
 #define VM_SLOT(slot) (LUA_RIDX_LAST + 1 + (slot))
 void vm_slot_push(lua_State *L, enum vm_slot slot);
 
-/* ---- vm.c: bytes ---------------------------------------------------------------------------------------- */
+/* ---- vm.c: bytes
+ * ---------------------------------------------------------------------------------------- */
 /* All raise VM_FATAL_MEMORY when there is none. */
 void vm_bytes_reserve(lua_State *L, struct vm_bytes *b, size_t n);
 void vm_bytes_put(lua_State *L, struct vm_bytes *b, const void *data, size_t len);
@@ -75,11 +77,13 @@ void vm_bytes_char(lua_State *L, struct vm_bytes *b, char c);
 /* Empties; gives a large block back. */
 void vm_bytes_reset(lua_State *L, struct vm_bytes *b);
 
-/* ---- vm_error.c ----------------------------------------------------------------------------------------- */
+/* ---- vm_error.c
+ * ----------------------------------------------------------------------------------------- */
 /* Ends the execution: raises what cannot be caught. `vm.fatal` keeps the first. */
 _Noreturn void vm_fatal_raise(lua_State *L, enum vm_fatal fatal);
 _Noreturn void vm_limit_raise(lua_State *L, const char *limit, uint64_t value);
-/* After a protected call or resume failed: does not return when it may not be caught. The error is on top. */
+/* After a protected call or resume failed: does not return when it may not be caught. The error is
+ * on top. */
 void vm_fatal_check(lua_State *L, int status);
 /* Pushes an error object: code, message by format (as lua_pushfstring). */
 void vm_error_push(lua_State *L, const char *code, const char *fmt, ...);
@@ -96,12 +100,14 @@ void vm_failure_send_as(lua_State *L, const char *code);
 void vm_stats_write(uint8_t out[WIRE_STATS_SIZE]);
 void vm_error_open(lua_State *L);
 
-/* ---- vm_json.c ------------------------------------------------------------------------------------------ */
+/* ---- vm_json.c
+ * ------------------------------------------------------------------------------------------ */
 enum { VM_JSON_LENIENT = 1 };
 /* Appends the JSON text of the value at idx to vm.out; raises "WHAT.path: why". `what` names the
  * value. LENIENT: what JSON cannot hold becomes text instead. */
 void vm_json_encode(lua_State *L, int idx, const char *what, unsigned flags);
-/* Pushes the value of a JSON text. NULL, or why not (nothing pushed then), with the offset in *at_r. */
+/* Pushes the value of a JSON text. NULL, or why not (nothing pushed then), with the offset in
+ * *at_r. */
 const char *vm_json_decode(lua_State *L, const char *text, size_t len, size_t *at_r);
 /* Pushes a well-formed copy of a text that may not be: each wrong byte becomes U+FFFD. */
 void vm_text_push(lua_State *L, const char *s, size_t len);
@@ -110,7 +116,8 @@ int vm_json_encode_text(lua_State *L); /* c9.json.encode, decode, array */
 int vm_json_decode_text(lua_State *L);
 int vm_json_array(lua_State *L);
 
-/* ---- vm_base.c, vm_keys.c, vm_coroutine.c, vm_table.c, vm_string.c, vm_random.c ---------------------------- */
+/* ---- vm_base.c, vm_keys.c, vm_coroutine.c, vm_table.c, vm_string.c, vm_random.c
+ * ---------------------------- */
 void vm_base_open(lua_State *L, int globals);
 /* Pushes tostring(value) without raw addresses. */
 const char *vm_tostring(lua_State *L, int idx, size_t *len_r);
@@ -140,23 +147,27 @@ void vm_random_seed(const uint8_t seed[32]);
 int vm_random(lua_State *L); /* math.random */
 int vm_random_uuid(lua_State *L);
 
-/* ---- vm_tasks.c ----------------------------------------------------------------------------------------- */
-/* Runs the function and its nargs arguments on top of L as the first task, until it is done. Pushes its
- * results on L: LUA_OK and exactly one value, or an error status and the error (trace in vm.trace). */
+/* ---- vm_tasks.c
+ * ----------------------------------------------------------------------------------------- */
+/* Runs the function and its nargs arguments on top of L as the first task, until it is done. Pushes
+ * its results on L: LUA_OK and exactly one value, or an error status and the error (trace in
+ * vm.trace). */
 int vm_task_main(lua_State *L, int nargs);
 int vm_task_all(lua_State *L); /* c9.all */
 /* Asks for the request table on top; below it, the function that takes deltas, or nil. Then calls
- * `done` with the answer, and gives its results; raises the answer when it is an error. May yield: use as
- * `return vm_effect(L, kind, done)`. */
+ * `done` with the answer, and gives its results; raises the answer when it is an error. May yield:
+ * use as `return vm_effect(L, kind, done)`. */
 int vm_effect(lua_State *L, enum wire_kind kind, lua_CFunction done);
 
-/* ---- vm_c9.c, vm_notice.c, vm_args.c, vm_skill.c --------------------------------------------------------- */
+/* ---- vm_c9.c, vm_notice.c, vm_args.c, vm_skill.c
+ * --------------------------------------------------------- */
 struct vm_binding {
     const char *name; /* "model.chat" */
     lua_CFunction fn;
 };
 void vm_c9_open(lua_State *L, int globals);
-extern const struct vm_binding vm_c9_bindings[]; /* ends with a NULL name; for the stubs' test too */
+extern const struct vm_binding
+    vm_c9_bindings[]; /* ends with a NULL name; for the stubs' test too */
 
 int vm_notice_debug(lua_State *L);
 int vm_notice_info(lua_State *L);
@@ -165,8 +176,15 @@ int vm_notice_error(lua_State *L);
 int vm_notice_emit(lua_State *L);
 int vm_notice_print(lua_State *L);
 
-enum vm_arg_type { VM_ARG_STRING = 1, VM_ARG_NUMBER = 2, VM_ARG_INTEGER = 4, VM_ARG_BOOLEAN = 8,
-                   VM_ARG_TABLE = 16, VM_ARG_FUNCTION = 32, VM_ARG_ANY = 64 };
+enum vm_arg_type {
+    VM_ARG_STRING = 1,
+    VM_ARG_NUMBER = 2,
+    VM_ARG_INTEGER = 4,
+    VM_ARG_BOOLEAN = 8,
+    VM_ARG_TABLE = 16,
+    VM_ARG_FUNCTION = 32,
+    VM_ARG_ANY = 64
+};
 struct vm_arg {
     const char *name;
     unsigned types;
@@ -180,11 +198,13 @@ lua_Integer vm_args_duration(lua_State *L, int idx, const char *what);
 /* The name nearest to word, or NULL: for "did you mean". */
 const char *vm_args_nearest(const char *word, const struct vm_arg *rows);
 
-/* Pushes the skill's table: evaluated now if it was not yet. 0, or an error status with the error. */
+/* Pushes the skill's table: evaluated now if it was not yet. 0, or an error status with the error.
+ */
 int vm_skill_load(lua_State *L, const char *name);
-int vm_skill_call(lua_State *L);     /* c9.skills.call */
+int vm_skill_call(lua_State *L); /* c9.skills.call */
 int vm_skill_list(lua_State *L);
-/* The skill's table, its name, its source → its description, without functions. Raises what is wrong. */
+/* The skill's table, its name, its source → its description, without functions. Raises what is
+ * wrong. */
 int vm_skill_describe(lua_State *L);
 
 #endif

@@ -1,6 +1,6 @@
-/* The state: made once in the zygote, run once in each executor. It takes 20 KiB; made in each executor
- * instead it cost 100 to 200 µs and 31 page faults more. What is shared by that is the hash seed, with which
- * a skill can slow down nobody but itself. */
+/* The state: made once in the zygote, run once in each executor. It takes 20 KiB; made in each
+ * executor instead it cost 100 to 200 µs and 31 page faults more. What is shared by that is the
+ * hash seed, with which a skill can slow down nobody but itself. */
 #include <stdio.h>
 #include <string.h>
 
@@ -13,7 +13,9 @@ void vm_slot_push(lua_State *L, enum vm_slot slot)
     lua_rawgeti(L, LUA_REGISTRYINDEX, VM_SLOT(slot));
 }
 
-/* ---- bytes ----------------------------------------------------------------------------------------------- */
+/* ---- bytes
+ * -----------------------------------------------------------------------------------------------
+ */
 
 enum { BYTES_KEPT = 16 << 10 };
 
@@ -66,7 +68,8 @@ void vm_bytes_reset(lua_State *L, struct vm_bytes *b)
         b->data = NULL;
 }
 
-/* ---- the state ------------------------------------------------------------------------------------------- */
+/* ---- the state
+ * ------------------------------------------------------------------------------------------- */
 
 static int vm_panic(lua_State *L)
 {
@@ -98,8 +101,8 @@ static void environment_open(lua_State *L, int globals)
 
 static int vm_open(lua_State *L)
 {
-    static const enum vm_slot tables[] = {VM_SLOT_SKILLS, VM_SLOT_CONTEXT, VM_SLOT_ANSWERS, VM_SLOT_STREAMS,
-                                          VM_SLOT_NEXT, VM_SLOT_CAUSE};
+    static const enum vm_slot tables[] = {VM_SLOT_SKILLS,  VM_SLOT_CONTEXT, VM_SLOT_ANSWERS,
+                                          VM_SLOT_STREAMS, VM_SLOT_NEXT,    VM_SLOT_CAUSE};
     for (size_t i = 0; i < VM_COUNT(tables); i++)
         slot_table(L, tables[i], NULL);
     slot_table(L, VM_SLOT_IDS, "k");
@@ -137,8 +140,8 @@ lua_State *vm_new(void)
         return NULL;
     }
     lua_settop(L, 0);
-    /* The first collection marks, and so copies, every inherited page: let it come only when ten times as
-     * much is in use. */
+    /* The first collection marks, and so copies, every inherited page: let it come only when ten
+     * times as much is in use. */
     lua_gc(L, LUA_GCINC, 1000, 0, 0);
     lua_gc(L, LUA_GCCOLLECT);
     lua_gc(L, LUA_GCINC, 200, 0, 0);
@@ -150,7 +153,8 @@ lua_State *vm_running(void)
     return vm.running;
 }
 
-/* ---- one execution --------------------------------------------------------------------------------------- */
+/* ---- one execution
+ * --------------------------------------------------------------------------------------- */
 
 static char vm_entry[VM_NAME_MAX + 1]; /* the first skill's name */
 

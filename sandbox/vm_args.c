@@ -25,12 +25,14 @@ static bool arg_matches(lua_State *L, int idx, unsigned types)
 
 static const char *arg_types_write(unsigned types, char *out, size_t size)
 {
-    static const char *const names[] = {"string", "number", "integer", "boolean", "table", "function"};
+    static const char *const names[] = {"string",  "number", "integer",
+                                        "boolean", "table",  "function"};
     size_t len = 0;
     out[0] = '\0';
     for (size_t i = 0; i < VM_COUNT(names) && len < size; i++)
         if (types & 1u << i)
-            len += (size_t)snprintf(out + len, size - len, "%s%s", len > 0 ? " or " : "a ", names[i]);
+            len +=
+                (size_t)snprintf(out + len, size - len, "%s%s", len > 0 ? " or " : "a ", names[i]);
     return out;
 }
 
@@ -44,7 +46,8 @@ static int arg_distance(const char *a, const char *b)
         int diagonal = row[0];
         row[0] = i + 1;
         for (int j = 1; j <= n; j++) {
-            int change = diagonal + (a[i] != b[j - 1]), gap = (row[j] < row[j - 1] ? row[j] : row[j - 1]) + 1;
+            int change = diagonal + (a[i] != b[j - 1]),
+                gap = (row[j] < row[j - 1] ? row[j] : row[j - 1]) + 1;
             diagonal = row[j];
             row[j] = change < gap ? change : gap;
         }
@@ -72,7 +75,8 @@ static void arg_refuse_unknown(lua_State *L, const char *function, const struct 
 {
     const char *name = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : NULL;
     if (name == NULL)
-        luaL_error(L, "%s: fields must have names, got a key of type %s", function, luaL_typename(L, -1));
+        luaL_error(L, "%s: fields must have names, got a key of type %s", function,
+                   luaL_typename(L, -1));
     const char *near = vm_args_nearest(name, rows);
     if (near != NULL)
         luaL_error(L, "%s: unknown field '%s'; did you mean '%s'?", function, name, near);
@@ -95,7 +99,8 @@ void vm_args_check(lua_State *L, int idx, const char *function, const struct vm_
     idx = lua_absindex(L, idx);
     vm_thaw(L, idx);
     lua_Integer n = vm_keys_push(L, idx);
-    for (lua_Integer i = 1; i <= n; i++) { /* in order, so that the first mistake is always the same */
+    for (lua_Integer i = 1; i <= n;
+         i++) { /* in order, so that the first mistake is always the same */
         lua_rawgeti(L, -1, i);
         if (arg_find(L, rows) == NULL)
             arg_refuse_unknown(L, function, rows);
@@ -105,7 +110,8 @@ void vm_args_check(lua_State *L, int idx, const char *function, const struct vm_
     for (; rows->name != NULL; rows++) {
         lua_pushstring(L, rows->name);
         bool absent = lua_rawget(L, idx) == LUA_TNIL;
-        bool fine = absent ? !rows->required : rows->types == VM_ARG_ANY || arg_matches(L, -1, rows->types);
+        bool fine =
+            absent ? !rows->required : rows->types == VM_ARG_ANY || arg_matches(L, -1, rows->types);
         if (!fine)
             luaL_error(L, "%s: %s must be %s, got %s", function, rows->name,
                        arg_types_write(rows->types, types, sizeof(types)), luaL_typename(L, -1));
@@ -131,8 +137,12 @@ lua_Integer vm_args_duration(lua_State *L, int idx, const char *what)
         lua_pop(L, 1);
     }
     if (!(us >= 0 && us <= 3.2e15)) /* a hundred years */
-        luaL_error(L, "%s must be seconds, or a text such as \"250ms\", \"10s\", \"5m\", \"2h\", \"3d\"; got %s", what,
-                   lua_type(L, idx) == LUA_TSTRING || lua_type(L, idx) == LUA_TNUMBER ? lua_tostring(L, idx)
-                                                                                    : luaL_typename(L, idx));
+        luaL_error(L,
+                   "%s must be seconds, or a text such as \"250ms\", \"10s\", \"5m\", \"2h\", "
+                   "\"3d\"; got %s",
+                   what,
+                   lua_type(L, idx) == LUA_TSTRING || lua_type(L, idx) == LUA_TNUMBER
+                       ? lua_tostring(L, idx)
+                       : luaL_typename(L, idx));
     return (lua_Integer)llround(us);
 }

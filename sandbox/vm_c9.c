@@ -1,4 +1,5 @@
-/* The c9 module: one row a function. What a function sends and gets is in wire.h's list of kinds. */
+/* The c9 module: one row a function. What a function sends and gets is in wire.h's list of kinds.
+ */
 #include <string.h>
 
 #include "sandbox/vm-private.h"
@@ -33,7 +34,9 @@ static int done_nothing(lua_State *L)
     return 0;
 }
 
-/* ---- time ------------------------------------------------------------------------------------------------ */
+/* ---- time
+ * ------------------------------------------------------------------------------------------------
+ */
 
 static int now_done(lua_State *L)
 {
@@ -61,19 +64,27 @@ static int c9_sleep(lua_State *L)
     return vm_effect(L, WIRE_KIND_SLEEP, done_nothing);
 }
 
-/* ---- models ---------------------------------------------------------------------------------------------- */
+/* ---- models
+ * ---------------------------------------------------------------------------------------------- */
 
-static const struct vm_arg chat_args[] = {
-    {"provider", VM_ARG_STRING, false},   {"model", VM_ARG_STRING, false},
-    {"messages", VM_ARG_TABLE, true},     {"tools", VM_ARG_TABLE, false},
-    {"tool_choice", VM_ARG_STRING | VM_ARG_TABLE, false},
-    {"response_schema", VM_ARG_TABLE, false}, {"temperature", VM_ARG_NUMBER, false},
-    {"top_p", VM_ARG_NUMBER, false},      {"max_tokens", VM_ARG_INTEGER, false},
-    {"stop", VM_ARG_STRING | VM_ARG_TABLE, false}, {"seed", VM_ARG_INTEGER, false},
-    {"stream", VM_ARG_FUNCTION, false},   {"emit", VM_ARG_BOOLEAN, false}, {NULL, 0, false}};
+static const struct vm_arg chat_args[] = {{"provider", VM_ARG_STRING, false},
+                                          {"model", VM_ARG_STRING, false},
+                                          {"messages", VM_ARG_TABLE, true},
+                                          {"tools", VM_ARG_TABLE, false},
+                                          {"tool_choice", VM_ARG_STRING | VM_ARG_TABLE, false},
+                                          {"response_schema", VM_ARG_TABLE, false},
+                                          {"temperature", VM_ARG_NUMBER, false},
+                                          {"top_p", VM_ARG_NUMBER, false},
+                                          {"max_tokens", VM_ARG_INTEGER, false},
+                                          {"stop", VM_ARG_STRING | VM_ARG_TABLE, false},
+                                          {"seed", VM_ARG_INTEGER, false},
+                                          {"stream", VM_ARG_FUNCTION, false},
+                                          {"emit", VM_ARG_BOOLEAN, false},
+                                          {NULL, 0, false}};
 /* Of these, the ones that go to the model as they are. */
-static const char *const chat_fields[] = {"model", "messages", "tools", "tool_choice", "response_schema",
-                                          "temperature", "top_p", "max_tokens", "seed"};
+static const char *const chat_fields[] = {"model",       "messages",        "tools",
+                                          "tool_choice", "response_schema", "temperature",
+                                          "top_p",       "max_tokens",      "seed"};
 
 static void chat_messages_check(lua_State *L)
 {
@@ -85,10 +96,12 @@ static void chat_messages_check(lua_State *L)
     for (lua_Integer i = 1; i <= n; i++) {
         lua_rawgeti(L, -1, i);
         if (!lua_istable(L, -1))
-            luaL_error(L, "c9.model.chat: messages[%I] must be a table, got %s", i, luaL_typename(L, -1));
-        if (lua_getfield(L, -1, "role") != LUA_TSTRING)
-            luaL_error(L, "c9.model.chat: messages[%I].role must be a string such as \"user\", got %s", i,
+            luaL_error(L, "c9.model.chat: messages[%I] must be a table, got %s", i,
                        luaL_typename(L, -1));
+        if (lua_getfield(L, -1, "role") != LUA_TSTRING)
+            luaL_error(L,
+                       "c9.model.chat: messages[%I].role must be a string such as \"user\", got %s",
+                       i, luaL_typename(L, -1));
         lua_pop(L, 2);
     }
     lua_pop(L, 1);
@@ -162,12 +175,14 @@ static int c9_model_chat(lua_State *L)
     return vm_effect(L, WIRE_KIND_MODEL_CHAT, chat_done);
 }
 
-/* ---- HTTP ------------------------------------------------------------------------------------------------ */
+/* ---- HTTP
+ * ------------------------------------------------------------------------------------------------
+ */
 
 static const struct vm_arg http_args[] = {
-    {"method", VM_ARG_STRING, false},  {"url", VM_ARG_STRING, true},
-    {"headers", VM_ARG_TABLE, false},  {"body", VM_ARG_STRING, false},
-    {"json", VM_ARG_ANY, false},       {"timeout", VM_ARG_NUMBER | VM_ARG_STRING, false},
+    {"method", VM_ARG_STRING, false},     {"url", VM_ARG_STRING, true},
+    {"headers", VM_ARG_TABLE, false},     {"body", VM_ARG_STRING, false},
+    {"json", VM_ARG_ANY, false},          {"timeout", VM_ARG_NUMBER | VM_ARG_STRING, false},
     {"max_bytes", VM_ARG_INTEGER, false}, {NULL, 0, false}};
 
 static int base64_digit(char c)
@@ -206,7 +221,8 @@ static int response_json(lua_State *L)
     const char *body = luaL_checklstring(L, -1, &len);
     const char *why = vm_json_decode(L, body, len, &at);
     if (why != NULL)
-        return luaL_error(L, "response:json(): the body is not JSON: %s (byte %I)", why, (lua_Integer)at);
+        return luaL_error(L, "response:json(): the body is not JSON: %s (byte %I)", why,
+                          (lua_Integer)at);
     return 1;
 }
 
@@ -236,7 +252,8 @@ static void http_headers_push(lua_State *L)
         vm_thaw(L, -1);
         for (lua_pushnil(L); lua_next(L, to + 1); lua_pop(L, 1)) {
             if (lua_type(L, -2) != LUA_TSTRING || !lua_isstring(L, -1))
-                luaL_error(L, "c9.http.request: headers must be names with a string or number each");
+                luaL_error(L,
+                           "c9.http.request: headers must be names with a string or number each");
             lua_pushvalue(L, -2);
             lua_pushvalue(L, -2);
             lua_tostring(L, -1);
@@ -296,7 +313,8 @@ static int c9_http_request(lua_State *L)
     return vm_effect(L, WIRE_KIND_HTTP_REQUEST, http_done);
 }
 
-/* ---- agents ---------------------------------------------------------------------------------------------- */
+/* ---- agents
+ * ---------------------------------------------------------------------------------------------- */
 
 static const struct vm_arg agent_args[] = {{"version", VM_ARG_STRING, false}, {NULL, 0, false}};
 
@@ -313,7 +331,8 @@ static int agent_done(lua_State *L)
 static int c9_agents_execute(lua_State *L)
 {
     if (lua_type(L, 1) != LUA_TSTRING)
-        return luaL_error(L, "c9.agents.execute: the agent must be a string (its name or id), got %s",
+        return luaL_error(L,
+                          "c9.agents.execute: the agent must be a string (its name or id), got %s",
                           luaL_typename(L, 1));
     if (lua_isnoneornil(L, 3)) {
         lua_settop(L, 2);
@@ -338,7 +357,8 @@ static int c9_agents_execute(lua_State *L)
     return vm_effect(L, WIRE_KIND_AGENT_EXECUTE, agent_done);
 }
 
-/* ---- validation ------------------------------------------------------------------------------------------ */
+/* ---- validation
+ * ------------------------------------------------------------------------------------------ */
 
 /* true, or false and the list of {path, message}. */
 static int validate_done(lua_State *L)
@@ -379,7 +399,8 @@ static int c9_validate_output(lua_State *L)
     return validate(L, NULL);
 }
 
-/* ---- the table ------------------------------------------------------------------------------------------- */
+/* ---- the table
+ * ------------------------------------------------------------------------------------------- */
 
 /* c9.random is math.random, c9.json is opened by vm_json.c, c9.null is a value. */
 const struct vm_binding vm_c9_bindings[] = {

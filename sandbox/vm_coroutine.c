@@ -1,5 +1,5 @@
-/* Coroutines that let c9 calls pass: a coroutine that waits for an answer is yielded across, up to the root
- * of its task; and that know who runs, for the signal that ends CPU time. */
+/* Coroutines that let c9 calls pass: a coroutine that waits for an answer is yielded across, up to
+ * the root of its task; and that know who runs, for the signal that ends CPU time. */
 #include "sandbox/vm-private.h"
 
 /* Lives in front of every lua_State (LUA_EXTRASPACE); new ones copy the main thread's zeros. */
@@ -246,10 +246,15 @@ static int coroutine_close(lua_State *L)
 
 void vm_coroutine_open(lua_State *L, int globals)
 {
-    static const luaL_Reg functions[] = {
-        {"close", coroutine_close},   {"create", coroutine_create},   {"isyieldable", coroutine_isyieldable},
-        {"resume", coroutine_resume}, {"running", coroutine_running}, {"status", coroutine_status},
-        {"wrap", coroutine_wrap},     {"yield", coroutine_yield},     {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"close", coroutine_close},
+                                         {"create", coroutine_create},
+                                         {"isyieldable", coroutine_isyieldable},
+                                         {"resume", coroutine_resume},
+                                         {"running", coroutine_running},
+                                         {"status", coroutine_status},
+                                         {"wrap", coroutine_wrap},
+                                         {"yield", coroutine_yield},
+                                         {NULL, NULL}};
     luaL_newlib(L, functions);
     vm_freeze(L, false);
     lua_setfield(L, globals, "coroutine");

@@ -1,4 +1,5 @@
-/* Errors: those of c9 calls (tables), those that no skill can catch, and what is said of them at the end. */
+/* Errors: those of c9 calls (tables), those that no skill can catch, and what is said of them at
+ * the end. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -50,7 +51,8 @@ void vm_fatal_check(lua_State *L, int status)
         vm_fatal_raise(L, vm.fatal);
 }
 
-/* ---- error objects -------------------------------------------------------------------------------------- */
+/* ---- error objects
+ * -------------------------------------------------------------------------------------- */
 
 void vm_error_mark(lua_State *L)
 {
@@ -122,7 +124,8 @@ void vm_error_open(lua_State *L)
     lua_rawseti(L, LUA_REGISTRYINDEX, VM_SLOT(VM_SLOT_ERROR));
 }
 
-/* ---- tracebacks ------------------------------------------------------------------------------------------ */
+/* ---- tracebacks
+ * ------------------------------------------------------------------------------------------ */
 
 struct text {
     char *at, *end;
@@ -189,7 +192,8 @@ size_t vm_trace_write(lua_State *L, int level, char *out, size_t size)
     return (size_t)(t.at - out);
 }
 
-/* ---- the FAILURE ----------------------------------------------------------------------------------------- */
+/* ---- the FAILURE
+ * ----------------------------------------------------------------------------------------- */
 
 /* As wire_stats_encode, which would call malloc. */
 void vm_stats_write(uint8_t out[WIRE_STATS_SIZE])
@@ -228,7 +232,8 @@ static void trace_place_add(struct text *t)
     text_add(t, ": ");
 }
 
-/* What a call of a Lua function takes at least: endless recursion meets the memory limit before Lua's own. */
+/* What a call of a Lua function takes at least: endless recursion meets the memory limit before
+ * Lua's own. */
 enum { LEVEL_BYTES = 100 };
 
 static void fatal_describe(struct text *t)
@@ -236,30 +241,43 @@ static void fatal_describe(struct text *t)
     unsigned long long memory = vm.start.memory;
     switch (vm.fatal) {
     case VM_FATAL_TIME:
-        text_add(t, "\"code\":\"ExecutionTimeout\",\"message\":\"the execution used more CPU time than its limit "
-                    "of %llu ms\",\"details\":{\"limit\":\"cpuTimeMs\",\"limitMs\":%llu}",
-                 (unsigned long long)vm.start.cpu_us / 1000, (unsigned long long)vm.start.cpu_us / 1000);
+        text_add(t,
+                 "\"code\":\"ExecutionTimeout\",\"message\":\"the execution used more CPU time "
+                 "than its limit "
+                 "of %llu ms\",\"details\":{\"limit\":\"cpuTimeMs\",\"limitMs\":%llu}",
+                 (unsigned long long)vm.start.cpu_us / 1000,
+                 (unsigned long long)vm.start.cpu_us / 1000);
         break;
     case VM_FATAL_MEMORY:
         if ((uint64_t)vm.depth * LEVEL_BYTES > memory / 4) {
             text_add(t, "\"code\":\"ExecutionFailed\",\"message\":\"");
             trace_place_add(t);
-            text_add(t, "stack overflow, %d calls deep: does a function call itself without end?\",\"details\":"
-                        "{\"limit\":\"memory\",\"limitBytes\":%llu,\"peakBytes\":%llu}",
+            text_add(t,
+                     "stack overflow, %d calls deep: does a function call itself without "
+                     "end?\",\"details\":"
+                     "{\"limit\":\"memory\",\"limitBytes\":%llu,\"peakBytes\":%llu}",
                      vm.depth, memory, (unsigned long long)arena_peak());
             break;
         }
-        text_add(t, "\"code\":\"ResourceExhausted\",\"message\":\"the execution needs more memory than its limit of "
-                    "%llu bytes\",\"details\":{\"limit\":\"memory\",\"limitBytes\":%llu,\"peakBytes\":%llu}",
-                 memory, memory, (unsigned long long)arena_peak());
+        text_add(
+            t,
+            "\"code\":\"ResourceExhausted\",\"message\":\"the execution needs more memory than its "
+            "limit of "
+            "%llu "
+            "bytes\",\"details\":{\"limit\":\"memory\",\"limitBytes\":%llu,\"peakBytes\":%llu}",
+            memory, memory, (unsigned long long)arena_peak());
         break;
     case VM_FATAL_CANCELLED:
-        text_add(t, "\"code\":\"Cancelled\",\"message\":\"the execution was cancelled\",\"details\":{}");
+        text_add(
+            t, "\"code\":\"Cancelled\",\"message\":\"the execution was cancelled\",\"details\":{}");
         break;
     default:
-        text_add(t, "\"code\":\"ResourceExhausted\",\"message\":\"the execution exceeded its limit %s = %llu\","
-                    "\"details\":{\"limit\":\"%s\",\"max\":%llu}",
-                 vm.limit, (unsigned long long)vm.limit_value, vm.limit, (unsigned long long)vm.limit_value);
+        text_add(t,
+                 "\"code\":\"ResourceExhausted\",\"message\":\"the execution exceeded its limit %s "
+                 "= %llu\","
+                 "\"details\":{\"limit\":\"%s\",\"max\":%llu}",
+                 vm.limit, (unsigned long long)vm.limit_value, vm.limit,
+                 (unsigned long long)vm.limit_value);
     }
 }
 
@@ -282,12 +300,18 @@ static void failure_send_fatal(void)
 /* Codes that an error object keeps; any other error is an ExecutionFailed. */
 static bool failure_code_known(const char *code)
 {
-    static const char *const codes[] = {
-        "ExecutionFailed", "ExecutionTimeout", "ResourceExhausted", "InvalidInput", "InvalidSkill", "Cancelled",
-        "CapabilityDenied", "ModelFailed", "HttpFailed", "AddressDenied", "ReplayDiverged", "AgentNotFound",
-        "VersionNotFound", "SkillNotFound", "AgentAccessDenied", "InsufficientPermissions",
-        "VisibilityViolation", "OrganizationLimitExceeded", "InvalidState", "TooManyRequests",
-        "InvalidRequest", "ServiceUnavailable", "InternalError"};
+    static const char *const codes[] = {"ExecutionFailed",     "ExecutionTimeout",
+                                        "ResourceExhausted",   "InvalidInput",
+                                        "InvalidSkill",        "Cancelled",
+                                        "CapabilityDenied",    "ModelFailed",
+                                        "HttpFailed",          "AddressDenied",
+                                        "ReplayDiverged",      "AgentNotFound",
+                                        "VersionNotFound",     "SkillNotFound",
+                                        "AgentAccessDenied",   "InsufficientPermissions",
+                                        "VisibilityViolation", "OrganizationLimitExceeded",
+                                        "InvalidState",        "TooManyRequests",
+                                        "InvalidRequest",      "ServiceUnavailable",
+                                        "InternalError"};
     for (size_t i = 0; i < VM_COUNT(codes); i++)
         if (strcmp(codes[i], code) == 0)
             return true;

@@ -1,7 +1,8 @@
 /* JSON, straight from Lua values to vm.out and from text to Lua values.
  *
- * Which table is an array: one that is marked (every decoded array is, and what c9.json.array made),
- * and every other that has the keys 1 … n and no more, n > 0. All others are objects, {} too. */
+ * Which table is an array: one that is marked (every decoded array is, and what c9.json.array
+ * made), and every other that has the keys 1 … n and no more, n > 0. All others are objects, {}
+ * too. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,7 +14,7 @@
 struct place {
     const struct place *up;
     const void *table;
-    const char *key;   /* NULL: index */
+    const char *key; /* NULL: index */
     lua_Integer index;
     int depth;
 };
@@ -41,7 +42,8 @@ static void place_write(const struct place *place, const char *what, luaL_Buffer
     luaL_addlstring(b, place->key, strnlen(place->key, VM_NAME_MAX));
 }
 
-static _Noreturn void encode_refuse(const struct encoder *e, const struct place *place, const char *why)
+static _Noreturn void encode_refuse(const struct encoder *e, const struct place *place,
+                                    const char *why)
 {
     luaL_Buffer b;
     luaL_where(e->L, 1);
@@ -60,7 +62,9 @@ static bool encode_lenient(const struct encoder *e)
     return (e->flags & VM_JSON_LENIENT) != 0;
 }
 
-/* ---- text ------------------------------------------------------------------------------------------------ */
+/* ---- text
+ * ------------------------------------------------------------------------------------------------
+ */
 
 /* Bytes of the well-formed UTF-8 character at s (RFC 3629), 0 when there is none. */
 static size_t text_char_len(const unsigned char *s, size_t len)
@@ -128,7 +132,8 @@ static void encode_escape(const struct encoder *e, unsigned char c)
     vm_bytes_put(e->L, &vm.out, escape, 6);
 }
 
-static void encode_text(const struct encoder *e, const struct place *place, const char *s, size_t len)
+static void encode_text(const struct encoder *e, const struct place *place, const char *s,
+                        size_t len)
 {
     vm_bytes_char(e->L, &vm.out, '"');
     for (size_t i = 0; i < len;) {
@@ -143,13 +148,15 @@ static void encode_text(const struct encoder *e, const struct place *place, cons
         else if (encode_lenient(e))
             vm_bytes_put(e->L, &vm.out, replacement, 3);
         else
-            encode_refuse(e, place, c == 0 ? "has a NUL byte; text must not"
-                                           : "is not valid UTF-8; JSON holds text only");
+            encode_refuse(e, place,
+                          c == 0 ? "has a NUL byte; text must not"
+                                 : "is not valid UTF-8; JSON holds text only");
     }
     vm_bytes_char(e->L, &vm.out, '"');
 }
 
-/* ---- encoding -------------------------------------------------------------------------------------------- */
+/* ---- encoding
+ * -------------------------------------------------------------------------------------------- */
 
 static void encode_value(const struct encoder *e, int idx, const struct place *place);
 
@@ -342,7 +349,8 @@ void vm_json_encode(lua_State *L, int idx, const char *what, unsigned flags)
     lua_pop(L, 1);
 }
 
-/* ---- decoding -------------------------------------------------------------------------------------------- */
+/* ---- decoding
+ * -------------------------------------------------------------------------------------------- */
 
 struct decoder {
     lua_State *L;
@@ -381,7 +389,9 @@ static int decode_hex4(struct decoder *d)
         return -1;
     for (int i = 0; i < 4; i++) {
         char c = *d->at++;
-        int digit = c >= '0' && c <= '9' ? c - '0' : (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10 : -1;
+        int digit = c >= '0' && c <= '9'                 ? c - '0'
+                    : (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10
+                                                         : -1;
         if (digit < 0)
             return -1;
         value = value * 16 + digit;
@@ -474,8 +484,8 @@ static bool decode_string(struct decoder *d)
     luaL_buffinit(d->L, &b);
     luaL_addlstring(&b, from, (size_t)(d->at - from));
     bool fine = decode_escaped(d, &b);
-    /* Also when it failed: a large buffer is a to-be-closed slot, and in Lua 5.4.4 lua_settop across one may
-     * use a pointer into a stack that has moved. */
+    /* Also when it failed: a large buffer is a to-be-closed slot, and in Lua 5.4.4 lua_settop
+     * across one may use a pointer into a stack that has moved. */
     luaL_pushresult(&b);
     return fine;
 }
@@ -600,7 +610,8 @@ static bool decode_word(struct decoder *d)
         size_t len;
     } words[] = {{"null", 4}, {"true", 4}, {"false", 5}};
     for (size_t i = 0; i < VM_COUNT(words); i++) {
-        if ((size_t)(d->end - d->at) < words[i].len || memcmp(d->at, words[i].word, words[i].len) != 0)
+        if ((size_t)(d->end - d->at) < words[i].len ||
+            memcmp(d->at, words[i].word, words[i].len) != 0)
             continue;
         d->at += words[i].len;
         if (i == 0)
@@ -649,7 +660,8 @@ const char *vm_json_decode(lua_State *L, const char *text, size_t len, size_t *a
     return d.why;
 }
 
-/* ---- c9.json --------------------------------------------------------------------------------------------- */
+/* ---- c9.json
+ * --------------------------------------------------------------------------------------------- */
 
 int vm_json_encode_text(lua_State *L)
 {

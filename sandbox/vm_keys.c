@@ -1,7 +1,7 @@
-/* pairs and next in an order that does not depend on Lua's hash seed: positive integers ascending, then
- * booleans (false first), other numbers ascending, strings by bytes, and everything else by its place in the
- * arena. Arrays cost what they cost in Lua: only when a walk meets a key that is not the next
- * integer, the keys that are left are collected and sorted. */
+/* pairs and next in an order that does not depend on Lua's hash seed: positive integers ascending,
+ * then booleans (false first), other numbers ascending, strings by bytes, and everything else by
+ * its place in the arena. Arrays cost what they cost in Lua: only when a walk meets a key that is
+ * not the next integer, the keys that are left are collected and sorted. */
 #include <endian.h>
 #include <string.h>
 
@@ -13,7 +13,7 @@ struct key {
     lua_Integer integer; /* decides where two numbers are equal as floats */
     const char *text;    /* the key is in the table, so the string lives */
     size_t len;
-    lua_Integer index;   /* where the key is kept meanwhile */
+    lua_Integer index; /* where the key is kept meanwhile */
 };
 enum { RANK_INDEX, RANK_BOOLEAN, RANK_NUMBER, RANK_TEXT, RANK_ADDRESS };
 
@@ -183,7 +183,8 @@ static lua_Integer keys_many(lua_State *L, int idx)
     return n;
 }
 
-/* Pops the key on top; pushes the sorted array of it (unless nil) and of all that lua_next gives after it. */
+/* Pops the key on top; pushes the sorted array of it (unless nil) and of all that lua_next gives
+ * after it. */
 static lua_Integer keys_rest(lua_State *L, int idx)
 {
     if (lua_isnil(L, -1)) {
@@ -203,9 +204,12 @@ lua_Integer vm_keys_push(lua_State *L, int idx)
     return keys_rest(L, idx);
 }
 
-/* ---- pairs ----------------------------------------------------------------------------------------------- */
+/* ---- pairs
+ * -----------------------------------------------------------------------------------------------
+ */
 
-/* Pushes the next of the sorted keys that still has a value, and the value; at: upvalue or stack index. */
+/* Pushes the next of the sorted keys that still has a value, and the value; at: upvalue or stack
+ * index. */
 static bool keys_step(lua_State *L, int table, int keys, lua_Integer *position)
 {
     for (;;) {
@@ -218,7 +222,8 @@ static bool keys_step(lua_State *L, int table, int keys, lua_Integer *position)
     }
 }
 
-/* Upvalues: 1 sorted keys, nil while the walk is in the sequence; 2 position in them. Arguments: table, key. */
+/* Upvalues: 1 sorted keys, nil while the walk is in the sequence; 2 position in them. Arguments:
+ * table, key. */
 static int pairs_step(lua_State *L)
 {
     luaL_checktype(L, 1, LUA_TTABLE);
@@ -268,7 +273,9 @@ int vm_keys_pairs(lua_State *L)
     return 3;
 }
 
-/* ---- next ------------------------------------------------------------------------------------------------ */
+/* ---- next
+ * ------------------------------------------------------------------------------------------------
+ */
 
 static int next_first(lua_State *L)
 {
@@ -296,7 +303,8 @@ static int next_first(lua_State *L)
     return 2;
 }
 
-/* The sorted keys of the table at 1 are on top; the place of the key at 2, or of the last one before it. */
+/* The sorted keys of the table at 1 are on top; the place of the key at 2, or of the last one
+ * before it. */
 static lua_Integer next_place(lua_State *L, lua_Integer n)
 {
     struct key want, key;
@@ -315,7 +323,8 @@ static lua_Integer next_place(lua_State *L, lua_Integer n)
     return low;
 }
 
-/* The answer of the previous call is kept, so that a loop of next() sorts once: {table, keys, position}. */
+/* The answer of the previous call is kept, so that a loop of next() sorts once: {table, keys,
+ * position}. */
 int vm_keys_next(lua_State *L)
 {
     luaL_checktype(L, 1, LUA_TTABLE);

@@ -25,7 +25,8 @@ static void log_send(lua_State *L, int level, int message, int metadata)
     vm_bytes_reset(L, &vm.out);
 }
 
-/* Pushes the text of the value at idx, well-formed: tables as JSON unless they have a __tostring. */
+/* Pushes the text of the value at idx, well-formed: tables as JSON unless they have a __tostring.
+ */
 static void log_text_push(lua_State *L, int idx)
 {
     size_t len;
@@ -144,11 +145,13 @@ int vm_notice_emit(lua_State *L)
 {
     luaL_checkany(L, 1);
     if (vm.loading)
-        return luaL_error(L, "c9.emit cannot be called while the skill's file is loaded; call it in run");
+        return luaL_error(
+            L, "c9.emit cannot be called while the skill's file is loaded; call it in run");
     vm_bytes_reset(L, &vm.out);
     vm_json_encode(L, 1, "c9.emit: value", 0);
     if (vm.out.len > vm.start.output_max)
-        vm_error_raise(L, "ResourceExhausted", "c9.emit: the value has more than outputBytes = %I bytes",
+        vm_error_raise(L, "ResourceExhausted",
+                       "c9.emit: the value has more than outputBytes = %I bytes",
                        (lua_Integer)vm.start.output_max);
     if (++vm.emits > vm.start.emit_count_max)
         vm_limit_raise(L, "emitCount", vm.start.emit_count_max);

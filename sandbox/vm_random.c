@@ -124,9 +124,10 @@ int vm_random_uuid(lua_State *L)
     char text[37];
     high = (high & ~0xF000ull) | 0x4000; /* version 4, RFC 9562 variant */
     low = (low & ~(3ull << 62)) | 2ull << 62;
-    snprintf(text, sizeof(text), "%08llx-%04llx-%04llx-%04llx-%012llx", (unsigned long long)(high >> 32),
-             (unsigned long long)(high >> 16 & 0xFFFF), (unsigned long long)(high & 0xFFFF),
-             (unsigned long long)(low >> 48), (unsigned long long)(low & 0xFFFFFFFFFFFF));
+    snprintf(text, sizeof(text), "%08llx-%04llx-%04llx-%04llx-%012llx",
+             (unsigned long long)(high >> 32), (unsigned long long)(high >> 16 & 0xFFFF),
+             (unsigned long long)(high & 0xFFFF), (unsigned long long)(low >> 48),
+             (unsigned long long)(low & 0xFFFFFFFFFFFF));
     lua_pushstring(L, text);
     return 1;
 }
@@ -134,7 +135,8 @@ int vm_random_uuid(lua_State *L)
 void vm_random_open(lua_State *L, int globals)
 {
     /* Some builds of Lua 5.4 still have these of 5.2. */
-    static const char *const deprecated[] = {"atan2", "cosh", "frexp", "ldexp", "log10", "pow", "sinh", "tanh"};
+    static const char *const deprecated[] = {"atan2", "cosh", "frexp", "ldexp",
+                                             "log10", "pow",  "sinh",  "tanh"};
     luaopen_math(L);
     lua_pushcfunction(L, vm_random);
     lua_setfield(L, -2, "random");

@@ -36,8 +36,9 @@ static int skill_evaluate(lua_State *L, const char *name)
         vm.loading = outer;
     }
     if (status == LUA_OK && !lua_istable(L, -1)) {
-        lua_pushfstring(L, "%s.lua: the file must return a table with the skill's fields, it returns %s", name,
-                        lua_isnil(L, -1) ? "nothing" : luaL_typename(L, -1));
+        lua_pushfstring(
+            L, "%s.lua: the file must return a table with the skill's fields, it returns %s", name,
+            lua_isnil(L, -1) ? "nothing" : luaL_typename(L, -1));
         status = LUA_ERRRUN;
     }
     lua_replace(L, base);
@@ -66,7 +67,8 @@ int vm_skill_load(lua_State *L, const char *name)
     return status;
 }
 
-/* ---- c9.skills ------------------------------------------------------------------------------------------- */
+/* ---- c9.skills
+ * ------------------------------------------------------------------------------------------- */
 
 static int call_done(lua_State *L, int status, lua_KContext base)
 {
@@ -79,7 +81,8 @@ int vm_skill_call(lua_State *L)
 {
     const char *name = luaL_checkstring(L, 1);
     if (vm.loading)
-        return luaL_error(L, "c9.skills.call cannot be called while the skill's file is loaded; call it in run");
+        return luaL_error(
+            L, "c9.skills.call cannot be called while the skill's file is loaded; call it in run");
     lua_settop(L, 2);
     int status = vm_skill_load(L, name);
     if (status != LUA_OK) {
@@ -108,22 +111,30 @@ int vm_skill_list(lua_State *L)
     return 1;
 }
 
-/* ---- description ----------------------------------------------------------------------------------------- */
+/* ---- description
+ * ----------------------------------------------------------------------------------------- */
 
-static const struct vm_arg skill_fields[] = {
-    {"name", VM_ARG_STRING, true},        {"version", VM_ARG_STRING, true},
-    {"description", VM_ARG_STRING, false}, {"input", VM_ARG_TABLE, false},
-    {"output", VM_ARG_TABLE, false},      {"needs", VM_ARG_TABLE, false},
-    {"examples", VM_ARG_TABLE, false},    {"run", VM_ARG_FUNCTION, true},
-    {NULL, 0, false}};
-static const struct vm_arg skill_needs[] = {
-    {"model", VM_ARG_STRING | VM_ARG_TABLE, false},  {"http", VM_ARG_STRING | VM_ARG_TABLE, false},
-    {"agents", VM_ARG_STRING | VM_ARG_TABLE, false}, {"documents", VM_ARG_STRING | VM_ARG_TABLE, false},
-    {NULL, 0, false}};
-static const struct vm_arg skill_example[] = {
-    {"name", VM_ARG_STRING, false},  {"input", VM_ARG_ANY, false},   {"output", VM_ARG_ANY, false},
-    {"error", VM_ARG_STRING, false}, {"model", VM_ARG_TABLE, false}, {"http", VM_ARG_TABLE, false},
-    {NULL, 0, false}};
+static const struct vm_arg skill_fields[] = {{"name", VM_ARG_STRING, true},
+                                             {"version", VM_ARG_STRING, true},
+                                             {"description", VM_ARG_STRING, false},
+                                             {"input", VM_ARG_TABLE, false},
+                                             {"output", VM_ARG_TABLE, false},
+                                             {"needs", VM_ARG_TABLE, false},
+                                             {"examples", VM_ARG_TABLE, false},
+                                             {"run", VM_ARG_FUNCTION, true},
+                                             {NULL, 0, false}};
+static const struct vm_arg skill_needs[] = {{"model", VM_ARG_STRING | VM_ARG_TABLE, false},
+                                            {"http", VM_ARG_STRING | VM_ARG_TABLE, false},
+                                            {"agents", VM_ARG_STRING | VM_ARG_TABLE, false},
+                                            {"documents", VM_ARG_STRING | VM_ARG_TABLE, false},
+                                            {NULL, 0, false}};
+static const struct vm_arg skill_example[] = {{"name", VM_ARG_STRING, false},
+                                              {"input", VM_ARG_ANY, false},
+                                              {"output", VM_ARG_ANY, false},
+                                              {"error", VM_ARG_STRING, false},
+                                              {"model", VM_ARG_TABLE, false},
+                                              {"http", VM_ARG_TABLE, false},
+                                              {NULL, 0, false}};
 
 static bool letter_or_digit(char c)
 {
@@ -190,8 +201,8 @@ enum { DESCRIBE_SKILL = 1, DESCRIBE_NAME, DESCRIBE_SOURCE, DESCRIBE_OUT }; /* st
 _Noreturn static void describe_refuse(lua_State *L, const char *field, const char *why)
 {
     const char *source = lua_tostring(L, DESCRIBE_SOURCE);
-    vm_error_push(L, "InvalidSkill", "%s.lua:%d: %s", lua_tostring(L, DESCRIBE_NAME), source_line(source, field),
-                  why);
+    vm_error_push(L, "InvalidSkill", "%s.lua:%d: %s", lua_tostring(L, DESCRIBE_NAME),
+                  source_line(source, field), why);
     lua_getfield(L, -1, "details");
     lua_pushstring(L, field);
     lua_setfield(L, -2, "field");
@@ -213,7 +224,8 @@ static int describe_check(lua_State *L)
 }
 
 /* The table on top against rows; a complaint gets file and line. */
-static void describe_shape(lua_State *L, const char *field, const char *what, const struct vm_arg *rows)
+static void describe_shape(lua_State *L, const char *field, const char *what,
+                           const struct vm_arg *rows)
 {
     struct check check = {what, rows};
     lua_pushcfunction(L, describe_check);
@@ -226,12 +238,14 @@ static void describe_shape(lua_State *L, const char *field, const char *what, co
     const char *why = lua_tostring(L, -1), *quoted = why == NULL ? NULL : strchr(why, '\'');
     char name[VM_NAME_MAX] = "";
     if (quoted != NULL && strstr(why, "unknown field") != NULL) /* point at that one */
-        for (size_t i = 0; i + 1 < sizeof(name) && quoted[i + 1] != '\'' && quoted[i + 1] != '\0'; i++)
+        for (size_t i = 0; i + 1 < sizeof(name) && quoted[i + 1] != '\'' && quoted[i + 1] != '\0';
+             i++)
             name[i] = quoted[i + 1];
     describe_refuse(L, name[0] != '\0' ? name : field, why != NULL ? why : "malformed");
 }
 
-static void describe_text(lua_State *L, const char *field, bool (*valid)(const char *), const char *why)
+static void describe_text(lua_State *L, const char *field, bool (*valid)(const char *),
+                          const char *why)
 {
     lua_getfield(L, DESCRIBE_SKILL, field);
     size_t len;
@@ -302,7 +316,8 @@ static void describe_examples(lua_State *L)
         lua_pop(L, 1);
         lua_rawgeti(L, -1, i);
         if (!lua_istable(L, -1))
-            describe_refuse(L, "examples", "examples must be a list of tables { name =, input =, output = }");
+            describe_refuse(L, "examples",
+                            "examples must be a list of tables { name =, input =, output = }");
         describe_shape(L, "examples", what, skill_example);
         lua_pop(L, 1);
     }
@@ -342,7 +357,8 @@ int vm_skill_describe(lua_State *L)
     describe_shape(L, "name", "the skill", skill_fields);
     describe_text(L, "name", skill_name_valid,
                   "name must begin with a-z and have at most 64 of a-z, 0-9, _ and -");
-    describe_text(L, "version", skill_version_valid, "version must be a semantic version such as \"1.0.0\"");
+    describe_text(L, "version", skill_version_valid,
+                  "version must be a semantic version such as \"1.0.0\"");
     lua_pushliteral(L, "");
     lua_setfield(L, DESCRIBE_OUT, "description");
     for (size_t i = 0; i < VM_COUNT(copied); i++) {

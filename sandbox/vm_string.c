@@ -1,9 +1,11 @@
-/* string.*: Lua's own without dump; format shows no addresses, rep does no work for an empty result. */
+/* string.*: Lua's own without dump; format shows no addresses, rep does no work for an empty
+ * result. */
 #include <string.h>
 
 #include "sandbox/vm-private.h"
 
-/* Upvalue 1: Lua's string.format. Values that %s would show with their address are made text before. */
+/* Upvalue 1: Lua's string.format. Values that %s would show with their address are made text
+ * before. */
 static int string_format(lua_State *L)
 {
     size_t len;
@@ -18,7 +20,8 @@ static int string_format(lua_State *L)
             p++;
         arg++;
         if (p < end && *p == 'p')
-            return luaL_error(L, "string.format: %%p is not available (no addresses in skills); use %%s");
+            return luaL_error(
+                L, "string.format: %%p is not available (no addresses in skills); use %%s");
         if (p < end && *p == 's' && arg <= top && lua_type(L, arg) != LUA_TSTRING) {
             vm_tostring(L, arg, NULL);
             lua_replace(L, arg);

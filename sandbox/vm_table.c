@@ -1,5 +1,5 @@
-/* table.*: Lua's own but for sort, which there asks the clock for a pivot. Ours is a merge sort: stable, the same
- * on every run, and an order function that contradicts itself does no harm. */
+/* table.*: Lua's own but for sort, which there asks the clock for a pivot. Ours is a merge sort:
+ * stable, the same on every run, and an order function that contradicts itself does no harm. */
 #include "sandbox/vm-private.h"
 
 enum { SORT_TABLE = 1, SORT_LESS, SORT_FROM, SORT_TO }; /* stack of table_sort */

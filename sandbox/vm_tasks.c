@@ -1,8 +1,9 @@
-/* Tasks and effects. A task is a coroutine that the scheduler resumes; the skill's run is the first, c9.all
- * starts more. An effect sends its request and, if the coroutine can, yields to the scheduler until the
- * answer is there; where it cannot (in a sort's order function, a metamethod in C …) it reads frames on
- * the spot and keeps the answers of others. Frames are read only when nothing can run, so the order of
- * answers is the only thing that decides the order of execution. */
+/* Tasks and effects. A task is a coroutine that the scheduler resumes; the skill's run is the
+ * first, c9.all starts more. An effect sends its request and, if the coroutine can, yields to the
+ * scheduler until the answer is there; where it cannot (in a sort's order function, a metamethod in
+ * C …) it reads frames on the spot and keeps the answers of others. Frames are read only when
+ * nothing can run, so the order of answers is the only thing that decides the order of execution.
+ */
 #include <string.h>
 
 #include "sandbox/vm-private.h"
@@ -12,10 +13,10 @@ struct group;
 struct vm_task {
     struct vm_task *next; /* in vm.ready or vm.waiting */
     lua_State *co;
-    struct group *group;  /* NULL: the first task */
+    struct group *group; /* NULL: the first task */
     lua_Integer index;
-    uint64_t request;     /* it waits for its answer; 0: for room to ask */
-    int nargs;            /* on co, for its next resume */
+    uint64_t request; /* it waits for its answer; 0: for room to ask */
+    int nargs;        /* on co, for its next resume */
 };
 
 /* What one c9.all waits for; a userdata on its caller's stack, whose user values hold: */
@@ -66,7 +67,8 @@ static void waiting_push(struct vm_task *task, uint64_t request)
     *end = task;
 }
 
-/* ---- frames ---------------------------------------------------------------------------------------------- */
+/* ---- frames
+ * ---------------------------------------------------------------------------------------------- */
 
 static void frame_answer(lua_State *L, const struct wire_header *header)
 {
@@ -126,11 +128,13 @@ static void frame_next(lua_State *L)
     executor_read(vm.in.data, header.length);
     vm.in.len = header.length;
     if (header.type >= WIRE_TYPE_COUNT_ || handlers[header.type] == NULL)
-        vm_error_raise(L, "InternalError", "frame of type %d where an answer is expected", header.type);
+        vm_error_raise(L, "InternalError", "frame of type %d where an answer is expected",
+                       header.type);
     handlers[header.type](L, &header);
 }
 
-/* ---- the scheduler --------------------------------------------------------------------------------------- */
+/* ---- the scheduler
+ * --------------------------------------------------------------------------------------- */
 
 /* The task's coroutine ended. Its results or its error are on top of it. */
 static void task_done(lua_State *L, struct vm_task *task, int status, int nres)
@@ -252,7 +256,8 @@ int vm_task_main(lua_State *L, int nargs)
     return status;
 }
 
-/* ---- c9.all ---------------------------------------------------------------------------------------------- */
+/* ---- c9.all
+ * ---------------------------------------------------------------------------------------------- */
 
 enum { ALL_FUNCTIONS = 1, ALL_AS_TABLE, ALL_GROUP }; /* stack of c9.all */
 
@@ -316,8 +321,8 @@ static int all_done_k(lua_State *L, int status, lua_KContext ctx)
 
 static void all_group_new(lua_State *L, lua_Integer n)
 {
-    struct group *group = lua_newuserdatauv(L, sizeof(*group) + (size_t)n * sizeof(group->tasks[0]),
-                                            GROUP_VALUES);
+    struct group *group =
+        lua_newuserdatauv(L, sizeof(*group) + (size_t)n * sizeof(group->tasks[0]), GROUP_VALUES);
     *group = (struct group){.n = n, .remaining = n};
     for (int i = 1; i <= GROUP_VALUES; i++) {
         lua_createtable(L, i == GROUP_ERRORS ? 0 : (int)n, 0);
@@ -329,8 +334,8 @@ static void all_group_new(lua_State *L, lua_Integer n)
     lua_pop(L, 1);
 }
 
-/* all{f, g} gives {results}, all(f, g) gives results. All run to their end; then the error of the first
- * that failed is raised. */
+/* all{f, g} gives {results}, all(f, g) gives results. All run to their end; then the error of the
+ * first that failed is raised. */
 int vm_task_all(lua_State *L)
 {
     bool as_table = !lua_isfunction(L, 1);
@@ -344,8 +349,9 @@ int vm_task_all(lua_State *L)
             lua_rawseti(L, 1, i);
     }
     if (vm.loading || vm.streaming)
-        return luaL_error(L, "c9.all cannot be called %s", vm.loading
-                          ? "while the skill's file is loaded; call it in run" : "in a stream function");
+        return luaL_error(L, "c9.all cannot be called %s",
+                          vm.loading ? "while the skill's file is loaded; call it in run"
+                                     : "in a stream function");
     lua_Integer n = luaL_len(L, 1);
     luaL_argcheck(L, n <= 100000, 1, "more than 100000 functions");
     lua_pushboolean(L, as_table);
@@ -366,7 +372,8 @@ int vm_task_all(lua_State *L)
     return all_done(L);
 }
 
-/* ---- effects --------------------------------------------------------------------------------------------- */
+/* ---- effects
+ * --------------------------------------------------------------------------------------------- */
 
 enum { EFFECT_STREAM = 1, EFFECT_REQUEST, EFFECT_KIND, EFFECT_DONE, EFFECT_TOP = EFFECT_DONE };
 
@@ -410,10 +417,12 @@ static int effect_send(lua_State *L)
     vm_bytes_reset(L, &vm.out);
     vm_json_encode(L, EFFECT_REQUEST, what, 0);
     if (vm.out.len > vm.start.output_max)
-        vm_error_raise(L, "ResourceExhausted", "%s: the request has more than outputBytes = %I bytes", what,
+        vm_error_raise(L, "ResourceExhausted",
+                       "%s: the request has more than outputBytes = %I bytes", what,
                        (lua_Integer)vm.start.output_max);
     if (vm.requests >= vm.start.requests_max)
-        vm_error_raise(L, "ResourceExhausted", "%s: the execution has made its %I calls (limit requests)", what,
+        vm_error_raise(L, "ResourceExhausted",
+                       "%s: the execution has made its %I calls (limit requests)", what,
                        (lua_Integer)vm.start.requests_max);
     lua_Integer id = (lua_Integer)++vm.requests;
     vm.pending++;
@@ -458,11 +467,13 @@ static int effect_room_k(lua_State *L, int status, lua_KContext ctx)
 int vm_effect(lua_State *L, enum wire_kind kind, lua_CFunction done)
 {
     if (vm.loading)
-        return luaL_error(L, "c9.%s cannot be called while the skill's file is loaded; call it in run",
+        return luaL_error(L,
+                          "c9.%s cannot be called while the skill's file is loaded; call it in run",
                           wire_kind_name(kind));
     if (vm.streaming)
-        return luaL_error(L, "c9.%s cannot be called in a stream function; collect, and call it afterwards",
-                          wire_kind_name(kind));
+        return luaL_error(
+            L, "c9.%s cannot be called in a stream function; collect, and call it afterwards",
+            wire_kind_name(kind));
     lua_pushinteger(L, kind);
     lua_pushcfunction(L, done);
     lua_rotate(L, 1, EFFECT_TOP); /* stream, request, kind, done, the caller's own … */

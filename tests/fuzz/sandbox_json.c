@@ -1,4 +1,5 @@
-/* The JSON codec of skills: any bytes are a value or an error, and a value survives encode and decode. */
+/* The JSON codec of skills: any bytes are a value or an error, and a value survives encode and
+ * decode. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>

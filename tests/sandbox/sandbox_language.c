@@ -1,4 +1,5 @@
-/* The language of skills under the real policy: no row of sandbox_vm_rows.h needs a further system call. */
+/* The language of skills under the real policy: no row of sandbox_vm_rows.h needs a further system
+ * call. */
 #include "harness.h"
 #include "unit/sandbox_vm_rows.h"
 
@@ -15,18 +16,22 @@ int main(void)
     for (size_t i = 0; i < sizeof(vm_rows) / sizeof(vm_rows[0]); i++) {
         char *source = NULL;
         int none, fd = zygote_spawn_one(&z, i + 1);
-        if (asprintf(&source, "return { run = function(input, ctx)\n%s\nend }", vm_rows[i].body) < 0)
+        if (asprintf(&source, "return { run = function(input, ctx)\n%s\nend }", vm_rows[i].body) <
+            0)
             abort();
-        bool fine = fd >= 0 && frame_is(fd, &frame, WIRE_READY) && execution_begin(fd, 2000000, 64u << 20, source);
+        bool fine = fd >= 0 && frame_is(fd, &frame, WIRE_READY) &&
+                    execution_begin(fd, 2000000, 64u << 20, source);
         while (fine && frame_read(fd, &frame) && !wire_row(frame.header.type)->final)
             ;
-        fine = fine && frame.header.type == WIRE_RESULT && frame.header.length == WIRE_STATS_SIZE + 4 &&
+        fine = fine && frame.header.type == WIRE_RESULT &&
+               frame.header.length == WIRE_STATS_SIZE + 4 &&
                memcmp(frame.payload + WIRE_STATS_SIZE, "true", 4) == 0;
         free(source);
         close(fd);
         fine = zygote_next(&z, WIRE_CTL_EXITED, &none) && fine;
         if (!ok(fine && z.last.status == 0, "%s", vm_rows[i].says))
-            printf("# status %#x, %.300s\n", (unsigned)z.last.status, (const char *)frame.payload + WIRE_STATS_SIZE);
+            printf("# status %#x, %.300s\n", (unsigned)z.last.status,
+                   (const char *)frame.payload + WIRE_STATS_SIZE);
     }
     is_int(zygote_stop(&z), 0, "the zygote ends");
     return done_testing();

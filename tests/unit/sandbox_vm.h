@@ -1,4 +1,5 @@
-/* Drives vm_execute in a forked child, without the lock-down, from a scripted engine in the test. */
+/* Drives vm_execute in a forked child, without the lock-down, from a scripted engine in the test.
+ */
 #ifndef C9_TESTS_SANDBOX_VM_H
 #define C9_TESTS_SANDBOX_VM_H
 
@@ -37,12 +38,14 @@ static void vm_write(int fd, const void *data, size_t len)
     }
 }
 
-/* ---- the executor's side --------------------------------------------------------------------------------- */
+/* ---- the executor's side
+ * --------------------------------------------------------------------------------- */
 
 void executor_send(unsigned type, unsigned flags, uint64_t id, const void *head, size_t head_len,
                    const void *body, size_t body_len)
 {
-    struct wire_header header = {(uint32_t)(head_len + body_len), (uint16_t)type, (uint16_t)flags, id};
+    struct wire_header header = {(uint32_t)(head_len + body_len), (uint16_t)type, (uint16_t)flags,
+                                 id};
     uint8_t bytes[WIRE_HEADER_SIZE];
     wire_header_encode(&header, bytes);
     vm_write(vm_socket, bytes, sizeof(bytes));
@@ -53,7 +56,8 @@ void executor_send(unsigned type, unsigned flags, uint64_t id, const void *head,
 void executor_receive(struct wire_header *header_r)
 {
     uint8_t bytes[WIRE_HEADER_SIZE];
-    if (!vm_read(vm_socket, bytes, sizeof(bytes)) || wire_header_decode(bytes, false, header_r) != NULL)
+    if (!vm_read(vm_socket, bytes, sizeof(bytes)) ||
+        wire_header_decode(bytes, false, header_r) != NULL)
         _exit(4);
 }
 
@@ -88,26 +92,29 @@ static lua_State *vm_zygote(void)
     return L;
 }
 
-/* ---- the engine's side ----------------------------------------------------------------------------------- */
+/* ---- the engine's side
+ * ----------------------------------------------------------------------------------- */
 
 struct vm_case {
-    const char *name, *source;          /* of the entry skill; name NULL: "test" */
+    const char *name, *source;             /* of the entry skill; name NULL: "test" */
     const char *other_name, *other_source; /* a second skill */
-    const char *input, *context;        /* JSON; NULL: null, {} */
-    const char *const *answers;         /* to requests, in order; "!…": an error; "~…": a delta, then the next */
-    bool newest_first;                  /* answer when no more comes, the newest request first */
-    unsigned cancel_at;                 /* CANCEL instead of the answer to this request */
-    struct wire_start start;            /* zero members: generous */
+    const char *input, *context;           /* JSON; NULL: null, {} */
+    const char *const
+        *answers;      /* to requests, in order; "!…": an error; "~…": a delta, then the next */
+    bool newest_first; /* answer when no more comes, the newest request first */
+    unsigned cancel_at;      /* CANCEL instead of the answer to this request */
+    struct wire_start start; /* zero members: generous */
 };
 
 static struct {
     unsigned type;
-    char *payload;    /* of the final frame, behind the stats */
+    char *payload;      /* of the final frame, behind the stats */
     char text[1 << 16]; /* what came before, a line a frame: "REQUEST 1 now {}" */
     int status;
 } vm_end;
 
-static void vm_send(int fd, unsigned type, unsigned flags, uint64_t id, const char *data, size_t len)
+static void vm_send(int fd, unsigned type, unsigned flags, uint64_t id, const char *data,
+                    size_t len)
 {
     int kept = vm_socket;
     vm_socket = fd;
@@ -133,14 +140,16 @@ static void vm_note_frame(const struct wire_header *header, const char *payload)
     char *at = vm_end.text + used;
     unsigned long long id = (unsigned long long)header->id;
     if (header->type == WIRE_REQUEST)
-        snprintf(at, room, "REQUEST %llu %s %s\n", id, wire_kind_name((uint8_t)payload[0]), payload + 2);
+        snprintf(at, room, "REQUEST %llu %s %s\n", id, wire_kind_name((uint8_t)payload[0]),
+                 payload + 2);
     else if (header->type == WIRE_LOG)
         snprintf(at, room, "LOG %llu %d %s\n", id, payload[0], payload + 5);
     else
         snprintf(at, room, "EMIT %llu %s\n", id, payload);
 }
 
-static const char *const *vm_answer(int fd, const struct vm_case *c, const char *const *next, uint64_t id)
+static const char *const *vm_answer(int fd, const struct vm_case *c, const char *const *next,
+                                    uint64_t id)
 {
     while (next != NULL && *next != NULL && **next == '~') {
         vm_send(fd, WIRE_DELTA, 0, id, *next + 1, strlen(*next) - 1);
@@ -198,9 +207,15 @@ static void vm_serve(int fd, const struct vm_case *c)
 
 static void vm_start_fill(struct wire_start *start)
 {
-    const struct wire_start generous = {.mode = WIRE_MODE_RUN, .log_bytes_max = 1 << 20, .log_count_max = 1000,
-                                        .emit_count_max = 1000, .requests_max = 1000, .pending_max = 16,
-                                        .cpu_us = 2000000, .memory = 64u << 20, .output_max = 1 << 20};
+    const struct wire_start generous = {.mode = WIRE_MODE_RUN,
+                                        .log_bytes_max = 1 << 20,
+                                        .log_count_max = 1000,
+                                        .emit_count_max = 1000,
+                                        .requests_max = 1000,
+                                        .pending_max = 16,
+                                        .cpu_us = 2000000,
+                                        .memory = 64u << 20,
+                                        .output_max = 1 << 20};
     for (size_t i = 0; i < 6; i++)
         if (((uint32_t *)start)[i] == 0)
             ((uint32_t *)start)[i] = ((const uint32_t *)&generous)[i];
@@ -225,7 +240,8 @@ static const char *vm_run(struct vm_case c)
         close(pair[0]);
         vm_socket = pair[1];
         signal(SIGPROF, vm_on_timer);
-        struct itimerval timer = {.it_value = {(time_t)(c.start.cpu_us / 1000000), (suseconds_t)(c.start.cpu_us % 1000000)}};
+        struct itimerval timer = {.it_value = {(time_t)(c.start.cpu_us / 1000000),
+                                               (suseconds_t)(c.start.cpu_us % 1000000)}};
         setitimer(ITIMER_PROF, &timer, NULL);
         arena_limit((size_t)c.start.memory);
         vm_execute(L, &c.start);
@@ -236,7 +252,8 @@ static const char *vm_run(struct vm_case c)
     if (c.other_source != NULL)
         vm_send_skill(pair[0], c.other_name ? c.other_name : "other", c.other_source);
     char *run = NULL;
-    int len = asprintf(&run, "{\"input\":%s,\"context\":%s}", c.input ? c.input : "null", c.context ? c.context : "{}");
+    int len = asprintf(&run, "{\"input\":%s,\"context\":%s}", c.input ? c.input : "null",
+                       c.context ? c.context : "{}");
     vm_send(pair[0], WIRE_RUN, 0, 0, run, (size_t)len);
     free(run);
     vm_serve(pair[0], &c);
