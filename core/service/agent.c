@@ -10,7 +10,7 @@
 enum { RETRIES = 5 }; /* of an update without If-Match that others are faster than */
 
 #define DUPLICATE "an agent of this name exists in the organization"
-#define CHANGED "the agent was changed since"
+#define CHANGED   "the agent was changed since"
 
 int agent_find(struct service *service, const struct principal *who, const char *ref,
                enum action action, struct agent_meta *meta_r, json_t **agent_r, struct error *err)
@@ -61,8 +61,8 @@ int agent_create(struct service *service, const struct principal *who, const jso
     return agent_get(service, who, id, agent_r, err);
 }
 
-int agent_get(struct service *service, const struct principal *who, const char *id, json_t **agent_r,
-              struct error *err)
+int agent_get(struct service *service, const struct principal *who, const char *id,
+              json_t **agent_r, struct error *err)
 {
     struct agent_meta meta;
     return agent_find(service, who, id, ACTION_READ, &meta, agent_r, err);
@@ -91,7 +91,8 @@ static int update_try(struct service *service, const struct principal *who, cons
     if (wanted != NULL && meta.revision != *wanted)
         return error_set(err, E_PRECONDITION_FAILED, "%s", CHANGED);
     if (strcmp(meta.status, "archived") == 0)
-        return error_set(err, E_INVALID_STATE, "agent %s is archived and cannot be changed", meta.id);
+        return error_set(err, E_INVALID_STATE, "agent %s is archived and cannot be changed",
+                         meta.id);
     jx_auto *before = agent_config_of(agent);
     jx_auto *merged = jx_merge_patch(before, patch);
     if (agent_config_require(service, who->organization_id, merged, err) < 0)
@@ -152,7 +153,7 @@ int agent_validate(struct service *service, const struct principal *who, const j
     jx_auto *warnings = json_array();
     if (agent_config_check(service, who->organization_id, config, errors, warnings, err) < 0)
         return -1;
-    *result_r = json_pack("{s:b, s:O, s:O}", "valid", json_array_size(errors) == 0, "errors", errors,
-                          "warnings", warnings);
+    *result_r = json_pack("{s:b, s:O, s:O}", "valid", json_array_size(errors) == 0, "errors",
+                          errors, "warnings", warnings);
     return 0;
 }

@@ -21,7 +21,7 @@ struct check {
     struct error *err;
 };
 
-/* ---- texts ------------------------------------------------------------------------------------------------ */
+/* ---- texts ---- */
 
 static size_t characters(const char *s, size_t len)
 {
@@ -89,7 +89,7 @@ static int check_visibility(struct check *c, const char *path, const json_t *val
     return 0;
 }
 
-/* ---- objects and schemas ------------------------------------------------------------------------------------- */
+/* ---- objects and schemas ---- */
 
 static bool check_size(struct check *c, const char *path, const json_t *value)
 {
@@ -126,7 +126,7 @@ static int check_schema(struct check *c, const char *path, const json_t *value)
     return 0;
 }
 
-/* ---- what must exist -------------------------------------------------------------------------------------------- */
+/* ---- what must exist ---- */
 
 static int check_persona(struct check *c, const char *path, const json_t *value)
 {
@@ -204,7 +204,7 @@ static int check_skillset(struct check *c, const char *path, const json_t *value
     return 0;
 }
 
-/* ---- executionConfig --------------------------------------------------------------------------------------------- */
+/* ---- executionConfig ---- */
 
 static int check_entrypoint(struct check *c, const char *path, const json_t *value)
 {
@@ -287,7 +287,7 @@ static int check_limits(struct check *c, const char *path, const json_t *value)
     return 0;
 }
 
-/* ---- the tables ----------------------------------------------------------------------------------------------------- */
+/* ---- the tables ---- */
 
 struct member {
     const char *name;
@@ -381,8 +381,9 @@ static void check_meaning(struct check *c)
     for (size_t i = 0; has_entrypoint && i < countof(of_the_loop); i++) {
         autofree char *path = problem_path("/executionConfig", of_the_loop[i]);
         if (json_object_get(execution, of_the_loop[i]) != NULL)
-            problem_add(c->warnings, path,
-                        "is for the agent loop; the entrypoint only finds it in ctx.agent.settings");
+            problem_add(
+                c->warnings, path,
+                "is for the agent loop; the entrypoint only finds it in ctx.agent.settings");
     }
     if (has_entrypoint && json_is_string(json_object_get(c->config, "personaId")))
         problem_add(c->warnings, "/personaId",
@@ -413,7 +414,7 @@ int agent_config_require(struct service *service, const char *organization_id, c
     return problem_raise(errors, E_INVALID_AGENT_CONFIG, "agent", err);
 }
 
-/* ---- shapes ---------------------------------------------------------------------------------------------------------- */
+/* ---- shapes ---- */
 
 json_t *agent_config_of(const json_t *object)
 {

@@ -5,8 +5,8 @@
 #include "service/service.h"
 #include "store/agent.h"
 
-/* Problems (see problem.h) of a configuration as it came: errors and warnings are arrays. -1 only when
- * the store cannot be asked. */
+/* Problems (see problem.h) of a configuration as it came: errors and warnings are arrays. -1 only
+ * when the store cannot be asked. */
 int agent_config_check(struct service *service, const char *organization_id, const json_t *config,
                        json_t *errors, json_t *warnings, struct error *err);
 /* As that, with E_INVALID_AGENT_CONFIG for any error. */

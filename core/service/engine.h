@@ -10,14 +10,14 @@
 #include "base/error.h"
 #include "base/uuid.h"
 
-/* Everything needed to run one version of an agent. Immutable, refcounted, shared between threads and
- * cached: a published version never changes. */
+/* Everything needed to run one version of an agent. Immutable, refcounted, shared between threads
+ * and cached: a published version never changes. */
 struct launch_skill {
     const char *name, *source;
     size_t source_len;
     struct schema *input; /* NULL: takes anything */
 };
-struct launch_limits {        /* from executionConfig.limits within the configured bounds */
+struct launch_limits { /* from executionConfig.limits within the configured bounds */
     int64_t cpu_us, wall_us, memory, output_max, log_bytes, log_count, emit_count, requests;
     int64_t tokens, cost_microcents; /* 0: not limited */
 };
@@ -28,8 +28,8 @@ struct launch {
     size_t n_skills;
     struct launch_limits limits;
     struct schema *input_schema, *output_schema; /* NULL: anything */
-    json_t *needs;           /* union of the manifests: {"model":[…],"http":[…],"agents":[…]} */
-    const char *context;     /* JSON text of the members "agent" and "skills" of ctx, with outer braces */
+    json_t *needs; /* union of the manifests: {"model":[…],"http":[…],"agents":[…]} */
+    const char *context; /* JSON object text: the members "agent" and "skills" of ctx */
     size_t context_len;
     int refs; /* atomic */
 };
@@ -38,27 +38,27 @@ void launch_unref(struct launch *launch); /* NULL is fine */
 
 /* An execution to be accepted. All strings are copied by submit. */
 struct execution_order {
-    char id[UUID_SIZE];      /* made by the service */
-    struct launch *launch;   /* submit takes its own reference */
+    char id[UUID_SIZE];    /* made by the service */
+    struct launch *launch; /* submit takes its own reference */
     const char *user_id;
-    const char *parent_id;   /* or NULL */
-    const char *input;       /* JSON text, checked against the schema */
+    const char *parent_id; /* or NULL */
+    const char *input;     /* JSON text, checked against the schema */
     size_t input_len;
-    const char *context;     /* executionContext: JSON object text */
+    const char *context; /* executionContext: JSON object text */
     int64_t priority;
 };
 
 /* How an execution ended; strings valid during the callback. */
 struct execution_outcome {
-    const char *status;        /* completed, failed, cancelled */
-    const char *output;        /* JSON text or NULL */
-    const char *error;         /* JSON text of the error object (code, message, details, traceback) or NULL */
-    const char *usage;         /* JSON text: ResourceUsage */
+    const char *status; /* completed, failed, cancelled */
+    const char *output; /* JSON text or NULL */
+    const char *error;  /* JSON text: {code, message, details, traceback}; or NULL */
+    const char *usage; /* JSON text: ResourceUsage */
     int64_t started_at, completed_at, execution_time_us;
 };
 
-/* Someone who waits for news of one execution. Embedded in its owner. Callbacks run on the engine's thread
- * and must be quick; after unwatch has returned none runs any more. */
+/* Someone who waits for news of one execution. Embedded in its owner. Callbacks run on the engine's
+ * thread and must be quick; after unwatch has returned none runs any more. */
 struct execution_watch {
     /* The row is durable (202 may be sent), or err says why not (then nothing else follows). */
     void (*accepted)(struct execution_watch *watch, struct error *err);
@@ -73,20 +73,22 @@ struct execution_watch {
 };
 
 struct engine_ops {
-    /* Any thread. watch may be NULL. `accepted` (or nothing, without a watch) comes later; err is filled and
-     * -1 returned at once when the engine takes no more (draining, queue full). */
+    /* Any thread. watch may be NULL. `accepted` (or nothing, without a watch) comes later; err is
+     * filled and -1 returned at once when the engine takes no more (draining, queue full). */
     int (*submit)(void *engine, const struct execution_order *order, struct execution_watch *watch,
                   struct error *err);
-    /* Watches an execution that may be anywhere: 1 it is live and callbacks will come; 0 it is not live
-     * here (read the store: it has ended, or another node has it). Blocks for one turn of the engine. */
+    /* Watches an execution that may be anywhere: 1 it is live and callbacks will come; 0 it is not
+     * live here (read the store: it has ended, or another node has it). Blocks for one turn of the
+     * engine. */
     int (*watch)(void *engine, const char *id, struct execution_watch *watch);
     void (*unwatch)(void *engine, struct execution_watch *watch);
-    /* Asks it to stop; it ends as cancelled within the grace period. 1: was live here; 0: not live here. */
+    /* Asks it to stop; it ends as cancelled within the grace period. 1: was live here; 0: not live
+     * here. */
     int (*cancel)(void *engine, const char *id);
-    /* Evaluates a skill file in a sandboxed executor and gives its table without functions. Blocks, at most
-     * a second or so. E_INVALID_SKILL with file and line when it is not a skill. */
-    int (*describe)(void *engine, const char *file, const char *source, size_t len, json_t **manifest_r,
-                    struct error *err);
+    /* Evaluates a skill file in a sandboxed executor and gives its table without functions. Blocks,
+     * at most a second or so. E_INVALID_SKILL with file and line when it is not a skill. */
+    int (*describe)(void *engine, const char *file, const char *source, size_t len,
+                    json_t **manifest_r, struct error *err);
     /* Live figures: {"running":n,"pending":n,"executors":n}. */
     json_t *(*stats)(void *engine);
 };

@@ -15,7 +15,7 @@
 
 enum { PRIORITY_MAX = 1000 };
 
-/* ---- preparing ------------------------------------------------------------------------------------------ */
+/* ---- preparing ---- */
 
 /* Which version is meant, and whether the agent's state lets it run. */
 static int version_choose(const struct agent_meta *meta, const char *asked, const char **version_r,
@@ -97,7 +97,7 @@ int execution_principal(struct service *service, const char *user_id, const char
     return 0;
 }
 
-/* ---- starting --------------------------------------------------------------------------------------------- */
+/* ---- starting ---- */
 
 static int order_check(const struct service *service, const json_t *body, int64_t *priority_r,
                        char **context_r, struct error *err)
@@ -146,10 +146,10 @@ int execution_start(struct service *service, const struct principal *who, const 
     return result;
 }
 
-/* ---- looking ------------------------------------------------------------------------------------------------ */
+/* ---- looking ---- */
 
-/* One's own, and those of agents that one sees. Stopping: one's own, and those of agents that one may
- * change. */
+/* One's own, and those of agents that one sees. Stopping: one's own, and those of agents that one
+ * may change. */
 static bool execution_allowed(const struct principal *who, enum action action,
                               const struct execution_meta *meta)
 {
@@ -177,8 +177,8 @@ static int execution_find(struct service *service, const struct principal *who, 
 /* resourceUsage has all its members from the start. */
 static json_t *execution_present(json_t *execution)
 {
-    static const char *const members[] = {"cpuTimeMs",      "memoryPeakMb",    "apiCallsCount",
-                                          "tokensConsumed", "costCents",       "cpuTimeUs",
+    static const char *const members[] = {"cpuTimeMs",      "memoryPeakMb", "apiCallsCount",
+                                          "tokensConsumed", "costCents",    "cpuTimeUs",
                                           "memoryPeakBytes"};
     json_t *usage = json_object_get(execution, "resourceUsage");
     for (size_t i = 0; i < countof(members); i++)
@@ -205,8 +205,8 @@ static json_t *filters_without_agent(const json_t *filters)
     return rest;
 }
 
-int execution_list(struct service *service, const struct principal *who, const struct list_query *query,
-                   json_t **page_r, struct error *err)
+int execution_list(struct service *service, const struct principal *who,
+                   const struct list_query *query, json_t **page_r, struct error *err)
 {
     const char *agent = jx_str(query->filters, "agentId", NULL);
     struct agent_meta meta;
@@ -245,8 +245,8 @@ static bool has_ended(const char *status)
     return strcmp(status, "pending") != 0 && strcmp(status, "running") != 0;
 }
 
-int execution_check(struct service *service, const struct principal *who, const char *id, bool *ended_r,
-                    struct error *err)
+int execution_check(struct service *service, const struct principal *who, const char *id,
+                    bool *ended_r, struct error *err)
 {
     struct execution_meta meta;
     if (execution_find(service, who, id, &meta, NULL, err) < 0)
@@ -256,7 +256,8 @@ int execution_check(struct service *service, const struct principal *who, const 
 }
 
 int execution_events(struct service *service, const char *id, int64_t after, int64_t max,
-                     void (*fn)(void *arg, int64_t seq, const char *type, const char *data, size_t len),
+                     void (*fn)(void *arg, int64_t seq, const char *type, const char *data,
+                                size_t len),
                      void *arg, struct error *err)
 {
     return store_execution_events(service->storage, id, after, max, fn, arg, err);
@@ -273,7 +274,7 @@ void execution_unwatch(struct service *service, struct execution_watch *watch)
         service->ops->unwatch(service->engine, watch);
 }
 
-/* ---- cancelling ---------------------------------------------------------------------------------------------- */
+/* ---- cancelling ---- */
 
 static int ended_error(const char *id, const char *status, struct error *err)
 {
@@ -287,9 +288,9 @@ static int ended_error(const char *id, const char *status, struct error *err)
 static int cancel_waiting(struct service *service, const struct execution_meta *meta,
                           struct error *err)
 {
-    static const char no_usage[] =
-        "{\"cpuTimeMs\":0,\"memoryPeakMb\":0,\"apiCallsCount\":0,\"tokensConsumed\":0,\"costCents\":0,"
-        "\"cpuTimeUs\":0,\"memoryPeakBytes\":0}";
+    static const char no_usage[] = "{\"cpuTimeMs\":0,\"memoryPeakMb\":0,\"apiCallsCount\":0,"
+                                   "\"tokensConsumed\":0,\"costCents\":0,"
+                                   "\"cpuTimeUs\":0,\"memoryPeakBytes\":0}";
     int64_t seq, notice, now = clock_wall_us();
     if (store_execution_progress(service->storage, meta->id, &seq, &notice, err) < 0)
         return -1;
@@ -335,10 +336,11 @@ int execution_cancel(struct service *service, const struct principal *who, const
     return execution_get(service, who, id, execution_r, err);
 }
 
-/* ---- results --------------------------------------------------------------------------------------------------- */
+/* ---- results ---- */
 
 /* The outcome's texts are JSON already, and large: only the error is taken apart. */
-void execution_result_append(struct buf *out, const char *id, const struct execution_outcome *outcome)
+void execution_result_append(struct buf *out, const char *id,
+                             const struct execution_outcome *outcome)
 {
     buf_printf(out, "{\"executionId\":\"%s\",\"status\":\"%s\"", id, outcome->status);
     if (outcome->error != NULL) {

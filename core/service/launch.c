@@ -12,7 +12,7 @@
 #include "store/skill.h"
 #include "store/version.h"
 
-/* ---- the object ----------------------------------------------------------------------------------------- */
+/* ---- the object ---- */
 
 /* What a launch points to is owned by this. */
 struct launch_whole {
@@ -46,7 +46,7 @@ void launch_unref(struct launch *launch)
     free(whole);
 }
 
-/* ---- pins ------------------------------------------------------------------------------------------------- */
+/* ---- pins ---- */
 
 static const char *entrypoint_of(const json_t *config)
 {
@@ -102,8 +102,8 @@ static int pin_loop(const struct service *service, const json_t *config, json_t 
                          "[skills] folder, or give the agent an executionConfig.entrypoint",
                          service->loop.file);
     return json_object_set_new(pins, "loop",
-                               json_pack("{s:s, s:s, s:s}", "name", LOOP_NAME, "version", C9_VERSION,
-                                         "sha256", service->loop.sha256));
+                               json_pack("{s:s, s:s, s:s}", "name", LOOP_NAME, "version",
+                                         C9_VERSION, "sha256", service->loop.sha256));
 }
 
 int launch_pins(struct service *service, const char *organization_id, const json_t *config,
@@ -118,7 +118,7 @@ int launch_pins(struct service *service, const char *organization_id, const json
     return 0;
 }
 
-/* ---- sources ------------------------------------------------------------------------------------------------ */
+/* ---- sources ---- */
 
 /* Appends {"source","manifest"} of one pin. The loop of this program need not be in the store. */
 static int source_append(struct service *service, const json_t *pin, json_t *sources,
@@ -135,8 +135,8 @@ static int source_append(struct service *service, const json_t *pin, json_t *sou
         return -1;
     }
     if (source == NULL)
-        return error_set(err, E_INTERNAL, "the source %.64s of skill %s is not in the store", sha256,
-                         jx_str(pin, "name", "?"));
+        return error_set(err, E_INTERNAL, "the source %.64s of skill %s is not in the store",
+                         sha256, jx_str(pin, "name", "?"));
     json_array_append_new(sources, source);
     return 0;
 }
@@ -171,7 +171,7 @@ static int sources_load(struct service *service, const json_t *config, const jso
     return 0;
 }
 
-/* ---- needs -------------------------------------------------------------------------------------------------- */
+/* ---- needs ---- */
 
 /* The agent loop asks the agent's provider, whatever its manifest says. */
 static const char *provider_of(const struct service *service, const json_t *config)
@@ -189,8 +189,7 @@ static json_t *needs_of(const struct service *service, const json_t *config, con
 {
     json_t *needs = json_object();
     if (entrypoint_of(config) == NULL) {
-        jx_auto *loop =
-            json_pack("{s:{s:[s]}}", "needs", "model", provider_of(service, config));
+        jx_auto *loop = json_pack("{s:{s:[s]}}", "needs", "model", provider_of(service, config));
         manifest_needs_add(needs, loop);
     }
     for (size_t i = 0; i < json_array_size(sources); i++)
@@ -198,8 +197,8 @@ static json_t *needs_of(const struct service *service, const json_t *config, con
     return needs;
 }
 
-int launch_needs(struct service *service, const json_t *config, const json_t *pins, json_t **needs_r,
-                 struct error *err)
+int launch_needs(struct service *service, const json_t *config, const json_t *pins,
+                 json_t **needs_r, struct error *err)
 {
     jx_auto *sources = json_array();
     if (sources_load(service, config, pins, sources, err) < 0)
@@ -208,7 +207,7 @@ int launch_needs(struct service *service, const json_t *config, const json_t *pi
     return 0;
 }
 
-/* ---- the context ---------------------------------------------------------------------------------------------- */
+/* ---- the context ---- */
 
 static json_t *context_agent(const struct service *service, const struct launch *launch,
                              const json_t *config, const json_t *pins)
@@ -247,7 +246,7 @@ static json_t *context_skills(const json_t *sources)
     return skills;
 }
 
-/* ---- building --------------------------------------------------------------------------------------------------- */
+/* ---- building ---- */
 
 static int schema_of(const json_t *document, struct schema **schema_r, struct error *err)
 {
@@ -317,8 +316,9 @@ static int launch_build(struct service *service, const struct agent_meta *meta, 
         schemas_set(launch, config, whole->sources, err) < 0 || skills_set(whole, err) < 0)
         return -1;
     launch->needs = needs_of(service, config, whole->sources);
-    jx_auto *context = json_pack("{s:o, s:o}", "agent", context_agent(service, launch, config, pins),
-                                 "skills", context_skills(whole->sources));
+    jx_auto *context =
+        json_pack("{s:o, s:o}", "agent", context_agent(service, launch, config, pins), "skills",
+                  context_skills(whole->sources));
     launch->context = whole->context = jx_encode(context, &launch->context_len);
     *launch_r = move_ptr(&launch);
     return 0;
@@ -355,7 +355,7 @@ static int launch_published(struct service *service, const struct agent_meta *me
                         json_object_get(row, "pins"), launch_r, err);
 }
 
-/* ---- the cache ---------------------------------------------------------------------------------------------------- */
+/* ---- the cache ---- */
 
 enum { CACHE_MAX = 256, CACHE_SLOTS = 512 };
 
@@ -448,8 +448,8 @@ static void cache_put(struct launch_cache *cache, struct launch *launch)
     if (cache_find(cache, launch->agent_id, launch->version) == NULL) {
         struct cached *entry = cache_take(cache, &dropped);
         struct cached **slot = cache_slot(cache, launch->agent_id, launch->version);
-        *entry = (struct cached){
-            .launch = launch_ref(launch), .used = ++cache->clock, .chain = *slot};
+        *entry =
+            (struct cached){.launch = launch_ref(launch), .used = ++cache->clock, .chain = *slot};
         memcpy(entry->agent_id, launch->agent_id, sizeof(entry->agent_id));
         snprintf(entry->version, sizeof(entry->version), "%s", launch->version);
         *slot = entry;

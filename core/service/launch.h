@@ -6,21 +6,22 @@
 #include "service/service.h"
 #include "store/agent.h"
 
-#define LOOP_NAME "agent_loop"
+#define LOOP_NAME     "agent_loop"
 #define VERSION_DRAFT "draft"
 
 /* What can change an agent's behaviour beside its configuration, as the store has it now:
  *   {"skills":[{"name","version","sha256"}],"persona":{"id","name","prompt"} or null,
  *    "loop":{"name","version","sha256"}}                 loop: without executionConfig.entrypoint
- * E_INVALID_AGENT_CONFIG when a skill or the persona is gone; E_UNAVAILABLE when there is no agent loop. */
+ * E_INVALID_AGENT_CONFIG when a skill or the persona is gone; E_UNAVAILABLE when there is no agent
+ * loop. */
 int launch_pins(struct service *service, const char *organization_id, const json_t *config,
                 json_t **pins_r, struct error *err);
 /* The union of the needs of all that is pinned. config and pins belong together. */
-int launch_needs(struct service *service, const json_t *config, const json_t *pins, json_t **needs_r,
-                 struct error *err);
+int launch_needs(struct service *service, const json_t *config, const json_t *pins,
+                 json_t **needs_r, struct error *err);
 
-/* A version by its text, or VERSION_DRAFT; versions that are not published are E_INVALID_STATE. Published
- * ones are cached, drafts are put together anew. *launch_r is referenced. */
+/* A version by its text, or VERSION_DRAFT; versions that are not published are E_INVALID_STATE.
+ * Published ones are cached, drafts are put together anew. *launch_r is referenced. */
 int launch_get(struct service *service, const struct agent_meta *meta, const char *version,
                struct launch **launch_r, struct error *err);
 

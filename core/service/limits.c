@@ -7,25 +7,29 @@
 #include "base/clock.h"
 #include "service/problem.h"
 
-#define MIB (INT64_C(1) << 20)
+#define MIB        (INT64_C(1) << 20)
 #define MICROCENTS INT64_C(1000000)
 
 /* least, most: bounds of both configuration values, in the configuration's unit. */
-#define LIMIT(key, type, otherwise, max, least, most, help) \
-    {"limits", key, type, otherwise, least, most, NULL, help}, \
-    {"limits", key "_max", type, max, least, most, NULL, "The most that an agent may set " key " to."}
+#define LIMIT(key, type, otherwise, max, least, most, help)                                        \
+    {"limits", key, type, otherwise, least, most, NULL, help},                                     \
+    {                                                                                              \
+        "limits", key "_max", type, max, least, most, NULL,                                        \
+            "The most that an agent may set " key " to."                                           \
+    }
 
 static const struct config_key keys[] = {
     LIMIT("cpu_time", CONFIG_DURATION, "10s", "5m", 1000, 86400 * CLOCK_SECOND,
           "CPU time of one execution."),
     LIMIT("wall_time", CONFIG_DURATION, "5m", "1h", 1000, 30 * 86400 * CLOCK_SECOND,
           "Time of one execution from start to end."),
-    LIMIT("memory", CONFIG_SIZE, "64MiB", "512MiB", MIB, 65536 * MIB, "Lua memory of one execution."),
+    LIMIT("memory", CONFIG_SIZE, "64MiB", "512MiB", MIB, 65536 * MIB,
+          "Lua memory of one execution."),
     LIMIT("output", CONFIG_SIZE, "1MiB", "16MiB", 1024, 32 * MIB,
           "Bytes of the result of one execution, as JSON."),
-    LIMIT("log_bytes", CONFIG_SIZE, "1MiB", "16MiB", 0, 1024 * MIB, "Bytes logged by one execution."),
-    LIMIT("log_count", CONFIG_INT, "1000", "100000", 0, 10000000,
-          "Log records of one execution."),
+    LIMIT("log_bytes", CONFIG_SIZE, "1MiB", "16MiB", 0, 1024 * MIB,
+          "Bytes logged by one execution."),
+    LIMIT("log_count", CONFIG_INT, "1000", "100000", 0, 10000000, "Log records of one execution."),
     LIMIT("emit_count", CONFIG_INT, "10000", "1000000", 0, 10000000,
           "Values emitted by one execution."),
     LIMIT("requests", CONFIG_INT, "1000", "100000", 0, 10000000,
@@ -43,9 +47,11 @@ struct limit {
     bool zero_is_none;
     size_t offset;
 };
-#define ROW(name, key, json_unit, config_unit, zero_is_none, member) \
-    {name, key, key "_max", json_unit, config_unit, zero_is_none, \
-     offsetof(struct launch_limits, member)}
+#define ROW(name, key, json_unit, config_unit, zero_is_none, member)                               \
+    {                                                                                              \
+        name, key, key "_max", json_unit, config_unit, zero_is_none,                               \
+            offsetof(struct launch_limits, member)                                                 \
+    }
 static const struct limit limits[] = {
     ROW("cpuTimeMs", "cpu_time", 1000, 1, false, cpu_us),
     ROW("wallTimeMs", "wall_time", 1000, 1, false, wall_us),

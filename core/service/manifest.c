@@ -15,7 +15,7 @@ bool manifest_name_valid(const char *name)
     return name[0] >= 'a' && name[0] <= 'z' && name[n] == '\0' && n <= NAME_MAX_LEN;
 }
 
-/* ---- needs ----------------------------------------------------------------------------------------------- */
+/* ---- needs ---- */
 
 static const char *const need_kinds[] = {"model", "http", "agents", "documents"};
 
@@ -96,7 +96,7 @@ static void needs_check(const struct service *service, json_t *manifest, json_t 
     }
 }
 
-/* ---- the rest ---------------------------------------------------------------------------------------------- */
+/* ---- the rest ---- */
 
 static void schema_check(json_t *manifest, const char *key, json_t *problems)
 {
@@ -127,15 +127,16 @@ void manifest_check(const struct service *service, json_t *manifest, json_t *pro
     if (!semver_valid(jx_str(manifest, "version", "")))
         problem_add(problems, "/version", "must be a semantic version such as 1.0.0");
     const json_t *description = json_object_get(manifest, "description");
-    if (description != NULL && (!json_is_string(description) ||
-                                json_string_length(description) > DESCRIPTION_MAX))
-        problem_add(problems, "/description", "must be a text of at most %d bytes", DESCRIPTION_MAX);
+    if (description != NULL &&
+        (!json_is_string(description) || json_string_length(description) > DESCRIPTION_MAX))
+        problem_add(problems, "/description", "must be a text of at most %d bytes",
+                    DESCRIPTION_MAX);
     schema_check(manifest, "input", problems);
     schema_check(manifest, "output", problems);
     needs_check(service, manifest, problems);
 }
 
-/* ---- unions and differences ------------------------------------------------------------------------------------ */
+/* ---- unions and differences ---- */
 
 static bool array_has(const json_t *array, const char *text)
 {

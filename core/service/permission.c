@@ -77,8 +77,8 @@ int permission_create(const struct principal *who, const char *what, struct erro
 {
     if (role_of(who)->works)
         return 0;
-    return error_set(err, E_INSUFFICIENT_PERMISSIONS, "as %s of the organization you may not create %s",
-                     who->role, what);
+    return error_set(err, E_INSUFFICIENT_PERMISSIONS,
+                     "as %s of the organization you may not create %s", who->role, what);
 }
 
 bool permission_sees_all(const struct principal *who)

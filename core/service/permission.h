@@ -1,5 +1,5 @@
-/* Who may do what: all of it. Scopes of tokens are the API's business; here it is about roles, owners,
- * visibility and grants. */
+/* Who may do what: all of it. Scopes of tokens are the API's business; here it is about roles,
+ * owners, visibility and grants. */
 #ifndef C9_SERVICE_PERMISSION_H
 #define C9_SERVICE_PERMISSION_H
 
@@ -13,13 +13,14 @@ struct resource {
     unsigned grants;        /* enum store_grant, of the one who asks */
 };
 
-/* owner, admin: everything in the organization. member: reads what is visible to him, executes what he
- * reads, writes what he owns. viewer: reads what is visible to him. A grant gives what it says on top,
- * and reading with it. `team` is `private` plus grants. Nothing reaches into another organization. */
+/* owner, admin: everything in the organization. member: reads what is visible to him, executes what
+ * he reads, writes what he owns. viewer: reads what is visible to him. A grant gives what it says
+ * on top, and reading with it. `team` is `private` plus grants. Nothing reaches into another
+ * organization. */
 bool permission_has(const struct principal *who, enum action action,
                     const struct resource *resource);
-/* As an error: `unseen` when it may not even be read ("agent X does not exist, or you may not see it"), else
- * E_INSUFFICIENT_PERMISSIONS. what: "agent"; ref: how it was asked for. */
+/* As an error: `unseen` when it may not even be read ("agent X does not exist, or you may not see
+ * it"), else E_INSUFFICIENT_PERMISSIONS. what: "agent"; ref: how it was asked for. */
 int permission_require(const struct principal *who, enum action action,
                        const struct resource *resource, enum error_code unseen, const char *what,
                        const char *ref, struct error *err);

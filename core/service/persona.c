@@ -120,8 +120,8 @@ int persona_get(struct service *service, const struct principal *who, const char
     return persona_find(service, who, id, ACTION_READ, &meta, persona_r, err);
 }
 
-int persona_list(struct service *service, const struct principal *who, const struct list_query *query,
-                 json_t **page_r, struct error *err)
+int persona_list(struct service *service, const struct principal *who,
+                 const struct list_query *query, json_t **page_r, struct error *err)
 {
     const struct c9d_value scope[] = {list_text(who->organization_id)};
     return service_list(service, &store_persona_list, query, scope, page_r, err);
@@ -184,8 +184,7 @@ int persona_delete(struct service *service, const struct principal *who, const c
     int conditional = service_if_match(if_match, &wanted, err);
     struct persona_meta meta;
     jx_auto *persona = NULL, *agents = NULL;
-    if (conditional < 0 ||
-        persona_find(service, who, id, ACTION_WRITE, &meta, &persona, err) < 0)
+    if (conditional < 0 || persona_find(service, who, id, ACTION_WRITE, &meta, &persona, err) < 0)
         return -1;
     struct storage_batch *batch = storage_batch_new();
     store_persona_guard(batch, id, conditional != 0 ? &wanted : NULL);

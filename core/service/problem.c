@@ -6,8 +6,7 @@
 static void append(json_t *problems, const char *path, const char *message)
 {
     if (json_array_size(problems) < PROBLEMS_MAX)
-        json_array_append_new(problems,
-                              json_pack("{s:s, s:s}", "path", path, "message", message));
+        json_array_append_new(problems, json_pack("{s:s, s:s}", "path", path, "message", message));
 }
 
 void problem_add(json_t *problems, const char *path, const char *fmt, ...)
@@ -58,8 +57,7 @@ char *problem_hint(const char *word, const char *const *candidates, size_t n)
     return near != NULL ? xasprintf("; did you mean '%s'?", near) : xstrdup("");
 }
 
-int problem_raise(const json_t *problems, enum error_code code, const char *what,
-                  struct error *err)
+int problem_raise(const json_t *problems, enum error_code code, const char *what, struct error *err)
 {
     size_t n = json_array_size(problems);
     if (n == 0)

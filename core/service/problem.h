@@ -1,5 +1,5 @@
-/* What is wrong with a value, all at once: an array of {"path","message"}, as details.validationErrors has
- * it. Bounded: further ones are dropped. */
+/* What is wrong with a value, all at once: an array of {"path","message"}, as
+ * details.validationErrors has it. Bounded: further ones are dropped. */
 #ifndef C9_SERVICE_PROBLEM_H
 #define C9_SERVICE_PROBLEM_H
 

@@ -37,7 +37,7 @@ struct service {
 /* E_UNAVAILABLE when there is none. */
 int service_engine(const struct service *service, struct error *err);
 
-/* ---- batches ------------------------------------------------------------------------------------------ */
+/* ---- batches ---- */
 
 /* What a conflict of a statement means. Ends with a row of statement -1. */
 struct conflict {
@@ -49,21 +49,21 @@ struct conflict {
 int service_commit(struct service *service, struct storage_batch *batch,
                    const struct conflict *conflicts, struct error *err);
 
-/* ---- lists -------------------------------------------------------------------------------------------- */
+/* ---- lists ---- */
 
 int service_list(struct service *service, const struct list *list, const struct list_query *query,
                  const struct c9d_value *scope, json_t **page_r, struct error *err);
 
-/* ---- If-Match ------------------------------------------------------------------------------------------ */
+/* ---- If-Match ---- */
 
-/* 0: no condition, or "*". 1: *revision_r is the one wanted. -1: E_PRECONDITION_FAILED, no revision can
- * be meant. */
+/* 0: no condition, or "*". 1: *revision_r is the one wanted. -1: E_PRECONDITION_FAILED, no revision
+ * can be meant. */
 int service_if_match(const char *if_match, int64_t *revision_r, struct error *err);
 
-/* ---- agents ------------------------------------------------------------------------------------------- */
+/* ---- agents ---- */
 
-/* The agent by id, or by name within the organization, if `who` may do `action` to it. agent_r may be
- * NULL. */
+/* The agent by id, or by name within the organization, if `who` may do `action` to it. agent_r may
+ * be NULL. */
 int agent_find(struct service *service, const struct principal *who, const char *ref,
                enum action action, struct agent_meta *meta_r, json_t **agent_r, struct error *err);
 

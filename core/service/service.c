@@ -20,17 +20,19 @@ static const struct config_key keys[] = {
     {"limits", "agents", CONFIG_INT, "10000", 1, 10000000, NULL, "Agents of one organization."},
     {"limits", "skills_per_agent", CONFIG_INT, "64", 1, 100, NULL, "Skills of one agent."},
     {"limits", "object", CONFIG_SIZE, "64KiB", 1024, 16 << 20, NULL,
-     "Bytes of each free or schema member of an agent (metadata, triggerConfig, inputSchema …), and "
+     "Bytes of each free or schema member of an agent (metadata, triggerConfig, inputSchema …), "
+     "and "
      "of an execution's context."},
     {"limits", "skill_source", CONFIG_SIZE, "1MiB", 1024, SKILL_SOURCE_MAX, NULL,
      "Bytes of a skill's source."},
     {"limits", "idempotency_keys", CONFIG_DURATION, "24h", 60 * INT64_C(1000000),
      365 * 86400 * INT64_C(1000000), NULL, "How long an Idempotency-Key is remembered."},
     {"skills", "folder", CONFIG_STRING, NULL, 0, 0, NULL,
-     "Where the skills that come with c9d are, the agent loop among them (default " C9_SKILLDIR ")."},
+     "Where the skills that come with c9d are, the agent loop among them (default " C9_SKILLDIR
+     ")."},
 };
 
-/* ---- the agent loop ------------------------------------------------------------------------------------- */
+/* ---- the agent loop ---- */
 
 static int file_read(const char *path, size_t max, struct buf *out, struct error *err)
 {
@@ -50,27 +52,32 @@ static int file_read(const char *path, size_t max, struct buf *out, struct error
     }
 }
 
-/* Without it, agents that have an entry point still work: said once here, and whenever it is needed. */
+/* Without it, agents that have an entry point still work: said once here, and whenever it is
+ * needed. */
 static void loop_load(struct service *service)
 {
     struct loop_skill *loop = &service->loop;
     const char *folder = config_string(service->config, "skills", NULL, "folder");
-    loop->file = xasprintf("%s/" LOOP_FILE, folder != NULL ? folder : path_beside("skills", C9_SKILLDIR));
+    loop->file =
+        xasprintf("%s/" LOOP_FILE, folder != NULL ? folder : path_beside("skills", C9_SKILLDIR));
     buf_auto source = BUF_INIT;
     error_auto err = ERROR_INIT;
     if (file_read(loop->file, SKILL_SOURCE_MAX, &source, &err) < 0) {
-        log_warn("service.agent_loop", "agents without an entry point cannot be published: %s; see "
-                 "[skills] folder", err.message);
+        log_warn("service.agent_loop",
+                 "agents without an entry point cannot be published: %s; see "
+                 "[skills] folder",
+                 err.message);
         return;
     }
     loop->len = source.len;
     loop->source = buf_steal(&source);
     hash_sha256_hex(loop->source, loop->len, loop->sha256);
-    jx_auto *manifest = json_pack("{s:s, s:s, s:{}}", "name", LOOP_NAME, "version", C9_VERSION, "needs");
+    jx_auto *manifest =
+        json_pack("{s:s, s:s, s:{}}", "name", LOOP_NAME, "version", C9_VERSION, "needs");
     loop->manifest = jx_encode(manifest, NULL);
 }
 
-/* ---- life ------------------------------------------------------------------------------------------------ */
+/* ---- life ---- */
 
 int service_config_declare(struct config *config, struct error *err)
 {
@@ -133,7 +140,7 @@ int service_engine(const struct service *service, struct error *err)
     return error_set(err, E_UNAVAILABLE, "the engine is not running yet; try again in a moment");
 }
 
-/* ---- what all use ------------------------------------------------------------------------------------------ */
+/* ---- what all use ---- */
 
 int service_commit(struct service *service, struct storage_batch *batch,
                    const struct conflict *conflicts, struct error *err)
@@ -153,8 +160,10 @@ int service_commit(struct service *service, struct storage_batch *batch,
 int service_list(struct service *service, const struct list *list, const struct list_query *query,
                  const struct c9d_value *scope, json_t **page_r, struct error *err)
 {
-    const struct list_args args = {
-        .limit = query->limit, .cursor = query->cursor, .sort = query->sort, .filters = query->filters};
+    const struct list_args args = {.limit = query->limit,
+                                   .cursor = query->cursor,
+                                   .sort = query->sort,
+                                   .filters = query->filters};
     return store_list(service->storage, list, &args, scope, page_r, err);
 }
 
@@ -166,8 +175,8 @@ int service_if_match(const char *if_match, int64_t *revision_r, struct error *er
     size_t n = strspn(text, "0123456789");
     bool whole = text[n] == '\0' || (text[n] == '"' && text[n + 1] == '\0');
     if (n == 0 || n > 18 || !whole)
-        return error_set(err, E_PRECONDITION_FAILED, "If-Match: %.64s is not an ETag of this resource",
-                         if_match);
+        return error_set(err, E_PRECONDITION_FAILED,
+                         "If-Match: %.64s is not an ETag of this resource", if_match);
     *revision_r = strtoll(text, NULL, 10);
     return 1;
 }

@@ -1,8 +1,9 @@
-/* Use cases: one header and one file a resource. Every function is called on an API or pool thread, never
- * on the engine's, and may block for the store. Every one takes the principal and decides for itself what
- * he may see and do; handlers have no policy.
+/* Use cases: one header and one file a resource. Every function is called on an API or pool thread,
+ * never on the engine's, and may block for the store. Every one takes the principal and decides for
+ * itself what he may see and do; handlers have no policy.
  *
- * Results are new json_t references in the API's own shape (camelCase, RFC 3339). Errors are the API's. */
+ * Results are new json_t references in the API's own shape (camelCase, RFC 3339). Errors are the
+ * API's. */
 #ifndef C9_SERVICE_SERVICE_H
 #define C9_SERVICE_SERVICE_H
 
@@ -37,9 +38,9 @@ struct principal {
 
 /* A page of a list: keyset, newest first unless sort says otherwise. */
 struct list_query {
-    int64_t limit;      /* 1 to 200; 0: 50 */
-    const char *cursor; /* opaque, as given by nextCursor; NULL: from the start */
-    const char *sort;   /* per resource, e.g. "createdAt" or "-createdAt"; NULL: default */
+    int64_t limit;         /* 1 to 200; 0: 50 */
+    const char *cursor;    /* opaque, as given by nextCursor; NULL: from the start */
+    const char *sort;      /* per resource, e.g. "createdAt" or "-createdAt"; NULL: default */
     const json_t *filters; /* object of the query parameters that this list knows; may be NULL */
 };
 /* Pages are {"items":[…],"nextCursor":"…" or null}. */

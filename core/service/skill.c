@@ -42,7 +42,7 @@ static json_t *skill_present(json_t *skill)
     return skill;
 }
 
-/* ---- upload --------------------------------------------------------------------------------------------- */
+/* ---- upload ---- */
 
 static int source_check(const struct service *service, const char *source, size_t len,
                         struct error *err)
@@ -102,8 +102,8 @@ static int upload_try(struct service *service, const struct principal *who, stru
     return failure.code == E_INVALID_STATE ? 1 : error_move(err, &failure);
 }
 
-int skill_upload(struct service *service, const struct principal *who, const char *source, size_t len,
-                 json_t **skill_r, bool *created_r, struct error *err)
+int skill_upload(struct service *service, const struct principal *who, const char *source,
+                 size_t len, json_t **skill_r, bool *created_r, struct error *err)
 {
     jx_auto *manifest = NULL;
     if (permission_create(who, "skills", err) < 0 || source_check(service, source, len, err) < 0 ||
@@ -128,7 +128,7 @@ int skill_upload(struct service *service, const struct principal *who, const cha
     return busy < 0 ? -1 : skill_get(service, who, id, sha256, skill_r, err);
 }
 
-/* ---- the rest --------------------------------------------------------------------------------------------- */
+/* ---- the rest ---- */
 
 int skill_list(struct service *service, const struct principal *who, const struct list_query *query,
                json_t **page_r, struct error *err)

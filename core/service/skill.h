@@ -6,10 +6,10 @@
 
 #define SKILL_SOURCE_MAX (1u << 20) /* bytes; [limits] skill_source */
 
-/* Evaluates the source in a sandbox for its manifest, then stores it as the newest revision of the skill
- * that its `name` says. The same source again changes nothing (created_r false). */
-int skill_upload(struct service *service, const struct principal *who, const char *source, size_t len,
-                 json_t **skill_r, bool *created_r, struct error *err);
+/* Evaluates the source in a sandbox for its manifest, then stores it as the newest revision of the
+ * skill that its `name` says. The same source again changes nothing (created_r false). */
+int skill_upload(struct service *service, const struct principal *who, const char *source,
+                 size_t len, json_t **skill_r, bool *created_r, struct error *err);
 int skill_list(struct service *service, const struct principal *who, const struct list_query *query,
                json_t **page_r, struct error *err);
 /* ref: name or id; revision: SHA-256, or NULL for the current. With source. */
@@ -17,7 +17,8 @@ int skill_get(struct service *service, const struct principal *who, const char *
               const char *revision, json_t **skill_r, struct error *err);
 int skill_revisions(struct service *service, const struct principal *who, const char *ref,
                     json_t **page_r, struct error *err);
-/* E_RESOURCE_IN_USE with details.agents while a draft names it; published versions keep their pinned source. */
+/* E_RESOURCE_IN_USE with details.agents while a draft names it; published versions keep their
+ * pinned source. */
 int skill_delete(struct service *service, const struct principal *who, const char *ref,
                  struct error *err);
 

@@ -14,7 +14,7 @@
 #define TOKEN_PREFIX "c9d_"
 enum { TOKEN_RANDOM = 32, NAME_MAX_BYTES = 800, SCOPES_MAX = SCOPE_COUNT_ };
 
-/* ---- scopes ------------------------------------------------------------------------------------------- */
+/* ---- scopes ---- */
 
 static const char *const scope_names[SCOPE_COUNT_] = {
     [SCOPE_ADMIN] = "admin",
@@ -68,7 +68,7 @@ static uint64_t scope_bits(const char *text)
     return bits;
 }
 
-/* ---- authentication -------------------------------------------------------------------------------------- */
+/* ---- authentication ---- */
 
 static void used_done(void *arg, struct error *err)
 {
@@ -91,8 +91,8 @@ static int refused(struct error *err)
                      "the bearer token is not known, has expired, or was revoked");
 }
 
-static int authenticate_stored(struct service *service, const uint8_t hash[SHA256_SIZE], int64_t now,
-                               struct principal *principal_r, struct error *err)
+static int authenticate_stored(struct service *service, const uint8_t hash[SHA256_SIZE],
+                               int64_t now, struct principal *principal_r, struct error *err)
 {
     char hex[SHA256_HEX_SIZE];
     struct token_owner owner;
@@ -130,7 +130,7 @@ int token_authenticate(struct service *service, const char *token, size_t len,
     return 0;
 }
 
-/* ---- making ------------------------------------------------------------------------------------------------ */
+/* ---- making ---- */
 
 /* Fills the secret and adds its row. */
 static void token_add(struct storage_batch *batch, struct token_row *row, char token_r[TOKEN_SIZE])
@@ -180,7 +180,8 @@ static void expiry_check(const json_t *given, json_t *problems, int64_t *expires
         return;
     const char *text = json_string_value(given);
     if (text == NULL || clock_parse_rfc3339(text, json_string_length(given), expires_r) < 0)
-        problem_add(problems, "/expiresAt", "must be an RFC 3339 time such as 2026-01-31T12:00:00Z");
+        problem_add(problems, "/expiresAt",
+                    "must be an RFC 3339 time such as 2026-01-31T12:00:00Z");
     else if (*expires_r <= clock_wall_us())
         problem_add(problems, "/expiresAt", "lies in the past");
 }
@@ -217,7 +218,7 @@ int token_create(struct service *service, const struct principal *who, const jso
     return 0;
 }
 
-/* ---- looking and revoking ------------------------------------------------------------------------------------ */
+/* ---- looking and revoking ---- */
 
 int token_list(struct service *service, const struct principal *who, const struct list_query *query,
                json_t **page_r, struct error *err)
@@ -250,7 +251,7 @@ int token_revoke(struct service *service, const struct principal *who, const cha
     return result == 0 || failure.code == E_INVALID_STATE ? 0 : error_move(err, &failure);
 }
 
-/* ---- the first one -------------------------------------------------------------------------------------------- */
+/* ---- the first one ---- */
 
 static int owner_again(struct storage *storage, char **user_r, char **organization_r,
                        struct error *err)
@@ -295,8 +296,9 @@ int token_init(struct storage *storage, const char *organization, const char *us
     if (storage_commit(storage, batch, &failure) == 0)
         return 0;
     if (failure.code == E_INVALID_STATE && !again)
-        return error_set(err, E_INVALID_STATE,
-                         "there is an owner already; to make another admin token for the same owner, "
-                         "say so (c9d init --again)");
+        return error_set(
+            err, E_INVALID_STATE,
+            "there is an owner already; to make another admin token for the same owner, "
+            "say so (c9d init --again)");
     return error_move(err, &failure);
 }

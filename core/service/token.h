@@ -6,11 +6,18 @@
 
 /* Scopes by name and bit; `admin` holds all. */
 enum scope {
-    SCOPE_ADMIN, SCOPE_AGENTS_READ, SCOPE_AGENTS_WRITE, SCOPE_AGENTS_EXECUTE, SCOPE_EXECUTIONS_READ,
-    SCOPE_SKILLS_READ, SCOPE_SKILLS_WRITE, SCOPE_USAGE_READ, SCOPE_COUNT_
+    SCOPE_ADMIN,
+    SCOPE_AGENTS_READ,
+    SCOPE_AGENTS_WRITE,
+    SCOPE_AGENTS_EXECUTE,
+    SCOPE_EXECUTIONS_READ,
+    SCOPE_SKILLS_READ,
+    SCOPE_SKILLS_WRITE,
+    SCOPE_USAGE_READ,
+    SCOPE_COUNT_
 };
-const char *scope_name(enum scope scope);         /* "agents:read" */
-int scope_by_name(const char *name);              /* enum scope, or -1 */
+const char *scope_name(enum scope scope); /* "agents:read" */
+int scope_by_name(const char *name);      /* enum scope, or -1 */
 /* E_AGENT_ACCESS_DENIED with details.requiredScope unless who has it. */
 int scope_require(const struct principal *who, enum scope scope, struct error *err);
 
@@ -21,8 +28,8 @@ int scope_require(const struct principal *who, enum scope scope, struct error *e
 int token_authenticate(struct service *service, const char *token, size_t len,
                        struct principal *principal_r, struct error *err);
 
-/* body: {"name","scopes":[…],"expiresAt"?}. The answer has "token", this once. One can give only scopes
- * that one has. */
+/* body: {"name","scopes":[…],"expiresAt"?}. The answer has "token", this once. One can give only
+ * scopes that one has. */
 int token_create(struct service *service, const struct principal *who, const json_t *body,
                  json_t **token_r, struct error *err);
 int token_list(struct service *service, const struct principal *who, const struct list_query *query,
@@ -30,8 +37,8 @@ int token_list(struct service *service, const struct principal *who, const struc
 int token_revoke(struct service *service, const struct principal *who, const char *id,
                  struct error *err);
 
-/* `c9d init`: makes the organization, the owner and an admin token, if there is none yet (E_INVALID_STATE
- * otherwise, unless again: then another admin token for the same owner). */
+/* `c9d init`: makes the organization, the owner and an admin token, if there is none yet
+ * (E_INVALID_STATE otherwise, unless again: then another admin token for the same owner). */
 int token_init(struct storage *storage, const char *organization, const char *user, bool again,
                char token_r[TOKEN_SIZE], struct error *err);
 

@@ -7,7 +7,7 @@
 #include "base/clock.h"
 
 enum { SLOTS = 1024 }; /* a power of two; a token has one place and takes it from who is there */
-#define STALE (30 * CLOCK_SECOND)
+#define STALE  (30 * CLOCK_SECOND)
 #define MINUTE (60 * CLOCK_SECOND)
 
 struct entry {

@@ -14,8 +14,8 @@ void token_cache_free(struct token_cache *cache); /* NULL is fine */
  * ignored, so that what was read before a revocation cannot come in after it. */
 uint64_t token_cache_generation(struct token_cache *cache);
 
-/* True when there, not stale and not expired at `now`. *due_r: last_used_at should be written, since this
- * is the first use in this minute. Times are wall microseconds. */
+/* True when there, not stale and not expired at `now`. *due_r: last_used_at should be written,
+ * since this is the first use in this minute. Times are wall microseconds. */
 bool token_cache_get(struct token_cache *cache, const uint8_t hash[SHA256_SIZE], int64_t now,
                      struct principal *principal_r, bool *due_r);
 void token_cache_put(struct token_cache *cache, const uint8_t hash[SHA256_SIZE], int64_t now,

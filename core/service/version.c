@@ -26,7 +26,7 @@ static int changelog_check(const json_t *body, const char **changelog_r, struct 
                      CHANGELOG_MAX);
 }
 
-/* ---- creating --------------------------------------------------------------------------------------------- */
+/* ---- creating ---- */
 
 struct highest {
     char version[SEMVER_MAX + 1];
@@ -53,7 +53,8 @@ static int version_next(struct service *service, const char *agent_id, char out[
     }
     if (!semver_next(highest.version, out))
         return error_set(err, E_INVALID_REQUEST,
-                         "version: there is no next patch of %s; say which version", highest.version);
+                         "version: there is no next patch of %s; say which version",
+                         highest.version);
     return 0;
 }
 
@@ -89,9 +90,10 @@ static int version_read(struct service *service, const char *agent_id, const cha
         return -1;
     if (*version_r != NULL)
         return 0;
-    return latest ? error_set(err, E_VERSION_NOT_FOUND, "agent %s has no published version", agent_id)
-                  : error_set(err, E_VERSION_NOT_FOUND, "agent %s has no version %.64s", agent_id,
-                              version);
+    return latest
+               ? error_set(err, E_VERSION_NOT_FOUND, "agent %s has no published version", agent_id)
+               : error_set(err, E_VERSION_NOT_FOUND, "agent %s has no version %.64s", agent_id,
+                           version);
 }
 
 int version_create(struct service *service, const struct principal *who, const char *agent_id,
@@ -129,7 +131,7 @@ int version_create(struct service *service, const struct principal *who, const c
     return taken < 0 ? -1 : version_read(service, meta.id, row.version, version_r, err);
 }
 
-/* ---- looking ------------------------------------------------------------------------------------------------ */
+/* ---- looking ---- */
 
 int version_list(struct service *service, const struct principal *who, const char *agent_id,
                  const struct list_query *query, json_t **page_r, struct error *err)
@@ -150,7 +152,7 @@ int version_get(struct service *service, const struct principal *who, const char
     return version_read(service, meta.id, version, version_r, err);
 }
 
-/* ---- publishing ----------------------------------------------------------------------------------------------- */
+/* ---- publishing ---- */
 
 /* What the version current before could do; nothing when there was none. */
 static int capabilities_before(struct service *service, const char *agent_id, json_t **before_r,
@@ -179,8 +181,8 @@ static int capabilities_change(struct service *service, const char *agent_id, co
     return 0;
 }
 
-/* Everything in one batch: the agent's state, the current mark, the pins, and that all that is pinned
- * is still there. */
+/* Everything in one batch: the agent's state, the current mark, the pins, and that all that is
+ * pinned is still there. */
 static int publish_commit(struct service *service, const char *agent_id, const char *version,
                           const json_t *pins, const char *changelog, struct error *err)
 {
@@ -204,7 +206,8 @@ static int publish_commit(struct service *service, const char *agent_id, const c
     if (service_commit(service, batch, conflicts, &failure) == 0)
         return 0;
     if (failure.code == E_INVALID_STATE && jx_int(failure.details, "statement", 0) > 2)
-        return error_set(err, E_INVALID_AGENT_CONFIG, "a skill of the version was removed meanwhile");
+        return error_set(err, E_INVALID_AGENT_CONFIG,
+                         "a skill of the version was removed meanwhile");
     return error_move(err, &failure);
 }
 

@@ -1,24 +1,24 @@
 #include "store/agent.h"
 
-#define AGENT_FIELDS(F) \
-    F("a.id", "id", TEXT) \
-    F("a.name", "name", TEXT) \
-    F("a.description", "description", TEXT) \
-    F("a.user_id", "userId", TEXT) \
-    F("a.organization_id", "organizationId", TEXT) \
-    F("a.persona_id", "personaId", TEXT) \
-    F("a.skillset", "skillset", JSON) \
-    F("a.input_schema", "inputSchema", JSON) \
-    F("a.output_schema", "outputSchema", JSON) \
-    F("a.trigger_mode", "triggerMode", TEXT) \
-    F("a.trigger_config", "triggerConfig", JSON) \
-    F("a.execution_config", "executionConfig", JSON) \
-    F("a.visibility", "visibility", TEXT) \
-    F("a.status", "status", TEXT) \
-    F("a.current_version", "currentVersion", TEXT) \
-    F("a.revision", "revision", INT) \
-    F("a.metadata", "metadata", JSON) \
-    F("a.created_at", "createdAt", TIME) \
+#define AGENT_FIELDS(F)                                                                            \
+    F("a.id", "id", TEXT)                                                                          \
+    F("a.name", "name", TEXT)                                                                      \
+    F("a.description", "description", TEXT)                                                        \
+    F("a.user_id", "userId", TEXT)                                                                 \
+    F("a.organization_id", "organizationId", TEXT)                                                 \
+    F("a.persona_id", "personaId", TEXT)                                                           \
+    F("a.skillset", "skillset", JSON)                                                              \
+    F("a.input_schema", "inputSchema", JSON)                                                       \
+    F("a.output_schema", "outputSchema", JSON)                                                     \
+    F("a.trigger_mode", "triggerMode", TEXT)                                                       \
+    F("a.trigger_config", "triggerConfig", JSON)                                                   \
+    F("a.execution_config", "executionConfig", JSON)                                               \
+    F("a.visibility", "visibility", TEXT)                                                          \
+    F("a.status", "status", TEXT)                                                                  \
+    F("a.current_version", "currentVersion", TEXT)                                                 \
+    F("a.revision", "revision", INT)                                                               \
+    F("a.metadata", "metadata", JSON)                                                              \
+    F("a.created_at", "createdAt", TIME)                                                           \
     F("a.updated_at", "updatedAt", TIME)
 static const struct field fields[] = {AGENT_FIELDS(FIELD_ENTRY)};
 
@@ -56,11 +56,11 @@ const struct list store_agent_list = {
     .n_fields = countof(fields),
 };
 
-/* ---- writing ------------------------------------------------------------------------------------------- */
+/* ---- writing ---- */
 
 void store_agent_limit(struct storage_batch *batch, const char *organization_id, int64_t max)
 {
-    /* Writes the organization's row, so that counting and inserting are one step for all writers. */
+    /* Writes the organization's row: counting and inserting are one step for all writers. */
     storage_batch_add(batch,
                       "UPDATE organizations SET updated_at = updated_at WHERE id = $1"
                       " AND (SELECT COUNT(*) FROM agents WHERE organization_id = $1) < $2",
@@ -125,15 +125,15 @@ void store_agent_published(struct storage_batch *batch, const char *id, const ch
                       1, NULL, NULL, "ssi", id, version, at);
 }
 
-/* ---- reading -------------------------------------------------------------------------------------------- */
+/* ---- reading ---- */
 
-#define META_COLUMNS \
-    "a.id, a.user_id, a.organization_id, a.visibility, a.status, a.current_version, a.revision," \
-    " (SELECT COALESCE(SUM(CASE p.permission_type WHEN 'read' THEN 1 WHEN 'write' THEN 2" \
-    " WHEN 'execute' THEN 4 ELSE 8 END), 0) FROM agent_permissions p" \
+#define META_COLUMNS                                                                               \
+    "a.id, a.user_id, a.organization_id, a.visibility, a.status, a.current_version, a.revision,"   \
+    " (SELECT COALESCE(SUM(CASE p.permission_type WHEN 'read' THEN 1 WHEN 'write' THEN 2"          \
+    " WHEN 'execute' THEN 4 ELSE 8 END), 0) FROM agent_permissions p"                              \
     " WHERE p.agent_id = a.id AND p.user_id = $1)"
 enum { META_COUNT = 8 };
-#define BY_ID " FROM agents a WHERE a.id = $2"
+#define BY_ID   " FROM agents a WHERE a.id = $2"
 #define BY_NAME " FROM agents a WHERE a.organization_id = $2 AND a.name = $3"
 
 struct agent_read {

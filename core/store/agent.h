@@ -31,7 +31,12 @@ void store_agent_delete(struct storage_batch *batch, const char *id);
 void store_agent_published(struct storage_batch *batch, const char *id, const char *version,
                            int64_t at);
 
-enum store_grant { STORE_GRANT_READ = 1, STORE_GRANT_WRITE = 2, STORE_GRANT_EXECUTE = 4, STORE_GRANT_ADMIN = 8 };
+enum store_grant {
+    STORE_GRANT_READ = 1,
+    STORE_GRANT_WRITE = 2,
+    STORE_GRANT_EXECUTE = 4,
+    STORE_GRANT_ADMIN = 8
+};
 
 #define STORE_VERSION_SIZE 65 /* versions have at most 64 characters */
 struct agent_meta {
@@ -40,7 +45,8 @@ struct agent_meta {
     int64_t revision;
     unsigned grants; /* enum store_grant, of the user asked for */
 };
-/* One indexed SELECT. user_id: whose grants; agent_r may be NULL, and *agent_r is when it is not there. */
+/* One indexed SELECT. user_id: whose grants; agent_r may be NULL, and *agent_r is when it is not
+ * there. */
 int store_agent_get(struct storage *storage, const char *id, const char *user_id,
                     struct agent_meta *meta_r, json_t **agent_r, struct error *err);
 int store_agent_get_by_name(struct storage *storage, const char *organization_id, const char *name,

@@ -1,5 +1,5 @@
-/* Executions: the statements of the hot path. Every text is one constant, so that a driver finds its
- * prepared statement by the address. */
+/* Executions: the statements of the hot path. Every text is one constant, so that a driver finds
+ * its prepared statement by the address. */
 #include "store/execution.h"
 
 #include <string.h>
@@ -8,7 +8,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 
-/* ---- writing --------------------------------------------------------------------------------------- */
+/* ---- writing ---- */
 
 void store_execution_insert(struct storage_batch *batch, const struct execution_row *row)
 {
@@ -61,17 +61,17 @@ void store_execution_ended(struct storage_batch *batch, const char *id, const ch
 {
     bool started = end->started_at != 0;
     int64_t time_ms = started ? (end->completed_at - end->started_at) / 1000 : 0;
-    storage_batch_add(batch,
-                      "UPDATE agent_executions SET status = $3, output_data = $4, error_message = $5,"
-                      " error_details = $6, resource_usage = $7,"
-                      " started_at = COALESCE(started_at, $8), completed_at = $9,"
-                      " execution_time_ms = $10, lease_owner = NULL, lease_until = NULL"
-                      " WHERE id = $1 AND status IN ('pending', 'running')"
-                      " AND lease_owner IS NOT DISTINCT FROM $2",
-                      1, NULL, NULL, "sssssssIiI", id, owner, end->status, end->output,
-                      end->error_message, end->error_details, end->usage_json,
-                      started ? &end->started_at : NULL, end->completed_at,
-                      started ? &time_ms : NULL);
+    storage_batch_add(
+        batch,
+        "UPDATE agent_executions SET status = $3, output_data = $4, error_message = $5,"
+        " error_details = $6, resource_usage = $7,"
+        " started_at = COALESCE(started_at, $8), completed_at = $9,"
+        " execution_time_ms = $10, lease_owner = NULL, lease_until = NULL"
+        " WHERE id = $1 AND status IN ('pending', 'running')"
+        " AND lease_owner IS NOT DISTINCT FROM $2",
+        1, NULL, NULL, "sssssssIiI", id, owner, end->status, end->output, end->error_message,
+        end->error_details, end->usage_json, started ? &end->started_at : NULL, end->completed_at,
+        started ? &time_ms : NULL);
     usage_insert(batch, id, agent_id, &end->usage, end->completed_at);
 }
 
@@ -82,35 +82,36 @@ void store_execution_log(struct storage_batch *batch, const char *id, int64_t se
     char row_id[UUID_SIZE];
     if (metadata == NULL)
         metadata = "{}", metadata_len = 2;
-    storage_batch_add(batch,
-                      "INSERT INTO execution_logs (id, execution_id, seq, notice, log_level, message,"
-                      " metadata, timestamp) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
-                      1, NULL, NULL, "ssiIsSSi", uuid_make(row_id), id, seq,
-                      notice != 0 ? &notice : NULL, level, message, message_len, metadata,
-                      metadata_len, at);
+    storage_batch_add(
+        batch,
+        "INSERT INTO execution_logs (id, execution_id, seq, notice, log_level, message,"
+        " metadata, timestamp) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        1, NULL, NULL, "ssiIsSSi", uuid_make(row_id), id, seq, notice != 0 ? &notice : NULL, level,
+        message, message_len, metadata, metadata_len, at);
 }
 
 void store_execution_event(struct storage_batch *batch, const char *id, int64_t seq,
                            const char *type, const char *data, size_t len, int64_t notice,
                            int64_t at)
 {
-    storage_batch_add(batch,
-                      "INSERT INTO execution_events (execution_id, seq, type, data, notice, timestamp)"
-                      " VALUES ($1, $2, $3, $4, $5, $6)",
-                      1, NULL, NULL, "sisSIi", id, seq, type, data, len,
-                      notice != 0 ? &notice : NULL, at);
+    storage_batch_add(
+        batch,
+        "INSERT INTO execution_events (execution_id, seq, type, data, notice, timestamp)"
+        " VALUES ($1, $2, $3, $4, $5, $6)",
+        1, NULL, NULL, "sisSIi", id, seq, type, data, len, notice != 0 ? &notice : NULL, at);
 }
 
 void store_journal_append(struct storage_batch *batch, const char *id,
                           const struct journal_row *row)
 {
-    storage_batch_add(batch,
-                      "INSERT INTO execution_journal (execution_id, seq, kind, request_sha256, answer,"
-                      " is_error, api_calls, tokens, cost_microcents, asked_at, answered_at)"
-                      " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
-                      1, NULL, NULL, "sissSiiiiii", id, row->seq, row->kind, row->request_sha256,
-                      row->answer, row->answer_len, (int64_t)row->is_error, row->api_calls,
-                      row->tokens, row->cost_microcents, row->asked_at, row->answered_at);
+    storage_batch_add(
+        batch,
+        "INSERT INTO execution_journal (execution_id, seq, kind, request_sha256, answer,"
+        " is_error, api_calls, tokens, cost_microcents, asked_at, answered_at)"
+        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+        1, NULL, NULL, "sissSiiiiii", id, row->seq, row->kind, row->request_sha256, row->answer,
+        row->answer_len, (int64_t)row->is_error, row->api_calls, row->tokens, row->cost_microcents,
+        row->asked_at, row->answered_at);
 }
 
 void store_execution_cancel_request(struct storage_batch *batch, const char *id)
@@ -121,7 +122,7 @@ void store_execution_cancel_request(struct storage_batch *batch, const char *id)
                       1, NULL, NULL, "s", id);
 }
 
-/* ---- reading --------------------------------------------------------------------------------------- */
+/* ---- reading ---- */
 
 struct journal_read {
     void (*fn)(void *arg, const struct journal_row *row);
@@ -228,12 +229,13 @@ int store_execution_job(struct storage *storage, const char *id, struct executio
 {
     *job_r = (struct execution_job){.id = ""};
     struct job_read read = {job_r, false};
-    if (storage_query(storage,
-                      "SELECT id, agent_id, agent_version, organization_id, triggered_by, parent_id,"
-                      " input_data, execution_context, attempt, created_at, started_at,"
-                      " cancel_requested, status, output_data, error_details, priority"
-                      " FROM agent_executions WHERE id = $1",
-                      job_row, &read, err, "s", id) < 0) {
+    if (storage_query(
+            storage,
+            "SELECT id, agent_id, agent_version, organization_id, triggered_by, parent_id,"
+            " input_data, execution_context, attempt, created_at, started_at,"
+            " cancel_requested, status, output_data, error_details, priority"
+            " FROM agent_executions WHERE id = $1",
+            job_row, &read, err, "s", id) < 0) {
         execution_job_free(job_r);
         return -1;
     }
@@ -254,7 +256,7 @@ void execution_job_free(struct execution_job *job)
     *job = (struct execution_job){.id = ""};
 }
 
-/* ---- the stream ------------------------------------------------------------------------------------- */
+/* ---- the stream ---- */
 
 struct events_read {
     void (*fn)(void *arg, int64_t seq, const char *type, const char *data, size_t len);

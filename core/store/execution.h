@@ -1,5 +1,5 @@
 /* Rows of agent_executions and what hangs from them. Writing functions add to a batch, so that the
- * engine decides what becomes durable together; reading functions block (not on the engine thread). */
+ * engine decides what becomes durable together; reading functions block (not for the engine). */
 #ifndef C9_STORE_EXECUTION_H
 #define C9_STORE_EXECUTION_H
 
@@ -12,15 +12,15 @@
 struct execution_row {
     char id[UUID_SIZE];
     const char *agent_id, *agent_version, *organization_id, *triggered_by, *parent_id /* or NULL */;
-    const char *input; /* JSON text */
+    const char *input;   /* JSON text */
     const char *context; /* JSON text */
     int64_t priority, available_at, created_at;
     const char *lease_owner; /* NULL: any worker may claim it; else this is its first attempt */
     int64_t lease_until;
 };
 void store_execution_insert(struct storage_batch *batch, const struct execution_row *row);
-/* To running, from pending or (taken up again) running; expects the lease. started_at stays what it was
- * the first time. */
+/* To running, from pending or (taken up again) running; expects the lease. started_at stays what it
+ * was the first time. */
 void store_execution_started(struct storage_batch *batch, const char *id, const char *owner,
                              int64_t started_at);
 
@@ -36,8 +36,9 @@ struct execution_end {
     struct execution_usage usage;
     int64_t started_at, completed_at; /* started_at 0: never started */
 };
-/* The terminal state, once: the batch fails with a conflict unless owner holds the lease (NULL: unleased)
- * and the row is pending or running. Ends the lease and writes agent_resource_usage. Two statements. */
+/* The terminal state, once: the batch fails with a conflict unless owner holds the lease (NULL:
+ * unleased) and the row is pending or running. Ends the lease and writes agent_resource_usage. Two
+ * statements. */
 void store_execution_ended(struct storage_batch *batch, const char *id, const char *agent_id,
                            const char *owner, const struct execution_end *end);
 
@@ -46,8 +47,9 @@ void store_execution_ended(struct storage_batch *batch, const char *id, const ch
 void store_execution_log(struct storage_batch *batch, const char *id, int64_t seq, int64_t notice,
                          const char *level, const char *message, size_t message_len,
                          const char *metadata, size_t metadata_len, int64_t at);
-void store_execution_event(struct storage_batch *batch, const char *id, int64_t seq, const char *type,
-                           const char *data, size_t len, int64_t notice, int64_t at);
+void store_execution_event(struct storage_batch *batch, const char *id, int64_t seq,
+                           const char *type, const char *data, size_t len, int64_t notice,
+                           int64_t at);
 
 struct journal_row {
     int64_t seq;
@@ -59,7 +61,8 @@ struct journal_row {
     int64_t api_calls, tokens, cost_microcents;
     int64_t asked_at, answered_at;
 };
-void store_journal_append(struct storage_batch *batch, const char *id, const struct journal_row *row);
+void store_journal_append(struct storage_batch *batch, const char *id,
+                          const struct journal_row *row);
 /* In order of answered_at, seq; rows are valid during the call. */
 int store_journal_read(struct storage *storage, const char *id,
                        void (*fn)(void *arg, const struct journal_row *row), void *arg,
@@ -82,8 +85,8 @@ int store_execution_job(struct storage *storage, const char *id, struct executio
                         struct error *err);
 void execution_job_free(struct execution_job *job); /* what it owns */
 
-/* Durable before the engine is asked, so that a crash in between forgets nothing. The batch fails with a
- * conflict when the execution has ended. */
+/* Durable before the engine is asked, so that a crash in between forgets nothing. The batch fails
+ * with a conflict when the execution has ended. */
 void store_execution_cancel_request(struct storage_batch *batch, const char *id);
 
 /* Events and logs after seq in order, up to max: type, data JSON text. For streams. A log's type is

@@ -1,35 +1,35 @@
 #include "store/execution_view.h"
 
-#define EXECUTION_FIELDS(F) \
-    F("e.id", "id", TEXT) \
-    F("e.agent_id", "agentId", TEXT) \
-    F("e.agent_version", "agentVersion", TEXT) \
-    F("e.organization_id", "organizationId", TEXT) \
-    F("e.status", "status", TEXT) \
-    F("e.started_at", "startedAt", TIME) \
-    F("e.completed_at", "completedAt", TIME) \
-    F("e.execution_time_ms", "executionTimeMs", INT) \
-    F("e.error_message", "errorMessage", TEXT) \
-    F("e.error_details ->> 'code'", "errorCode", TEXT) \
-    F("e.resource_usage", "resourceUsage", JSON) \
-    F("e.triggered_by", "triggeredBy", TEXT) \
-    F("e.parent_id", "parentId", TEXT) \
-    F("e.execution_context", "executionContext", JSON) \
-    F("e.priority", "priority", INT) \
-    F("e.attempt", "attempt", INT) \
+#define EXECUTION_FIELDS(F)                                                                        \
+    F("e.id", "id", TEXT)                                                                          \
+    F("e.agent_id", "agentId", TEXT)                                                               \
+    F("e.agent_version", "agentVersion", TEXT)                                                     \
+    F("e.organization_id", "organizationId", TEXT)                                                 \
+    F("e.status", "status", TEXT)                                                                  \
+    F("e.started_at", "startedAt", TIME)                                                           \
+    F("e.completed_at", "completedAt", TIME)                                                       \
+    F("e.execution_time_ms", "executionTimeMs", INT)                                               \
+    F("e.error_message", "errorMessage", TEXT)                                                     \
+    F("e.error_details ->> 'code'", "errorCode", TEXT)                                             \
+    F("e.resource_usage", "resourceUsage", JSON)                                                   \
+    F("e.triggered_by", "triggeredBy", TEXT)                                                       \
+    F("e.parent_id", "parentId", TEXT)                                                             \
+    F("e.execution_context", "executionContext", JSON)                                             \
+    F("e.priority", "priority", INT)                                                               \
+    F("e.attempt", "attempt", INT)                                                                 \
     F("e.created_at", "createdAt", TIME)
-#define EXECUTION_FULL_FIELDS(F) \
-    EXECUTION_FIELDS(F) \
-    F("e.input_data", "inputData", JSON) \
-    F("e.output_data", "outputData", JSON) \
+#define EXECUTION_FULL_FIELDS(F)                                                                   \
+    EXECUTION_FIELDS(F)                                                                            \
+    F("e.input_data", "inputData", JSON)                                                           \
+    F("e.output_data", "outputData", JSON)                                                         \
     F("e.error_details", "errorDetails", JSON)
-#define LOG_FIELDS(F) \
-    F("id", "id", TEXT) \
-    F("execution_id", "executionId", TEXT) \
-    F("seq", "seq", INT) \
-    F("log_level", "level", TEXT) \
-    F("message", "message", TEXT) \
-    F("metadata", "metadata", JSON) \
+#define LOG_FIELDS(F)                                                                              \
+    F("id", "id", TEXT)                                                                            \
+    F("execution_id", "executionId", TEXT)                                                         \
+    F("seq", "seq", INT)                                                                           \
+    F("log_level", "level", TEXT)                                                                  \
+    F("message", "message", TEXT)                                                                  \
+    F("metadata", "metadata", JSON)                                                                \
     F("timestamp", "timestamp", TIME)
 static const struct field fields[] = {EXECUTION_FIELDS(FIELD_ENTRY)};
 static const struct field full_fields[] = {EXECUTION_FULL_FIELDS(FIELD_ENTRY)};
@@ -38,8 +38,8 @@ static const struct field log_fields[] = {LOG_FIELDS(FIELD_ENTRY)};
 /* Ids are UUIDv7, so their order is the order of creation, and a time bounds them. */
 static const struct list_sort sorts[] = {{"createdAt", "e.id", SORT_TEXT}};
 
-/* Most executions have completed: those are found on the way along the page index. The others have an
- * index of their own, whose condition must stand in the query word by word. */
+/* Most executions have completed: those are found on the way along the page index. The others have
+ * an index of their own, whose condition must stand in the query word by word. */
 static const struct list_filter filters[] = {
     {"status", FILTER_TEXT, "pending|running|failed|cancelled",
      "e.status = ? AND e.status <> 'completed'"},
@@ -48,11 +48,12 @@ static const struct list_filter filters[] = {
     {"createdBefore", FILTER_TIME, NULL, "e.created_at < ? AND e.id < ]"},
 };
 
-/* What may be seen of an organization's executions: one's own, and those of agents that one sees. */
-#define SEEN \
-    " AND ($3 = 1 OR e.triggered_by = $2 OR EXISTS (SELECT 1 FROM agents a WHERE a.id = e.agent_id" \
-    " AND (a.visibility IN ('organization', 'public') OR a.user_id = $2" \
-    " OR EXISTS (SELECT 1 FROM agent_permissions p" \
+/* What one may see of an organization's executions: one's own, and those of agents one sees. */
+#define SEEN                                                                                       \
+    " AND ($3 = 1 OR e.triggered_by = $2 OR EXISTS (SELECT 1 FROM agents a WHERE a.id = "          \
+    "e.agent_id"                                                                                   \
+    " AND (a.visibility IN ('organization', 'public') OR a.user_id = $2"                           \
+    " OR EXISTS (SELECT 1 FROM agent_permissions p"                                                \
     " WHERE p.agent_id = a.id AND p.user_id = $2))))"
 
 const struct list store_execution_list = {
@@ -108,13 +109,13 @@ const struct list store_execution_log_list = {
     .n_fields = countof(log_fields),
 };
 
-/* ---- one ------------------------------------------------------------------------------------------------ */
+/* ---- one ---- */
 
-#define META_COLUMNS \
-    "e.id, e.agent_id, e.organization_id, e.triggered_by, e.status," \
-    " CASE WHEN e.lease_owner IS NULL THEN 0 ELSE 1 END, a.user_id, a.visibility," \
-    " (SELECT COALESCE(SUM(CASE p.permission_type WHEN 'read' THEN 1 WHEN 'write' THEN 2" \
-    " WHEN 'execute' THEN 4 ELSE 8 END), 0) FROM agent_permissions p" \
+#define META_COLUMNS                                                                               \
+    "e.id, e.agent_id, e.organization_id, e.triggered_by, e.status,"                               \
+    " CASE WHEN e.lease_owner IS NULL THEN 0 ELSE 1 END, a.user_id, a.visibility,"                 \
+    " (SELECT COALESCE(SUM(CASE p.permission_type WHEN 'read' THEN 1 WHEN 'write' THEN 2"          \
+    " WHEN 'execute' THEN 4 ELSE 8 END), 0) FROM agent_permissions p"                              \
     " WHERE p.agent_id = e.agent_id AND p.user_id = $2)"
 #define META_FROM " FROM agent_executions e JOIN agents a ON a.id = e.agent_id WHERE e.id = $1"
 enum { META_COUNT = 9 };

@@ -61,7 +61,7 @@ static int refuse(struct error *err, const char *parameter, const char *message)
     return -1;
 }
 
-/* ---- parameters of the statement -------------------------------------------------------------------- */
+/* ---- parameters of the statement ---- */
 
 static void sql_param(struct query *q, struct c9d_value value)
 {
@@ -99,7 +99,7 @@ char *list_pattern(const char *text, bool quoted)
     return buf_steal(&pattern);
 }
 
-/* ---- filters ------------------------------------------------------------------------------------------ */
+/* ---- filters ---- */
 
 static bool word_in(const char *words, const char *word)
 {
@@ -136,8 +136,9 @@ static const struct list_filter *filter_row(const struct query *q, const char *n
         return NULL;
     }
     const char *near = config_nearest(name, names, n_names < PARAMS_MAX ? n_names : PARAMS_MAX);
-    autofree char *message = xasprintf("there is no such filter%s%s%s", near ? "; did you mean '" : "",
-                                       near ? near : "", near ? "'?" : "");
+    autofree char *message =
+        xasprintf("there is no such filter%s%s%s", near ? "; did you mean '" : "", near ? near : "",
+                  near ? "'?" : "");
     refuse(err, name, message);
     return NULL;
 }
@@ -187,7 +188,7 @@ static int filter_append(struct query *q, const char *name, const json_t *given,
     return 0;
 }
 
-/* ---- sort and cursor ------------------------------------------------------------------------------------ */
+/* ---- sort and cursor ---- */
 
 static int query_sort(struct query *q, struct error *err)
 {
@@ -288,7 +289,7 @@ static struct c9d_value cursor_value(const struct query *q, size_t place)
                                   : list_text(json_string_value(value));
 }
 
-/* ---- the statement ----------------------------------------------------------------------------------------- */
+/* ---- the statement ---- */
 
 static void sql_position(struct query *q)
 {
@@ -326,8 +327,8 @@ static int query_build(struct query *q, const struct c9d_value *scope, struct er
     buf_printf(&q->sql, "SELECT %s, %s%s%s", q->sort->column, q->list->id, q->list->columns,
                q->list->from);
     for (; q->n_params < q->list->n_scope; q->n_params++)
-        q->params[q->n_params] = scope != NULL ? scope[q->n_params]
-                                               : (struct c9d_value){.type = C9D_NULL};
+        q->params[q->n_params] =
+            scope != NULL ? scope[q->n_params] : (struct c9d_value){.type = C9D_NULL};
     const char *name;
     json_t *value;
     json_object_foreach ((json_t *)q->args->filters, name, value)
@@ -350,7 +351,7 @@ int store_list_sql(const struct list *list, const struct list_args *args, struct
     return 0;
 }
 
-/* ---- the page --------------------------------------------------------------------------------------------- */
+/* ---- the page ---- */
 
 static void key_set(json_t **place, const struct c9d_value *column)
 {

@@ -1,5 +1,5 @@
-/* Pages of lists: keyset cursors, filters and sorts, each list one table of them. The SQL of a page is
- * put together from the constants of these tables only; values are always parameters. */
+/* Pages of lists: keyset cursors, filters and sorts, each list one table of them. The SQL of a page
+ * is put together from the constants of these tables only; values are always parameters. */
 #ifndef C9_STORE_LIST_H
 #define C9_STORE_LIST_H
 
@@ -10,15 +10,16 @@
 
 enum filter_kind {
     FILTER_TEXT,
-    FILTER_ID,      /* a UUID, in lower case */
-    FILTER_TIME,    /* RFC 3339 → microseconds */
+    FILTER_ID,       /* a UUID, in lower case */
+    FILTER_TIME,     /* RFC 3339 → microseconds */
     FILTER_CONTAINS, /* text → a LIKE pattern that finds it anywhere, with ESCAPE '\' */
-    FILTER_MEMBER    /* as FILTER_CONTAINS, for a whole string in the text of a JSON array of names */
+    FILTER_MEMBER /* as FILTER_CONTAINS, for a whole string in the text of a JSON array of names */
 };
 
-/* In a condition '?' stands for the value. For FILTER_TIME '[' and ']' stand for the least UUIDv7 of a
- * minute before and a minute after: bounds of the ids of rows made then, for the sake of the index.
- * With `only` ("a|b") the row is for these values alone; a value that no row of the name takes is refused. */
+/* In a condition '?' stands for the value. For FILTER_TIME '[' and ']' stand for the least UUIDv7
+ * of a minute before and a minute after: bounds of the ids of rows made then, for the sake of the
+ * index. With `only` ("a|b") the row is for these values alone; a value that no row of the name
+ * takes is refused. */
 struct list_filter {
     const char *name; /* the query parameter */
     enum filter_kind kind;
@@ -46,7 +47,7 @@ struct list {
     size_t n_fields;
 };
 
-#define LIST_LIMIT 50
+#define LIST_LIMIT     50
 #define LIST_LIMIT_MAX 200
 
 struct list_args {
@@ -56,8 +57,8 @@ struct list_args {
     const json_t *filters; /* object of strings; may be NULL */
 };
 
-/* {"items":[…],"nextCursor":"…" or null}. scope: list->n_scope values. Blocks. E_INVALID_REQUEST with
- * details.validationErrors when an argument is not one that this list takes. */
+/* {"items":[…],"nextCursor":"…" or null}. scope: list->n_scope values. Blocks. E_INVALID_REQUEST
+ * with details.validationErrors when an argument is not one that this list takes. */
 int store_list(struct storage *storage, const struct list *list, const struct list_args *args,
                const struct c9d_value *scope, json_t **page_r, struct error *err);
 /* The SQL that store_list would run, and how many parameters it has: for looking at its plan. */

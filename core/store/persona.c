@@ -1,14 +1,14 @@
 #include "store/persona.h"
 
-#define PERSONA_FIELDS(F) \
-    F("id", "id", TEXT) \
-    F("name", "name", TEXT) \
-    F("description", "description", TEXT) \
-    F("prompt", "prompt", TEXT) \
-    F("user_id", "userId", TEXT) \
-    F("organization_id", "organizationId", TEXT) \
-    F("revision", "revision", INT) \
-    F("created_at", "createdAt", TIME) \
+#define PERSONA_FIELDS(F)                                                                          \
+    F("id", "id", TEXT)                                                                            \
+    F("name", "name", TEXT)                                                                        \
+    F("description", "description", TEXT)                                                          \
+    F("prompt", "prompt", TEXT)                                                                    \
+    F("user_id", "userId", TEXT)                                                                   \
+    F("organization_id", "organizationId", TEXT)                                                   \
+    F("revision", "revision", INT)                                                                 \
+    F("created_at", "createdAt", TIME)                                                             \
     F("updated_at", "updatedAt", TIME)
 static const struct field fields[] = {PERSONA_FIELDS(FIELD_ENTRY)};
 
@@ -93,8 +93,8 @@ int store_persona_get(struct storage *storage, const char *id, const char *organ
 {
     struct persona_read read = {{fields, countof(fields), 2, NULL}, meta_r};
     if (storage_query(storage,
-                      "SELECT user_id, revision" PERSONA_FIELDS(FIELD_COLUMN)
-                      " FROM personas WHERE id = $1 AND organization_id = $2",
+                      "SELECT user_id, revision" PERSONA_FIELDS(
+                          FIELD_COLUMN) " FROM personas WHERE id = $1 AND organization_id = $2",
                       persona_row, &read, err, "ss", id, organization_id) < 0)
         return -1;
     *persona_r = read.row.json;

@@ -13,8 +13,8 @@ struct persona_row {
 };
 /* Conflicts when the name is taken. */
 void store_persona_insert(struct storage_batch *batch, const struct persona_row *row);
-/* Conflicts when the revision is another by now, or the name is taken: user_id, organization_id are not
- * looked at. */
+/* Conflicts when the revision is another by now, or the name is taken: user_id, organization_id are
+ * not looked at. */
 void store_persona_update(struct storage_batch *batch, const struct persona_row *row,
                           int64_t revision);
 /* Conflicts unless it is there with this revision (NULL: any) … */

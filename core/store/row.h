@@ -25,7 +25,7 @@ struct field {
     enum field_kind kind;
 };
 #define FIELD_COLUMN(column, key, kind) ", " column
-#define FIELD_ENTRY(column, key, kind) {key, FIELD_##kind},
+#define FIELD_ENTRY(column, key, kind)  {key, FIELD_##kind},
 
 /* A new object. Any thread. */
 json_t *row_to_json(const struct field *fields, size_t n, const struct c9d_value *columns);
@@ -34,8 +34,8 @@ char *row_text(const struct c9d_value *column);
 /* Into an array of `size` bytes, cut to fit; "" from SQL NULL. */
 void row_text_into(const struct c9d_value *column, char *out, size_t size);
 
-/* For one row as JSON: fill fields and n. Reads the columns from `skip` on. json stays NULL when there
- * was no row. */
+/* For one row as JSON: fill fields and n. Reads the columns from `skip` on. json stays NULL when
+ * there was no row. */
 struct row_read {
     const struct field *fields;
     size_t n, skip;

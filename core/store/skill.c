@@ -3,26 +3,26 @@
 #include <string.h>
 
 /* ->> is of both dialects; an absent member gives NULL, so no member. */
-#define SKILL_FIELDS(F) \
-    F("s.id", "id", TEXT) \
-    F("s.name", "name", TEXT) \
-    F("r.version", "version", TEXT) \
-    F("o.manifest ->> 'description'", "description", TEXT) \
-    F("r.sha256", "sha256", TEXT) \
-    F("s.user_id", "userId", TEXT) \
-    F("r.created_by", "createdBy", TEXT) \
-    F("s.organization_id", "organizationId", TEXT) \
-    F("s.created_at", "createdAt", TIME) \
+#define SKILL_FIELDS(F)                                                                            \
+    F("s.id", "id", TEXT)                                                                          \
+    F("s.name", "name", TEXT)                                                                      \
+    F("r.version", "version", TEXT)                                                                \
+    F("o.manifest ->> 'description'", "description", TEXT)                                         \
+    F("r.sha256", "sha256", TEXT)                                                                  \
+    F("s.user_id", "userId", TEXT)                                                                 \
+    F("r.created_by", "createdBy", TEXT)                                                           \
+    F("s.organization_id", "organizationId", TEXT)                                                 \
+    F("s.created_at", "createdAt", TIME)                                                           \
     F("s.updated_at", "updatedAt", TIME)
-#define SKILL_FULL_FIELDS(F) \
-    SKILL_FIELDS(F) \
-    F("o.manifest", "manifest", JSON) \
+#define SKILL_FULL_FIELDS(F)                                                                       \
+    SKILL_FIELDS(F)                                                                                \
+    F("o.manifest", "manifest", JSON)                                                              \
     F("o.source", "source", TEXT)
-#define REVISION_FIELDS(F) \
-    F("r.sha256", "sha256", TEXT) \
-    F("r.version", "version", TEXT) \
-    F("r.created_by", "createdBy", TEXT) \
-    F("r.created_at", "createdAt", TIME) \
+#define REVISION_FIELDS(F)                                                                         \
+    F("r.sha256", "sha256", TEXT)                                                                  \
+    F("r.version", "version", TEXT)                                                                \
+    F("r.created_by", "createdBy", TEXT)                                                           \
+    F("r.created_at", "createdAt", TIME)                                                           \
     F("CASE WHEN r.sha256 = s.current_sha256 THEN 1 ELSE 0 END", "isCurrent", BOOL)
 static const struct field fields[] = {SKILL_FIELDS(FIELD_ENTRY)};
 static const struct field full_fields[] = {SKILL_FULL_FIELDS(FIELD_ENTRY)};
@@ -72,7 +72,7 @@ const struct list store_skill_revision_list = {
     .n_fields = countof(revision_fields),
 };
 
-/* ---- writing ------------------------------------------------------------------------------------------ */
+/* ---- writing ---- */
 
 void store_source_insert(struct storage_batch *batch, const char *sha256, const char *source,
                          size_t len, const char *manifest)
@@ -114,9 +114,8 @@ void store_skill_revise(struct storage_batch *batch, const struct skill_row *row
 {
     store_source_insert(batch, row->sha256, row->source, row->source_len, row->manifest);
     revision_insert(batch, row);
-    storage_batch_add(batch,
-                      "UPDATE skills SET current_sha256 = $2, updated_at = $3 WHERE id = $1", 1,
-                      NULL, NULL, "ssi", row->id, row->sha256, row->at);
+    storage_batch_add(batch, "UPDATE skills SET current_sha256 = $2, updated_at = $3 WHERE id = $1",
+                      1, NULL, NULL, "ssi", row->id, row->sha256, row->at);
 }
 
 void store_skill_delete(struct storage_batch *batch, const char *id, const char *name,
@@ -136,7 +135,7 @@ void store_skill_delete(struct storage_batch *batch, const char *id, const char 
                       -1, NULL, NULL, "");
 }
 
-/* ---- reading -------------------------------------------------------------------------------------------- */
+/* ---- reading ---- */
 
 static int meta_row(void *arg, const struct c9d_value *v, size_t n)
 {
@@ -172,10 +171,10 @@ int store_skill_get(struct storage *storage, const char *organization_id, const 
         return 0;
     struct row_read read = {full_fields, countof(full_fields), 1, NULL};
     if (storage_query(storage,
-                      "SELECT 0" SKILL_FULL_FIELDS(FIELD_COLUMN)
-                      " FROM skills s JOIN skill_revisions r ON r.skill_id = s.id"
-                      " JOIN skill_sources o ON o.sha256 = r.sha256"
-                      " WHERE s.id = $1 AND r.sha256 = $2",
+                      "SELECT 0" SKILL_FULL_FIELDS(
+                          FIELD_COLUMN) " FROM skills s JOIN skill_revisions r ON r.skill_id = s.id"
+                                        " JOIN skill_sources o ON o.sha256 = r.sha256"
+                                        " WHERE s.id = $1 AND r.sha256 = $2",
                       row_read_fn, &read, err, "ss", meta_r->id,
                       sha256 != NULL ? sha256 : meta_r->sha256) < 0)
         return -1;
@@ -183,10 +182,10 @@ int store_skill_get(struct storage *storage, const char *organization_id, const 
     return 0;
 }
 
-#define MANIFEST_FIELDS(F) \
-    F("s.name", "name", TEXT) \
-    F("o.manifest ->> 'version'", "version", TEXT) \
-    F("s.current_sha256", "sha256", TEXT) \
+#define MANIFEST_FIELDS(F)                                                                         \
+    F("s.name", "name", TEXT)                                                                      \
+    F("o.manifest ->> 'version'", "version", TEXT)                                                 \
+    F("s.current_sha256", "sha256", TEXT)                                                          \
     F("o.manifest", "manifest", JSON)
 static const struct field manifest_fields[] = {MANIFEST_FIELDS(FIELD_ENTRY)};
 
@@ -197,9 +196,10 @@ int store_skill_manifests(struct storage *storage, const char *organization_id, 
     for (size_t i = 0; i < json_array_size(names); i++) {
         struct row_read read = {manifest_fields, countof(manifest_fields), 1, NULL};
         if (storage_query(storage,
-                          "SELECT 0" MANIFEST_FIELDS(FIELD_COLUMN)
-                          " FROM skills s JOIN skill_sources o ON o.sha256 = s.current_sha256"
-                          " WHERE s.organization_id = $1 AND s.name = $2",
+                          "SELECT 0" MANIFEST_FIELDS(
+                              FIELD_COLUMN) " FROM skills s JOIN skill_sources o ON o.sha256 = "
+                                            "s.current_sha256"
+                                            " WHERE s.organization_id = $1 AND s.name = $2",
                           row_read_fn, &read, err, "ss", organization_id,
                           json_string_value(json_array_get(names, i))) < 0) {
             json_decref(skills);
@@ -263,10 +263,9 @@ int store_source_get(struct storage *storage, const char *sha256, json_t **sourc
                      struct error *err)
 {
     struct row_read read = {source_fields, countof(source_fields), 1, NULL};
-    if (storage_query(storage,
-                      "SELECT 0" SOURCE_FIELDS(FIELD_COLUMN)
-                      " FROM skill_sources WHERE sha256 = $1",
-                      row_read_fn, &read, err, "s", sha256) < 0)
+    if (storage_query(
+            storage, "SELECT 0" SOURCE_FIELDS(FIELD_COLUMN) " FROM skill_sources WHERE sha256 = $1",
+            row_read_fn, &read, err, "s", sha256) < 0)
         return -1;
     *source_r = read.json;
     return 0;

@@ -20,14 +20,14 @@ void store_source_insert(struct storage_batch *batch, const char *sha256, const 
                          size_t len, const char *manifest);
 /* A source that something in the same batch will refer to: conflicts when it is gone. */
 void store_source_guard(struct storage_batch *batch, const char *sha256);
-/* The skill (conflicts when the name is taken), its source and first revision: three statements, the
- * skill's is the second. */
+/* The skill (conflicts when the name is taken), its source and first revision: three statements,
+ * the skill's is the second. */
 void store_skill_insert(struct storage_batch *batch, const struct skill_row *row);
 /* Source and revision of a skill that is there already, made the current one: three statements, of
  * which the last conflicts when the skill is gone. */
 void store_skill_revise(struct storage_batch *batch, const struct skill_row *row);
-/* Conflicts (first statement) when a draft of the organization names it. Sources that nothing refers to
- * any more go with it. */
+/* Conflicts (first statement) when a draft of the organization names it. Sources that nothing
+ * refers to any more go with it. */
 void store_skill_delete(struct storage_batch *batch, const char *id, const char *name,
                         const char *organization_id);
 
@@ -35,15 +35,15 @@ struct skill_meta {
     char id[UUID_SIZE], user_id[UUID_SIZE], sha256[SHA256_HEX_SIZE];
     char name[65];
 };
-/* ref: name or id. sha256 NULL: the current revision. *skill_r, with source and manifest, is NULL when it
- * is not there; skill_r may be NULL (then meta_r->id is "" if not there). */
+/* ref: name or id. sha256 NULL: the current revision. *skill_r, with source and manifest, is NULL
+ * when it is not there; skill_r may be NULL (then meta_r->id is "" if not there). */
 int store_skill_get(struct storage *storage, const char *organization_id, const char *ref,
                     const char *sha256, struct skill_meta *meta_r, json_t **skill_r,
                     struct error *err);
 int store_skill_find(struct storage *storage, const char *organization_id, const char *ref,
                      struct skill_meta *meta_r, struct error *err);
-/* New array of {"name","version","sha256","manifest"} of all that `names` (JSON array text) has, in no
- * order; missing ones are left out. */
+/* New array of {"name","version","sha256","manifest"} of all that `names` (JSON array text) has, in
+ * no order; missing ones are left out. */
 int store_skill_manifests(struct storage *storage, const char *organization_id, const json_t *names,
                           json_t **skills_r, struct error *err);
 /* The names there are, at most max, for hints. */

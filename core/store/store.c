@@ -40,8 +40,8 @@ int store_instance_put(struct storage *storage, const char *key, const char *val
                        struct error *err)
 {
     struct storage_batch *batch = storage_batch_new();
-    storage_batch_add(batch,
-                      "INSERT INTO instance (key, value) VALUES ($1, $2) ON CONFLICT (key) DO NOTHING",
-                      -1, NULL, NULL, "ss", key, value);
+    storage_batch_add(
+        batch, "INSERT INTO instance (key, value) VALUES ($1, $2) ON CONFLICT (key) DO NOTHING", -1,
+        NULL, NULL, "ss", key, value);
     return storage_commit(storage, batch, err);
 }

@@ -1,13 +1,13 @@
 #include "store/token.h"
 
-#define TOKEN_FIELDS(F) \
-    F("t.id", "id", TEXT) \
-    F("t.name", "name", TEXT) \
-    F("t.scopes", "scopes", JSON) \
-    F("t.user_id", "userId", TEXT) \
-    F("t.expires_at", "expiresAt", TIME) \
-    F("t.revoked_at", "revokedAt", TIME) \
-    F("t.last_used_at", "lastUsedAt", TIME) \
+#define TOKEN_FIELDS(F)                                                                            \
+    F("t.id", "id", TEXT)                                                                          \
+    F("t.name", "name", TEXT)                                                                      \
+    F("t.scopes", "scopes", JSON)                                                                  \
+    F("t.user_id", "userId", TEXT)                                                                 \
+    F("t.expires_at", "expiresAt", TIME)                                                           \
+    F("t.revoked_at", "revokedAt", TIME)                                                           \
+    F("t.last_used_at", "lastUsedAt", TIME)                                                        \
     F("t.created_at", "createdAt", TIME)
 static const struct field fields[] = {TOKEN_FIELDS(FIELD_ENTRY)};
 
@@ -92,8 +92,8 @@ int store_token_get(struct storage *storage, const char *id, const char *organiz
 {
     struct row_read read = {fields, countof(fields), 1, NULL};
     if (storage_query(storage,
-                      "SELECT 0" TOKEN_FIELDS(FIELD_COLUMN)
-                      " FROM tokens t WHERE t.id = $1 AND t.organization_id = $2",
+                      "SELECT 0" TOKEN_FIELDS(
+                          FIELD_COLUMN) " FROM tokens t WHERE t.id = $1 AND t.organization_id = $2",
                       row_read_fn, &read, err, "ss", id, organization_id) < 0)
         return -1;
     *token_r = read.json;
@@ -134,9 +134,9 @@ void store_owner_insert(struct storage_batch *batch, const struct owner_row *row
                       "INSERT INTO organizations (id, name, created_at, updated_at)"
                       " VALUES ($1, $2, $3, $3)",
                       1, NULL, NULL, "ssi", row->organization_id, row->organization_name, row->at);
-    storage_batch_add(batch,
-                      "INSERT INTO users (id, name, created_at, updated_at) VALUES ($1, $2, $3, $3)",
-                      1, NULL, NULL, "ssi", row->user_id, row->user_name, row->at);
+    storage_batch_add(
+        batch, "INSERT INTO users (id, name, created_at, updated_at) VALUES ($1, $2, $3, $3)", 1,
+        NULL, NULL, "ssi", row->user_id, row->user_name, row->at);
     storage_batch_add(batch,
                       "INSERT INTO memberships (organization_id, user_id, role, created_at)"
                       " VALUES ($1, $2, 'owner', $3)",

@@ -25,7 +25,7 @@ void store_token_used(struct storage_batch *batch, const char *id, int64_t at);
 struct token_owner {
     char id[UUID_SIZE], user_id[UUID_SIZE], organization_id[UUID_SIZE];
     char role[8];
-    char scopes[512]; /* JSON text */
+    char scopes[512];                 /* JSON text */
     int64_t expires_at, last_used_at; /* 0: never */
 };
 /* 0 found, 1 not there, -1 error. */
@@ -43,7 +43,7 @@ int store_member_role(struct storage *storage, const char *organization_id, cons
 
 /* Four statements, of which the first conflicts when there is an owner already. The names of the
  * facts: STORE_OWNER and STORE_ORGANIZATION (store_instance_get). */
-#define STORE_OWNER "owner"
+#define STORE_OWNER        "owner"
 #define STORE_ORGANIZATION "organization"
 struct owner_row {
     const char *organization_id, *organization_name, *user_id, *user_name;

@@ -1,15 +1,15 @@
 #include "store/version.h"
 
-#define VERSION_FIELDS(F) \
-    F("id", "id", TEXT) \
-    F("agent_id", "agentId", TEXT) \
-    F("version", "version", TEXT) \
-    F("config", "config", JSON) \
-    F("changelog", "changelog", TEXT) \
-    F("pins", "pins", JSON) \
-    F("published_at", "publishedAt", TIME) \
-    F("created_by", "createdBy", TEXT) \
-    F("is_current", "isCurrent", BOOL) \
+#define VERSION_FIELDS(F)                                                                          \
+    F("id", "id", TEXT)                                                                            \
+    F("agent_id", "agentId", TEXT)                                                                 \
+    F("version", "version", TEXT)                                                                  \
+    F("config", "config", JSON)                                                                    \
+    F("changelog", "changelog", TEXT)                                                              \
+    F("pins", "pins", JSON)                                                                        \
+    F("published_at", "publishedAt", TIME)                                                         \
+    F("created_by", "createdBy", TEXT)                                                             \
+    F("is_current", "isCurrent", BOOL)                                                             \
     F("created_at", "createdAt", TIME)
 static const struct field fields[] = {VERSION_FIELDS(FIELD_ENTRY)};
 
@@ -54,14 +54,15 @@ void store_version_publish(struct storage_batch *batch, const char *agent_id, co
 int store_version_get(struct storage *storage, const char *agent_id, const char *version,
                       json_t **version_r, struct error *err)
 {
-    static const char exact[] = "SELECT 0" VERSION_FIELDS(FIELD_COLUMN)
-        " FROM agent_versions WHERE agent_id = $1 AND version = $2";
-    static const char current[] = "SELECT 0" VERSION_FIELDS(FIELD_COLUMN)
-        " FROM agent_versions WHERE agent_id = $1 AND is_current = 1";
+    static const char exact[] = "SELECT 0" VERSION_FIELDS(
+        FIELD_COLUMN) " FROM agent_versions WHERE agent_id = $1 AND version = $2";
+    static const char current[] = "SELECT 0" VERSION_FIELDS(
+        FIELD_COLUMN) " FROM agent_versions WHERE agent_id = $1 AND is_current = 1";
     struct row_read read = {fields, countof(fields), 1, NULL};
-    int result = version != NULL
-                     ? storage_query(storage, exact, row_read_fn, &read, err, "ss", agent_id, version)
-                     : storage_query(storage, current, row_read_fn, &read, err, "s", agent_id);
+    int result =
+        version != NULL
+            ? storage_query(storage, exact, row_read_fn, &read, err, "ss", agent_id, version)
+            : storage_query(storage, current, row_read_fn, &read, err, "s", agent_id);
     *version_r = read.json;
     return result;
 }

@@ -7,13 +7,14 @@
 #include "store/list.h"
 
 struct version_row {
-    const char *id, *agent_id, *version, *config /* JSON text */, *changelog /* or NULL */, *user_id;
+    const char *id, *agent_id, *version, *config /* JSON text */, *changelog /* or NULL */,
+        *user_id;
     int64_t at;
 };
 /* Conflicts when there is such a version. */
 void store_version_insert(struct storage_batch *batch, const struct version_row *row);
-/* Takes is_current from the others, then publishes this one: two statements, of which the second conflicts
- * when it is published already. changelog NULL: as it was. */
+/* Takes is_current from the others, then publishes this one: two statements, of which the second
+ * conflicts when it is published already. changelog NULL: as it was. */
 void store_version_publish(struct storage_batch *batch, const char *agent_id, const char *version,
                            const char *pins, const char *changelog, int64_t at);
 

@@ -1,5 +1,5 @@
-/* Any JSON as the body of a use case, on a real store: done, or refused with a client's error and the
- * place that is wrong. The first byte says which use case, the rest is the body. */
+/* Any JSON as the body of a use case, on a real store: done, or refused with a client's error and
+ * the place that is wrong. The first byte says which use case, the rest is the body. */
 #include <libgen.h>
 #include <unistd.h>
 
@@ -96,7 +96,8 @@ static int body_list(const json_t *body, json_t **made, struct error *err)
 {
     typedef int (*list_fn)(struct service *, const struct principal *, const struct list_query *,
                            json_t **, struct error *);
-    static const list_fn lists[] = {agent_list, execution_list, persona_list, skill_list, token_list};
+    static const list_fn lists[] = {agent_list, execution_list, persona_list, skill_list,
+                                    token_list};
     const json_t *filters = json_object_get(body, "filters");
     const struct list_query query = {.limit = jx_int(body, "limit", 0),
                                      .cursor = jx_str(body, "cursor", NULL),

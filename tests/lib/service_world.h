@@ -18,7 +18,7 @@ static struct service *service;
 static struct principal owner, member, viewer, stranger;
 static char owner_token[TOKEN_SIZE];
 
-/* ---- the engine: a row for each execution, without a lease; nothing runs ------------------------------- */
+/* ---- the engine: a row for each execution, without a lease; nothing runs ---- */
 
 static struct {
     int submitted, live; /* live: what cancel answers */
@@ -95,7 +95,7 @@ static const struct engine_ops engine_ops = {
     .describe = engine_describe,
 };
 
-/* ---- people ---------------------------------------------------------------------------------------------- */
+/* ---- people ---- */
 
 static struct principal person(const char *name, const char *role)
 {
@@ -104,7 +104,8 @@ static struct principal person(const char *name, const char *role)
     char id[UUID_SIZE];
     uuid_make(id);
     autofree char *user = xasprintf("INSERT INTO users (id, name, created_at, updated_at)"
-                                    " VALUES ('%s', '%s', 1, 1)", id, name);
+                                    " VALUES ('%s', '%s', 1, 1)",
+                                    id, name);
     autofree char *membership = xasprintf("INSERT INTO memberships (organization_id, user_id, role,"
                                           " created_at) VALUES ('%s', '%s', '%s', 1)",
                                           owner.organization_id, id, role);
@@ -143,7 +144,7 @@ static void service_world_free(void)
     world_free(&w);
 }
 
-/* ---- shorthands ------------------------------------------------------------------------------------------- */
+/* ---- shorthands ---- */
 
 /* JSON with ' for " */
 __attribute__((unused)) static json_t *js(const char *text)
@@ -172,23 +173,25 @@ __attribute__((unused)) static void upload(const char *manifest)
 }
 
 /* An error of this code, saying this. */
-__attribute__((unused)) static bool failed(int result, const struct error *err, enum error_code code,
-                                           const char *says, const char *name)
+__attribute__((unused)) static bool failed(int result, const struct error *err,
+                                           enum error_code code, const char *says, const char *name)
 {
     bool right = result == -1 && err->code == code && strstr(err->message, says) != NULL;
     if (!ok(right, "%s: %s", name, error_row(code)->name))
         note("result %d, %s: %s", result, error_row(err->code)->name, err->message);
     return right;
 }
-#define fails(call, code, says, name) do { \
-    error_auto err = ERROR_INIT; \
-    int result_ = (call); \
-    failed(result_, &err, code, says, name); \
-} while (0)
-#define works(call, name) do { \
-    error_auto err = ERROR_INIT; \
-    if (!ok((call) == 0, "%s", name)) \
-        note("%s", err.message); \
-} while (0)
+#define fails(call, code, says, name)                                                              \
+    do {                                                                                           \
+        error_auto err = ERROR_INIT;                                                               \
+        int result_ = (call);                                                                      \
+        failed(result_, &err, code, says, name);                                                   \
+    } while (0)
+#define works(call, name)                                                                          \
+    do {                                                                                           \
+        error_auto err = ERROR_INIT;                                                               \
+        if (!ok((call) == 0, "%s", name))                                                          \
+            note("%s", err.message);                                                               \
+    } while (0)
 
 #endif

@@ -31,8 +31,8 @@ static void watch_accepted(struct execution_watch *watch, struct error *err)
     (void)watch;
 }
 
-static int start(const struct principal *who, const char *name, const char *body, char id[UUID_SIZE],
-                 struct error *err)
+static int start(const struct principal *who, const char *name, const char *body,
+                 char id[UUID_SIZE], struct error *err)
 {
     struct execution_watch watch = {.accepted = watch_accepted};
     jx_auto *decoded = js(body);
@@ -50,23 +50,27 @@ static void start_test(void)
     is_str(engine.agent_version, "1.0.0", "of the current version");
     is_int(accepted, 1, "and accepted");
     ok(uuid_valid(id, strlen(id)), "it has an id");
-    fails(start(&member, agent, "{'input':{}}", id, &err), E_INVALID_INPUT, "", "input that does not match");
+    fails(start(&member, agent, "{'input':{}}", id, &err), E_INVALID_INPUT, "",
+          "input that does not match");
     fails(start(&member, agent, "{}", id, &err), E_INVALID_INPUT, "", "no input, which is null");
     fails(start(&member, agent, "{'input':{'n':1},'priority':5000}", id, &err), E_INVALID_REQUEST,
           "priority", "a priority beyond bounds");
     fails(start(&member, agent, "{'input':{'n':1},'context':[]}", id, &err), E_INVALID_REQUEST,
           "context", "a context that is no object");
-    fails(start(&viewer, agent, "{'input':{'n':1}}", id, &err), E_INSUFFICIENT_PERMISSIONS, "", "a viewer");
+    fails(start(&viewer, agent, "{'input':{'n':1}}", id, &err), E_INSUFFICIENT_PERMISSIONS, "",
+          "a viewer");
     fails(start(&member, hidden, "{'input':{'n':1}}", id, &err), E_AGENT_NOT_FOUND, "",
           "a private agent of another");
     fails(start(&member, "nothing", "{'input':{'n':1}}", id, &err), E_AGENT_NOT_FOUND, "", "none");
-    fails(start(&member, agent, "{'input':{'n':1},'version':'7.0.0'}", id, &err), E_VERSION_NOT_FOUND, "",
-          "a version that is not");
+    fails(start(&member, agent, "{'input':{'n':1},'version':'7.0.0'}", id, &err),
+          E_VERSION_NOT_FOUND, "", "a version that is not");
     engine.refuses = true;
-    fails(start(&member, agent, "{'input':{'n':1}}", id, &err), E_UNAVAILABLE, "draining", "no engine");
+    fails(start(&member, agent, "{'input':{'n':1}}", id, &err), E_UNAVAILABLE, "draining",
+          "no engine");
     engine.refuses = false;
     world_sql(&w, "UPDATE agents SET status = 'archived' WHERE name = 'Sums'");
-    fails(start(&member, agent, "{'input':{'n':1}}", id, &err), E_INVALID_STATE, "archived", "archived");
+    fails(start(&member, agent, "{'input':{'n':1}}", id, &err), E_INVALID_STATE, "archived",
+          "archived");
     world_sql(&w, "UPDATE agents SET status = 'deprecated' WHERE name = 'Sums'");
     works(start(&owner, agent, "{'input':{'n':2}}", id, &err), "deprecated ones still run");
     is_int(engine.submitted, 2, "two were submitted in all");
@@ -75,13 +79,14 @@ static void start_test(void)
 static void grants_test(void)
 {
     char id[UUID_SIZE];
-    autofree char *sql = xasprintf("INSERT INTO agent_permissions (id, agent_id, user_id,"
-                                   " permission_type, granted_at) VALUES ('g', '%s', '%s', 'execute', 1)",
-                                   hidden, viewer.user_id);
+    autofree char *sql =
+        xasprintf("INSERT INTO agent_permissions (id, agent_id, user_id,"
+                  " permission_type, granted_at) VALUES ('g', '%s', '%s', 'execute', 1)",
+                  hidden, viewer.user_id);
     world_sql(&w, sql);
     works(start(&viewer, hidden, "{'input':1}", id, &err), "a grant to execute");
-    fails(start(&viewer, hidden, "{'input':1,'version':'draft'}", id, &err), E_INSUFFICIENT_PERMISSIONS,
-          "draft", "is none to run the draft");
+    fails(start(&viewer, hidden, "{'input':1,'version':'draft'}", id, &err),
+          E_INSUFFICIENT_PERMISSIONS, "draft", "is none to run the draft");
 }
 
 static size_t listed(const struct principal *who, const char *filters)
@@ -125,8 +130,10 @@ static void get_test(void)
     is_str(input, "[1.0,null]", "with its input as it was");
     is_str(jx_str(execution, "triggeredBy", ""), owner.user_id, "who");
     is_int(jx_int(execution, "attempt", -1), 0, "how often");
-    fails(execution_get(service, &member, id, &none, &err), E_EXECUTION_NOT_FOUND, "", "not by others");
-    fails(execution_get(service, &stranger, id, &none, &err), E_EXECUTION_NOT_FOUND, "", "nor strangers");
+    fails(execution_get(service, &member, id, &none, &err), E_EXECUTION_NOT_FOUND, "",
+          "not by others");
+    fails(execution_get(service, &stranger, id, &none, &err), E_EXECUTION_NOT_FOUND, "",
+          "nor strangers");
     works(execution_check(service, &owner, id, &ended, &err), "it is looked at");
     ok(!ended, "and has not ended");
     struct storage_batch *batch = storage_batch_new();
@@ -142,7 +149,7 @@ static void get_test(void)
     is_str(jx_str(json_array_get(items, 0), "level", ""), "warn", "in order");
 }
 
-/* ---- cancelling ------------------------------------------------------------------------------------------------ */
+/* ---- cancelling ---- */
 
 static void see_end(void *arg, int64_t seq, const char *type, const char *data, size_t len)
 {
@@ -160,8 +167,8 @@ static void cancel_test(void)
         start(&owner, agent, "{'input':{'n':1}}", live, &err) < 0)
         bail("start", &err);
     error_auto denied = ERROR_INIT, twice = ERROR_INIT;
-    failed(execution_cancel(service, &viewer, id, &none, &denied), &denied, E_INSUFFICIENT_PERMISSIONS, "",
-           "a viewer cancels nothing of others");
+    failed(execution_cancel(service, &viewer, id, &none, &denied), &denied,
+           E_INSUFFICIENT_PERMISSIONS, "", "a viewer cancels nothing of others");
     is_int(execution_cancel(service, &owner, id, &gone, &err), 0, "what waits is cancelled");
     is_str(jx_str(gone, "status", ""), "cancelled", "at once");
     is_str(jx_str(gone, "errorCode", ""), "Cancelled", "with a code");
@@ -174,7 +181,8 @@ static void cancel_test(void)
     failed(execution_cancel(service, &owner, id, &none, &twice), &twice, E_INVALID_STATE,
            "it is cancelled", "once");
     engine.live = 1;
-    is_int(execution_cancel(service, &owner, live, &running, &err), 0, "what runs here is asked to stop");
+    is_int(execution_cancel(service, &owner, live, &running, &err), 0,
+           "what runs here is asked to stop");
     is_str(jx_str(running, "status", ""), "pending", "and ends when it ends");
     is_int(world_int(&w, "SELECT count(*) FROM agent_executions WHERE cancel_requested = 1"), 2,
            "both wishes are durable");
@@ -186,7 +194,7 @@ static void cancel_test(void)
     is_str(jx_str(running, "status", ""), "pending", "is left to it");
 }
 
-/* ---- results ----------------------------------------------------------------------------------------------------- */
+/* ---- results ---- */
 
 static void result_test(void)
 {
@@ -194,12 +202,14 @@ static void result_test(void)
     const struct execution_outcome fine = {
         .status = "completed", .output = "[1]", .usage = "{}", .execution_time_us = 12345};
     execution_result_append(&good, "e", &fine);
-    is_str(good.data,
-           "{\"executionId\":\"e\",\"status\":\"completed\",\"output\":[1],\"executionTime\":12.345,"
-           "\"resourceUsage\":{}}",
-           "a result");
+    is_str(
+        good.data,
+        "{\"executionId\":\"e\",\"status\":\"completed\",\"output\":[1],\"executionTime\":12.345,"
+        "\"resourceUsage\":{}}",
+        "a result");
     const struct execution_outcome broken = {
-        .status = "failed", .error = "{\"code\":\"ExecutionTimeout\",\"message\":\"too \\\"long\\\"\"}",
+        .status = "failed",
+        .error = "{\"code\":\"ExecutionTimeout\",\"message\":\"too \\\"long\\\"\"}",
         .usage = "{}"};
     execution_result_append(&bad, "e", &broken);
     jx_auto *decoded = jx_decode(bad.data, bad.len, "result", NULL);
@@ -207,7 +217,7 @@ static void result_test(void)
     is_str(jx_str(decoded, "errorCode", ""), "ExecutionTimeout", "and its code");
 }
 
-/* ---- idempotency --------------------------------------------------------------------------------------------------- */
+/* ---- idempotency ---- */
 
 static int key(const char *name, const char *sha256, int *status, struct error *err)
 {
@@ -278,9 +288,12 @@ int main(void)
     service_world_new("");
     upload("{'name':'sum','version':'1.0.0','input':{'type':'object','required':['n']}}");
     upload("{'name':'any','version':'1.0.0'}");
-    make_agent(&owner, "{'name':'Sums','skillset':['sum'],'visibility':'organization',"
-                       "'executionConfig':{'entrypoint':'sum'}}", agent);
-    make_agent(&owner, "{'name':'Hidden','skillset':['any'],'executionConfig':{'entrypoint':'any'}}",
+    make_agent(&owner,
+               "{'name':'Sums','skillset':['sum'],'visibility':'organization',"
+               "'executionConfig':{'entrypoint':'sum'}}",
+               agent);
+    make_agent(&owner,
+               "{'name':'Hidden','skillset':['any'],'executionConfig':{'entrypoint':'any'}}",
                hidden);
     start_test();
     grants_test();

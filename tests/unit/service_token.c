@@ -65,22 +65,24 @@ static void create_test(void)
     const json_t *problems = json_object_get(refusal.details, "validationErrors");
     is_int(json_array_size(problems), 3, "with all that is wrong");
     ok(strstr(jx_str(json_array_get(problems, 2), "message", ""), "did you mean 'agents:read'?") !=
-           NULL, "and the nearest scope");
+           NULL,
+       "and the nearest scope");
 
     works(token_revoke(service, &owner, jx_str(token, "id", ""), &err), "it is revoked");
     fails(authenticate(text, &err), E_AUTHENTICATION_REQUIRED, "", "and no good at once");
     works(token_revoke(service, &owner, jx_str(token, "id", ""), &err), "again, to no effect");
     fails(token_revoke(service, &member, owner.token_id, &err), E_TOKEN_NOT_FOUND, "",
           "another's token, for a member");
-    fails(token_revoke(service, &owner, "nothing", &err), E_TOKEN_NOT_FOUND, "", "what is not there");
+    fails(token_revoke(service, &owner, "nothing", &err), E_TOKEN_NOT_FOUND, "",
+          "what is not there");
 }
 
 static void expiry_test(void)
 {
     char at[CLOCK_RFC3339_SIZE];
     clock_format_rfc3339(clock_wall_us() + 300000, at);
-    jx_auto *body = json_pack("{s:s, s:[s], s:s}", "name", "soon", "scopes", "agents:read",
-                              "expiresAt", at);
+    jx_auto *body =
+        json_pack("{s:s, s:[s], s:s}", "name", "soon", "scopes", "agents:read", "expiresAt", at);
     jx_auto *token = NULL;
     works(token_create(service, &owner, body, &token, &err), "a token that expires soon");
     const char *text = jx_str(token, "token", "");

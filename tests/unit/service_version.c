@@ -37,18 +37,22 @@ static void create_test(void)
     ok(!jx_bool(first, "isCurrent", true) && json_object_get(first, "publishedAt") == NULL,
        "and not published");
     is_str(jx_str(json_object_get(first, "config"), "name", ""), "Sums", "a snapshot of the draft");
-    ok(json_object_get(json_object_get(first, "config"), "id") == NULL, "of the configuration only");
+    ok(json_object_get(json_object_get(first, "config"), "id") == NULL,
+       "of the configuration only");
     jx_auto *second = create("{'changelog':'more'}", NULL);
     is_str(jx_str(second, "version", ""), "1.0.1", "the next is the next patch");
-    jx_auto *third = create("{'version':'2.0.0-rc.1','config':{'name':'Other','skillset':[]}}", NULL);
+    jx_auto *third =
+        create("{'version':'2.0.0-rc.1','config':{'name':'Other','skillset':[]}}", NULL);
     is_str(jx_str(json_object_get(third, "config"), "name", ""), "Other", "or what the body says");
     jx_auto *fourth = create("{}", NULL);
     is_str(jx_str(fourth, "version", ""), "2.0.0", "after a pre-release its release");
     error_auto taken = ERROR_INIT, wrong = ERROR_INIT, bad = ERROR_INIT;
     ok(create("{'version':'1.0.0'}", &taken) == NULL && taken.code == E_VERSION_CONFLICT, "taken");
-    ok(create("{'version':'1.0'}", &wrong) == NULL && wrong.code == E_INVALID_REQUEST, "no version");
+    ok(create("{'version':'1.0'}", &wrong) == NULL && wrong.code == E_INVALID_REQUEST,
+       "no version");
     ok(create("{'config':{'name':'x','skillset':['nothing']}}", &bad) == NULL &&
-           bad.code == E_INVALID_AGENT_CONFIG, "no configuration");
+           bad.code == E_INVALID_AGENT_CONFIG,
+       "no configuration");
     jx_auto *page = NULL, *none = NULL;
     const struct list_query query = {.limit = 3};
     works(version_list(service, &viewer, agent, &query, &page, &err), "versions are listed");
@@ -84,7 +88,8 @@ static void publish_test(void)
     fails(publish(agent, "1.0.0", &again, &err), E_VERSION_CONFLICT, "already", "once");
     upload("{'name':'sum','version':'1.1.0','needs':{'model':['cheap']}}");
     works(publish(agent, "1.0.1", &second, &err), "the next");
-    ok(capability(second, "gained", "model:cheap") && capability(second, "lost", "http:example.org"),
+    ok(capability(second, "gained", "model:cheap") &&
+           capability(second, "lost", "http:example.org"),
        "with what it gained and lost");
     works(version_get(service, &owner, agent, "latest", &latest, &err), "latest");
     is_str(jx_str(latest, "version", ""), "1.0.1", "is the one published last");
@@ -100,7 +105,8 @@ static void launch_test(void)
     upload("{'name':'sum','version':'2.0.0','input':{'type':'integer'}}");
     fails(execution_prepare(service, &viewer, agent, "1.0.0", input, &launch, &err),
           E_INSUFFICIENT_PERMISSIONS, "execute", "a viewer executes nothing");
-    works(execution_prepare(service, &member, agent, "1.0.0", input, &launch, &err), "an old version");
+    works(execution_prepare(service, &member, agent, "1.0.0", input, &launch, &err),
+          "an old version");
     ok(strstr(launch->skills[0].source, "\"1.0.0\"") != NULL, "runs the source that it pinned");
     is_str(launch->skills[0].name, "sum", "its entry point");
     is_int(launch->limits.memory, 8 << 20, "within its limits");
@@ -115,8 +121,8 @@ static void launch_test(void)
     is_int(json_array_size(json_object_get(context, "skills")), 0, "and no skill beside the entry");
     works(execution_launch(service, agent, "1.0.0", &same, &err), "taken up again");
     ok(launch == same, "it is the same launch");
-    fails(execution_prepare(service, &owner, agent, "draft", input, &draft, &err), E_INVALID_INPUT, "",
-          "the draft runs the newest source, which wants an integer");
+    fails(execution_prepare(service, &owner, agent, "draft", input, &draft, &err), E_INVALID_INPUT,
+          "", "the draft runs the newest source, which wants an integer");
     fails(execution_prepare(service, &member, agent, "draft", input, &draft, &err),
           E_INSUFFICIENT_PERMISSIONS, "draft", "for those who may change it");
     fails(execution_prepare(service, &member, agent, "2.0.0", input, &draft, &err), E_INVALID_STATE,
@@ -132,14 +138,16 @@ static void skill_gone_test(void)
     upload("{'name':'gone','version':'1.0.0'}");
     char id[UUID_SIZE];
     make_agent("{'name':'Goner','skillset':['gone'],'visibility':'organization',"
-               "'executionConfig':{'entrypoint':'gone'}}", id);
+               "'executionConfig':{'entrypoint':'gone'}}",
+               id);
     jx_auto *body = js("{}");
     jx_auto *version = NULL, *published = NULL, *next = NULL, *after = NULL;
     works(version_create(service, &owner, id, body, &version, &err), "a version");
     works(publish(id, "1.0.0", &published, &err), "is published");
     works(version_create(service, &owner, id, body, &next, &err), "another is not");
     jx_auto *patch = js("{'skillset':[],'executionConfig':null}");
-    works(agent_update(service, &owner, id, patch, NULL, &after, &err), "the draft lets go of the skill");
+    works(agent_update(service, &owner, id, patch, NULL, &after, &err),
+          "the draft lets go of the skill");
     works(skill_delete(service, &owner, "gone", &err), "which is deleted");
     works(execution_launch(service, id, "1.0.0", &launch, &err), "the published version");
     ok(launch != NULL && strstr(launch->skills[0].source, "gone") != NULL, "keeps its source");
@@ -157,15 +165,17 @@ static void loop_test(void)
     snprintf(persona, sizeof(persona), "%s", jx_str(made, "id", ""));
     autofree char *config = xasprintf("{'name':'Loop','skillset':['sum'],'personaId':'%s',"
                                       "'outputSchema':{'type':'string'},"
-                                      "'executionConfig':{'provider':'cheap','maxSteps':3}}", persona);
+                                      "'executionConfig':{'provider':'cheap','maxSteps':3}}",
+                                      persona);
     make_agent(config, id);
     jx_auto *body = js("{}");
     works(version_create(service, &owner, id, body, &version, &err), "a version of it");
     works(publish(id, "1.0.0", &published, &err), "is published");
-    is_str(jx_str(json_object_get(json_object_get(published, "pins"), "loop"), "name", ""), "agent_loop",
-           "the agent loop is pinned");
+    is_str(jx_str(json_object_get(json_object_get(published, "pins"), "loop"), "name", ""),
+           "agent_loop", "the agent loop is pinned");
     jx_auto *other = js("{'prompt':'Be cruel.'}");
-    works(persona_update(service, &owner, persona, other, NULL, &edited, &err), "the persona is edited");
+    works(persona_update(service, &owner, persona, other, NULL, &edited, &err),
+          "the persona is edited");
     struct launch *launch = NULL;
     works(execution_launch(service, id, "1.0.0", &launch, &err), "it is launched");
     is_int(launch->n_skills, 2, "with the loop and the skill");
@@ -184,7 +194,7 @@ static void loop_test(void)
     launch_unref(launch);
 }
 
-/* ---- at the same time --------------------------------------------------------------------------------------- */
+/* ---- at the same time ---- */
 
 enum { PUBLISHERS = 4 };
 
@@ -234,7 +244,8 @@ int main(void)
     service_world_new("");
     upload("{'name':'sum','version':'1.0.0','needs':{'http':['example.org']}}");
     make_agent("{'name':'Sums','skillset':['sum'],'visibility':'organization','executionConfig':"
-               "{'entrypoint':'sum','limits':{'memoryMb':8}}}", agent);
+               "{'entrypoint':'sum','limits':{'memoryMb':8}}}",
+               agent);
     create_test();
     publish_test();
     launch_test();

@@ -33,13 +33,13 @@ static int started(const char *id, const char *owner)
 static int ended(const char *id, const char *owner, const char *status)
 {
     struct storage_batch *batch = storage_batch_new();
-    const struct execution_end end = {.status = status,
-                                      .output = "42",
-                                      .usage_json = "{}",
-                                      .usage = {.cpu_us = 1500, .memory_peak = 1, .tokens = 7,
-                                                .cost_microcents = 1},
-                                      .started_at = 2000000,
-                                      .completed_at = 2345000};
+    const struct execution_end end = {
+        .status = status,
+        .output = "42",
+        .usage_json = "{}",
+        .usage = {.cpu_us = 1500, .memory_peak = 1, .tokens = 7, .cost_microcents = 1},
+        .started_at = 2000000,
+        .completed_at = 2345000};
     store_execution_ended(batch, id, "agent", owner, &end);
     return world_commit(&w, batch);
 }
@@ -100,7 +100,8 @@ static void see_journal(void *arg, const struct journal_row *row)
 {
     struct seen *seen = arg;
     seen->journal[seen->n++] = row->seq;
-    snprintf(seen->text, sizeof(seen->text), "%s %.*s", row->kind, (int)row->answer_len, row->answer);
+    snprintf(seen->text, sizeof(seen->text), "%s %.*s", row->kind, (int)row->answer_len,
+             row->answer);
 }
 
 static void stream_test(void)
@@ -135,10 +136,18 @@ static void journal_test(void)
 {
     error_auto err = ERROR_INIT;
     struct seen seen = {.n = 0};
-    const struct journal_row second = {.seq = 2, .kind = "now", .request_sha256 = "b",
-                                       .answer = "2", .answer_len = 1, .answered_at = 5};
-    const struct journal_row first = {.seq = 1, .kind = "model.chat", .request_sha256 = "a",
-                                      .answer = "{\"x\":1}", .answer_len = 7, .answered_at = 6};
+    const struct journal_row second = {.seq = 2,
+                                       .kind = "now",
+                                       .request_sha256 = "b",
+                                       .answer = "2",
+                                       .answer_len = 1,
+                                       .answered_at = 5};
+    const struct journal_row first = {.seq = 1,
+                                      .kind = "model.chat",
+                                      .request_sha256 = "a",
+                                      .answer = "{\"x\":1}",
+                                      .answer_len = 7,
+                                      .answered_at = 6};
     struct storage_batch *batch = storage_batch_new();
     store_journal_append(batch, "e3", &second);
     store_journal_append(batch, "e3", &first);

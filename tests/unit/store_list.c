@@ -16,10 +16,11 @@ static const struct c9d_value nobody = {.type = C9D_NULL};
 static void personas(int from, int to)
 {
     for (int i = from; i < to; i++) {
-        autofree char *sql = xasprintf(
-            "INSERT INTO personas (id, name, description, prompt, user_id, organization_id, created_at,"
-            " updated_at) VALUES ('p%03d', 'name %03d', '%s', 'x', 'ann', 'org', %d, 1)",
-            i, i * 7 % 100, i % 10 == 0 ? "50% of_it" : "other", i);
+        autofree char *sql =
+            xasprintf("INSERT INTO personas (id, name, description, prompt, user_id, "
+                      "organization_id, created_at,"
+                      " updated_at) VALUES ('p%03d', 'name %03d', '%s', 'x', 'ann', 'org', %d, 1)",
+                      i, i * 7 % 100, i % 10 == 0 ? "50% of_it" : "other", i);
         world_sql(&w, sql);
     }
 }
@@ -31,7 +32,7 @@ static json_t *page(const struct list *list, const struct list_args *args, struc
     return store_list(w.storage, list, args, scope, &found, err) == 0 ? found : NULL;
 }
 
-/* Walks all pages; between two pages, something is done. Returns how many items in order and once. */
+/* Walks all pages; between two, something is done. How many items, each once and in order. */
 static int walk(const struct list *list, struct list_args args, const char *key, bool descending,
                 void (*between)(int page))
 {
@@ -64,10 +65,11 @@ static void disturb(int at)
     /* Behind and before the place: new ones at both ends, and one already seen goes. */
     if (at > 5)
         return;
-    autofree char *sql = xasprintf("INSERT INTO personas (id, name, prompt, user_id, organization_id,"
-                                   " created_at, updated_at) VALUES ('z%d', '!%d', 'x', 'ann', 'org',"
-                                   " 1, 1)",
-                                   at, at);
+    autofree char *sql =
+        xasprintf("INSERT INTO personas (id, name, prompt, user_id, organization_id,"
+                  " created_at, updated_at) VALUES ('z%d', '!%d', 'x', 'ann', 'org',"
+                  " 1, 1)",
+                  at, at);
     world_sql(&w, sql);
     autofree char *gone = xasprintf("DELETE FROM personas WHERE id = 'p%03d'", 99 - at);
     world_sql(&w, gone);
@@ -78,8 +80,8 @@ static void pages_test(void)
     personas(0, 100);
     is_int(walk(&store_persona_list, (struct list_args){.limit = 7}, "id", true, NULL), 100,
            "100 items in pages of 7, newest first");
-    is_int(walk(&store_persona_list, (struct list_args){.limit = 7, .sort = "createdAt"}, "id", false,
-                NULL),
+    is_int(walk(&store_persona_list, (struct list_args){.limit = 7, .sort = "createdAt"}, "id",
+                false, NULL),
            100, "oldest first");
     is_int(walk(&store_persona_list, (struct list_args){.limit = 10, .sort = "name"}, "name", false,
                 NULL),
@@ -102,7 +104,8 @@ static size_t count(const struct list *list, const char *name, const char *value
 static void filters_test(void)
 {
     is_int(count(&store_persona_list, "name", "name 007"), 1, "a filter for equality");
-    is_int(count(&store_persona_list, "text", "50% OF_IT"), 10, "text is found with its wildcards as they are");
+    is_int(count(&store_persona_list, "text", "50% OF_IT"), 10,
+           "text is found with its wildcards as they are");
     is_int(count(&store_persona_list, "text", "5_%"), 0, "which are no wildcards");
     is_int(count(&store_persona_list, "text", "name 00"), 10, "in any of its columns");
     is_int(count(&store_persona_list, "name", "' OR 1=1 --"), 0, "values are values");
@@ -116,7 +119,8 @@ static void refused(const struct list *list, struct list_args args, const char *
 {
     error_auto err = ERROR_INIT;
     jx_auto *found = page(list, &args, &err);
-    bool right = found == NULL && err.code == E_INVALID_REQUEST && strstr(err.message, says) != NULL &&
+    bool right = found == NULL && err.code == E_INVALID_REQUEST &&
+                 strstr(err.message, says) != NULL &&
                  json_array_size(json_object_get(err.details, "validationErrors")) == 1;
     if (!ok(right, "refused: %s", says))
         note("%s", found != NULL ? "a page" : err.message);
@@ -162,7 +166,7 @@ static void cursors_test(void)
     ok(true, "a bent one is refused or is another place, and never worse");
 }
 
-/* ---- plans ------------------------------------------------------------------------------------------- */
+/* ---- plans ---- */
 
 static int plan_row(void *arg, const struct c9d_value *columns, size_t n)
 {
@@ -208,8 +212,8 @@ static void plans_test(void)
     autofree char *cursor = execution_cursor(&store_execution_list, NULL);
     jx_auto *failed = json_pack("{s:s}", "status", "failed");
     jx_auto *completed = json_pack("{s:s}", "status", "completed");
-    jx_auto *times = json_pack("{s:s, s:s}", "createdAfter", "2026-01-01T00:00:00Z", "createdBefore",
-                               "2026-02-01T00:00:00Z");
+    jx_auto *times = json_pack("{s:s, s:s}", "createdAfter", "2026-01-01T00:00:00Z",
+                               "createdBefore", "2026-02-01T00:00:00Z");
     const struct list *all = &store_execution_list, *of_agent = &store_agent_execution_list;
     plan_is(all, (struct list_args){0}, "agent_executions_page (organization_id=?)");
     plan_is(all, (struct list_args){.cursor = cursor},
@@ -224,7 +228,8 @@ static void plans_test(void)
     plan_is(all, (struct list_args){.sort = "createdAt"}, "agent_executions_page");
     plan_is(of_agent, (struct list_args){0}, "agent_executions_agent (agent_id=?)");
     plan_is(of_agent, (struct list_args){.filters = failed}, "agent_executions_agent");
-    plan_is(&store_execution_log_list, (struct list_args){0}, "execution_logs_page (execution_id=?)");
+    plan_is(&store_execution_log_list, (struct list_args){0},
+            "execution_logs_page (execution_id=?)");
     plan_is(&store_agent_list, (struct list_args){0}, "agents_page (organization_id=?)");
     world_sql(&w, "INSERT INTO agents (id, name, user_id, organization_id, created_at, updated_at)"
                   " VALUES ('agent2', 'Agent 2', 'ann', 'org', 1, 1)");
