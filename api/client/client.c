@@ -146,7 +146,6 @@ int client_open(struct client *client, const struct args *args)
 
 int client_reply(struct client *client, const struct http_reply *reply, json_t **json_r)
 {
-    error_auto err = ERROR_INIT;
     jx_auto *json = NULL;
     if (reply->body.len > 0) {
         if (strncasecmp(reply->type, "application/json", 16) != 0)
