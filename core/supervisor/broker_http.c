@@ -1,12 +1,10 @@
 /* http.request: what skills may fetch. Every hop of a redirect is checked like the first: scheme, host by manifest and
  * operator, and the address really connected to. */
-#include <curl/curl.h>
 #include <string.h>
 #include <strings.h>
 
-#include <openssl/evp.h>
-
 #include "base/clock.h"
+#include "supervisor/curl.h"
 #include "supervisor/engine-private.h"
 
 enum {
@@ -67,10 +65,9 @@ static json_t *body_json(const struct buf *reply, const char **key_r)
     if (text != NULL)
         return text;
     /* Not UTF-8: base64 carries any bytes. */
-    autofree unsigned char *encoded = xmalloc((reply->len + 2) / 3 * 4 + 1);
-    int len = EVP_EncodeBlock(encoded, (const unsigned char *)data, (int)reply->len);
+    autofree char *encoded = xmalloc((reply->len + 2) / 3 * 4 + 1);
     *key_r = "body_base64";
-    return json_stringn((const char *)encoded, (size_t)len);
+    return json_string(hash_base64(data, reply->len, encoded));
 }
 
 static void request_answer(struct request *r)
@@ -141,13 +138,16 @@ static bool same_origin(const char *a, const char *b)
 /* RFC 9110 §15.4: 303, and by custom 301 and 302 of a POST, go on as GET without the body. */
 static int request_redirect(struct request *r, struct error *err)
 {
-    CURLU *url = curl_url();
+    const struct curl *curl = curl_load(err);
+    if (curl == NULL)
+        return -1;
+    CURLU *url = curl->url();
     char *next = NULL;
-    bool fine = url != NULL && curl_url_set(url, CURLUPART_URL, r->url, 0) == CURLUE_OK &&
-                curl_url_set(url, CURLUPART_URL, r->location, 0) == CURLUE_OK &&
-                curl_url_set(url, CURLUPART_FRAGMENT, NULL, 0) == CURLUE_OK &&
-                curl_url_get(url, CURLUPART_URL, &next, 0) == CURLUE_OK;
-    curl_url_cleanup(url);
+    bool fine = url != NULL && curl->url_set(url, CURLUPART_URL, r->url, 0) == CURLUE_OK &&
+                curl->url_set(url, CURLUPART_URL, r->location, 0) == CURLUE_OK &&
+                curl->url_set(url, CURLUPART_FRAGMENT, NULL, 0) == CURLUE_OK &&
+                curl->url_get(url, CURLUPART_URL, &next, 0) == CURLUE_OK;
+    curl->url_cleanup(url);
     if (!fine)
         return error_set(err, E_HTTP_FAILED, "%s redirects to what is no URL", r->url);
     if (r->status == 303 || (r->status < 303 && strcmp(r->method, "POST") == 0)) {
@@ -160,7 +160,7 @@ static int request_redirect(struct request *r, struct error *err)
     r->cross_origin = r->cross_origin || !same_origin(r->url, next);
     free(r->url);
     r->url = xstrdup(next);
-    curl_free(next);
+    curl->free(next);
     free(r->location);
     r->location = NULL;
     buf_reset(&r->reply);
@@ -189,25 +189,28 @@ static void hop_done(void *arg, struct error *failed)
 
 static int check_host(struct request *r, struct error *err)
 {
+    const struct curl *curl = curl_load(err);
+    if (curl == NULL)
+        return -1;
     struct run *run = r->effect->run;
-    CURLU *url = curl_url();
+    CURLU *url = curl->url();
     char *host = NULL, *scheme = NULL, *user = NULL;
     int result = 0;
-    if (url == NULL || curl_url_set(url, CURLUPART_URL, r->url, 0) != CURLUE_OK || curl_url_get(url, CURLUPART_HOST, &host, 0) != CURLUE_OK ||
-        curl_url_get(url, CURLUPART_SCHEME, &scheme, 0) != CURLUE_OK)
+    if (url == NULL || curl->url_set(url, CURLUPART_URL, r->url, 0) != CURLUE_OK || curl->url_get(url, CURLUPART_HOST, &host, 0) != CURLUE_OK ||
+        curl->url_get(url, CURLUPART_SCHEME, &scheme, 0) != CURLUE_OK)
         result = error_set(err, E_HTTP_FAILED, "'%.200s' is not a URL", r->url);
     else if (strcmp(scheme, "http") != 0 && strcmp(scheme, "https") != 0)
         result = error_set(err, E_HTTP_FAILED, "'%.200s': only http and https", r->url);
-    else if (curl_url_get(url, CURLUPART_USER, &user, 0) == CURLUE_OK)
+    else if (curl->url_get(url, CURLUPART_USER, &user, 0) == CURLUE_OK)
         result = error_set(err, E_HTTP_FAILED, "a URL with a user name in it is not taken: send an authorization header");
     else if (!guard_host_in(json_object_get(run->launch->needs, "http"), host))
         result = error_set(err, E_CAPABILITY_DENIED, "the skill's manifest does not name the host '%.200s': add it to needs.http", host);
     else if (!guard_host_allowed(run->engine->guard, host))
         result = error_set(err, E_ADDRESS_DENIED, "the operator does not allow '%.200s': [outbound] hosts", host);
-    curl_free(host);
-    curl_free(scheme);
-    curl_free(user);
-    curl_url_cleanup(url);
+    curl->free(host);
+    curl->free(scheme);
+    curl->free(user);
+    curl->url_cleanup(url);
     return result;
 }
 

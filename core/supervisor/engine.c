@@ -6,7 +6,6 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
-#include <curl/curl.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -361,15 +360,14 @@ struct engine *engine_new(const struct engine_parts *parts, struct error *err)
         engine->providers[i].line_end = &engine->providers[i].line;
     }
     limit_by_descriptors(engine);
-    curl_global_init(CURL_GLOBAL_DEFAULT);
     engine->loop = loop_new(err);
     if (engine->loop == NULL || (engine->guard = guard_new(c, err)) == NULL || engine_identity(engine, err) < 0 ||
-        (engine->model_fetcher = fetcher_new(engine->loop, err)) == NULL ||
-        (engine->skill_fetcher = fetcher_new(engine->loop, err)) == NULL ||
         executors_attach(parts->executors, engine->loop, err) < 0) {
         engine_free(engine);
         return NULL;
     }
+    engine->model_fetcher = fetcher_new(engine->loop);
+    engine->skill_fetcher = fetcher_new(engine->loop);
     return engine;
 }
 

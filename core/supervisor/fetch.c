@@ -1,12 +1,12 @@
 #include "supervisor/fetch.h"
 
 #include <ctype.h>
-#include <curl/curl.h>
 #include <errno.h>
 #include <string.h>
 #include <strings.h>
 
 #include "base/clock.h"
+#include "supervisor/curl.h"
 
 enum {
     CONNECT_TIMEOUT_MS = 10000,
@@ -33,6 +33,7 @@ struct fetch {
 
 struct fetcher {
     struct loop *loop;
+    const struct curl *curl; /* this and multi: from the first fetch on */
     CURLM *multi;
     struct loop_timer timer, reap;
     struct fetch *all;
@@ -52,7 +53,7 @@ static void socket_event(struct loop_watch *watch, uint32_t events)
     int mask = ((events & EPOLLIN) ? CURL_CSELECT_IN : 0) | ((events & EPOLLOUT) ? CURL_CSELECT_OUT : 0) |
                ((events & (EPOLLERR | EPOLLHUP)) ? CURL_CSELECT_ERR : 0);
     int running;
-    curl_multi_socket_action(f->multi, watch->fd, mask, &running);
+    f->curl->multi_socket_action(f->multi, watch->fd, mask, &running);
     reap_later(f);
 }
 
@@ -67,7 +68,7 @@ static int socket_changed(CURL *easy, curl_socket_t fd, int what, void *arg, voi
             loop_watch_remove(f->loop, &w->watch);
             free(w);
         }
-        curl_multi_assign(f->multi, fd, NULL);
+        f->curl->multi_assign(f->multi, fd, NULL);
         return 0;
     }
     if (w != NULL)
@@ -79,7 +80,7 @@ static int socket_changed(CURL *easy, curl_socket_t fd, int what, void *arg, voi
         free(w);
         return -1;
     }
-    curl_multi_assign(f->multi, fd, w);
+    f->curl->multi_assign(f->multi, fd, w);
     return 0;
 }
 
@@ -98,7 +99,7 @@ static void timer_fire(struct loop_timer *timer)
 {
     struct fetcher *f = timer->arg;
     int running;
-    curl_multi_socket_action(f->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+    f->curl->multi_socket_action(f->multi, CURL_SOCKET_TIMEOUT, 0, &running);
     reap_later(f);
 }
 
@@ -109,9 +110,10 @@ static void fetch_free(struct fetch *t)
     *t->place = t->next;
     if (t->next != NULL)
         t->next->place = t->place;
-    curl_multi_remove_handle(t->fetcher->multi, t->easy);
-    curl_easy_cleanup(t->easy);
-    curl_slist_free_all(t->headers);
+    const struct curl *curl = t->fetcher->curl;
+    curl->multi_remove_handle(t->fetcher->multi, t->easy);
+    curl->easy_cleanup(t->easy);
+    curl->slist_free_all(t->headers);
     free(t);
 }
 
@@ -123,7 +125,7 @@ static void fetch_finish(struct fetch *t, CURLcode result)
         error_set(&err, E_ADDRESS_DENIED, "the address of %s may not be reached from executions", t->spec.url);
     else if (result != CURLE_OK)
         error_set(&err, E_HTTP_FAILED, "%s: %s", t->spec.url,
-                  t->message[0] != '\0' ? t->message : curl_easy_strerror(result));
+                  t->message[0] != '\0' ? t->message : t->fetcher->curl->easy_strerror(result));
     char *url = (char *)t->spec.url;
     fetch_free(t);
     free(url);
@@ -134,10 +136,10 @@ static void reap_fire(struct loop_timer *timer)
 {
     struct fetcher *f = timer->arg;
     int left;
-    for (CURLMsg *m; (m = curl_multi_info_read(f->multi, &left)) != NULL;) {
+    for (CURLMsg *m; (m = f->curl->multi_info_read(f->multi, &left)) != NULL;) {
         struct fetch *t = NULL;
         CURLcode result = m->data.result;
-        curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, (char **)&t);
+        f->curl->easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, (char **)&t);
         fetch_finish(t, result);
     }
 }
@@ -160,7 +162,7 @@ static size_t header_line(char *line, size_t size, size_t n, void *arg)
     char name[HEADER_MAX];
     if (len >= 5 && strncasecmp(line, "HTTP/", 5) == 0) {
         long status = 0;
-        curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
+        t->fetcher->curl->easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
         /* 1xx answers are followed by the real one. */
         if (status >= 200 && t->spec.status != NULL)
             t->spec.status(t->spec.arg, (int)status);
@@ -203,46 +205,66 @@ static bool text_clean(const char *s)
 
 static int fetch_headers(struct fetch *t, const struct fetch_spec *spec, struct error *err)
 {
+    const struct curl *curl = t->fetcher->curl;
     for (size_t i = 0; i < spec->n_headers; i++) {
         const struct fetch_header *h = &spec->headers[i];
         if (!text_clean(h->name) || !text_clean(h->value) || strpbrk(h->name, " \t:;") != NULL || *h->name == '\0')
             return error_set(err, E_HTTP_FAILED, "header '%.64s' has characters that a header cannot have", h->name);
         /* libcurl drops "Name:" and takes "Name;" for an empty value. */
         autofree char *line = h->value[0] != '\0' ? xasprintf("%s: %s", h->name, h->value) : xasprintf("%s;", h->name);
-        t->headers = curl_slist_append(t->headers, line);
+        t->headers = curl->slist_append(t->headers, line);
     }
-    t->headers = curl_slist_append(t->headers, "Expect:");
+    t->headers = curl->slist_append(t->headers, "Expect:");
     return 0;
 }
 
 static void fetch_options(struct fetch *t, const struct fetch_spec *spec)
 {
+    const struct curl *curl = t->fetcher->curl;
     CURL *c = t->easy;
-    curl_easy_setopt(c, CURLOPT_PRIVATE, t);
-    curl_easy_setopt(c, CURLOPT_ERRORBUFFER, t->message);
-    curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(c, CURLOPT_PROXY, ""); /* nothing from the environment */
-    curl_easy_setopt(c, CURLOPT_NETRC, CURL_NETRC_IGNORED);
-    curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https");
-    curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 0L); /* each hop is checked by the caller */
-    curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_TIMEOUT_MS);
-    curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, (long)(spec->timeout_us / 1000 + 1));
-    curl_easy_setopt(c, CURLOPT_USERAGENT, "c9d/" C9_VERSION);
-    curl_easy_setopt(c, CURLOPT_URL, spec->url);
-    curl_easy_setopt(c, CURLOPT_CUSTOMREQUEST, spec->method);
+    curl->easy_setopt(c, CURLOPT_PRIVATE, t);
+    curl->easy_setopt(c, CURLOPT_ERRORBUFFER, t->message);
+    curl->easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
+    curl->easy_setopt(c, CURLOPT_PROXY, ""); /* nothing from the environment */
+    curl->easy_setopt(c, CURLOPT_NETRC, CURL_NETRC_IGNORED);
+    curl->easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https");
+    curl->easy_setopt(c, CURLOPT_FOLLOWLOCATION, 0L); /* each hop is checked by the caller */
+    curl->easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_TIMEOUT_MS);
+    curl->easy_setopt(c, CURLOPT_TIMEOUT_MS, (long)(spec->timeout_us / 1000 + 1));
+    curl->easy_setopt(c, CURLOPT_USERAGENT, "c9d/" C9_VERSION);
+    curl->easy_setopt(c, CURLOPT_URL, spec->url);
+    curl->easy_setopt(c, CURLOPT_CUSTOMREQUEST, spec->method);
     if (spec->body != NULL) {
-        curl_easy_setopt(c, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)spec->body_len);
-        curl_easy_setopt(c, CURLOPT_COPYPOSTFIELDS, spec->body);
+        curl->easy_setopt(c, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)spec->body_len);
+        curl->easy_setopt(c, CURLOPT_COPYPOSTFIELDS, spec->body);
     } else if (strcmp(spec->method, "HEAD") == 0) {
-        curl_easy_setopt(c, CURLOPT_NOBODY, 1L);
+        curl->easy_setopt(c, CURLOPT_NOBODY, 1L);
     }
-    curl_easy_setopt(c, CURLOPT_HTTPHEADER, t->headers);
-    curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, header_line);
-    curl_easy_setopt(c, CURLOPT_HEADERDATA, t);
-    curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, body_data);
-    curl_easy_setopt(c, CURLOPT_WRITEDATA, t);
-    curl_easy_setopt(c, CURLOPT_OPENSOCKETFUNCTION, socket_open);
-    curl_easy_setopt(c, CURLOPT_OPENSOCKETDATA, t);
+    curl->easy_setopt(c, CURLOPT_HTTPHEADER, t->headers);
+    curl->easy_setopt(c, CURLOPT_HEADERFUNCTION, header_line);
+    curl->easy_setopt(c, CURLOPT_HEADERDATA, t);
+    curl->easy_setopt(c, CURLOPT_WRITEFUNCTION, body_data);
+    curl->easy_setopt(c, CURLOPT_WRITEDATA, t);
+    curl->easy_setopt(c, CURLOPT_OPENSOCKETFUNCTION, socket_open);
+    curl->easy_setopt(c, CURLOPT_OPENSOCKETDATA, t);
+}
+
+static int fetcher_open(struct fetcher *f, struct error *err)
+{
+    if (f->multi != NULL)
+        return 0;
+    f->curl = curl_load(err);
+    if (f->curl == NULL)
+        return -1;
+    f->multi = f->curl->multi_init();
+    if (f->multi == NULL)
+        return error_set(err, E_HTTP_FAILED, "libcurl has no memory");
+    f->curl->multi_setopt(f->multi, CURLMOPT_SOCKETFUNCTION, socket_changed);
+    f->curl->multi_setopt(f->multi, CURLMOPT_SOCKETDATA, f);
+    f->curl->multi_setopt(f->multi, CURLMOPT_TIMERFUNCTION, timer_changed);
+    f->curl->multi_setopt(f->multi, CURLMOPT_TIMERDATA, f);
+    f->curl->multi_setopt(f->multi, CURLMOPT_MAXCONNECTS, (long)CONNECTIONS_KEPT);
+    return 0;
 }
 
 struct fetch *fetch_start(struct fetcher *f, const struct fetch_spec *spec, struct error *err)
@@ -251,15 +273,17 @@ struct fetch *fetch_start(struct fetcher *f, const struct fetch_spec *spec, stru
         error_set(err, E_HTTP_FAILED, "the URL or method has control characters");
         return NULL;
     }
+    if (fetcher_open(f, err) < 0)
+        return NULL;
     struct fetch *t = xcalloc(1, sizeof(*t));
     t->fetcher = f;
     t->spec = *spec;
-    t->easy = curl_easy_init();
+    t->easy = f->curl->easy_init();
     if (t->easy == NULL || fetch_headers(t, spec, err) < 0) {
         if (t->easy == NULL)
             error_set(err, E_HTTP_FAILED, "libcurl has no memory");
-        curl_slist_free_all(t->headers);
-        curl_easy_cleanup(t->easy);
+        f->curl->slist_free_all(t->headers);
+        f->curl->easy_cleanup(t->easy);
         free(t);
         return NULL;
     }
@@ -272,7 +296,7 @@ struct fetch *fetch_start(struct fetcher *f, const struct fetch_spec *spec, stru
     if (t->next != NULL)
         t->next->place = &t->next;
     f->all = t;
-    curl_multi_add_handle(f->multi, t->easy);
+    f->curl->multi_add_handle(f->multi, t->easy);
     return t;
 }
 
@@ -283,25 +307,14 @@ void fetch_cancel(struct fetch *t)
     free(url);
 }
 
-struct fetcher *fetcher_new(struct loop *loop, struct error *err)
+struct fetcher *fetcher_new(struct loop *loop)
 {
     struct fetcher *f = xcalloc(1, sizeof(*f));
     f->loop = loop;
-    f->multi = curl_multi_init();
-    if (f->multi == NULL) {
-        free(f);
-        error_set(err, E_INTERNAL, "libcurl cannot be initialised");
-        return NULL;
-    }
     f->timer.fn = timer_fire;
     f->timer.arg = f;
     f->reap.fn = reap_fire;
     f->reap.arg = f;
-    curl_multi_setopt(f->multi, CURLMOPT_SOCKETFUNCTION, socket_changed);
-    curl_multi_setopt(f->multi, CURLMOPT_SOCKETDATA, f);
-    curl_multi_setopt(f->multi, CURLMOPT_TIMERFUNCTION, timer_changed);
-    curl_multi_setopt(f->multi, CURLMOPT_TIMERDATA, f);
-    curl_multi_setopt(f->multi, CURLMOPT_MAXCONNECTS, (long)CONNECTIONS_KEPT);
     return f;
 }
 
@@ -311,7 +324,8 @@ void fetcher_free(struct fetcher *f)
         return;
     while (f->all != NULL)
         fetch_cancel(f->all);
-    curl_multi_cleanup(f->multi); /* may still call socket_changed */
+    if (f->multi != NULL)
+        f->curl->multi_cleanup(f->multi); /* may still call socket_changed */
     loop_timer_cancel(f->loop, &f->timer);
     loop_timer_cancel(f->loop, &f->reap);
     free(f);

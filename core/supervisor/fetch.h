@@ -39,9 +39,10 @@ struct fetch_spec {
     void *arg;
 };
 
-struct fetcher *fetcher_new(struct loop *loop, struct error *err);
+/* Costs nothing: libcurl is loaded by the first fetch (curl.h). */
+struct fetcher *fetcher_new(struct loop *loop);
 void fetcher_free(struct fetcher *fetcher); /* cancels what is under way */
-/* NULL with err when it cannot even begin (bad URL, bad header). Never calls back before it returns. */
+/* NULL with err when it cannot even begin (bad URL, bad header, no libcurl). Never calls back before it returns. */
 struct fetch *fetch_start(struct fetcher *fetcher, const struct fetch_spec *spec, struct error *err);
 void fetch_cancel(struct fetch *fetch);
 

@@ -40,15 +40,24 @@ static void test_hmac(void)
 
 static void test_text(void)
 {
-    /* RFC 4648 §10, with the URL alphabet and no padding. */
-    static const char *const rows[][2] = {
-        {"", ""},           {"f", "Zg"},          {"fo", "Zm8"},          {"foo", "Zm9v"},
-        {"foob", "Zm9vYg"}, {"fooba", "Zm9vYmE"}, {"foobar", "Zm9vYmFy"}, {"\xFB\xFF\xFE", "-__-"},
+    /* RFC 4648 §10; the URL alphabet without padding, then §4. */
+    static const char *const rows[][3] = {
+        {"", "", ""},
+        {"f", "Zg", "Zg=="},
+        {"fo", "Zm8", "Zm8="},
+        {"foo", "Zm9v", "Zm9v"},
+        {"foob", "Zm9vYg", "Zm9vYg=="},
+        {"fooba", "Zm9vYmE", "Zm9vYmE="},
+        {"foobar", "Zm9vYmFy", "Zm9vYmFy"},
+        {"\xFB\xFF\xFE", "-__-", "+//+"},
     };
     char out[32];
-    for (size_t i = 0; i < countof(rows); i++)
+    for (size_t i = 0; i < countof(rows); i++) {
         is_str(hash_base64url(rows[i][0], strlen(rows[i][0]), out), rows[i][1], "base64url '%s'",
                rows[i][1]);
+        is_str(hash_base64(rows[i][0], strlen(rows[i][0]), out), rows[i][2], "base64 '%s'",
+               rows[i][2]);
+    }
     is_str(hash_hex("\x00\xff\x1a", 3, out), "00ff1a", "hex is lower case");
 }
 
