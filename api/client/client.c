@@ -42,9 +42,9 @@ static void say_problem(const char *code, const char *message, const json_t *det
     size_t i;
     json_t *item;
     buf_printf(&text, "%s%s%s\n", code != NULL ? code : "", code != NULL ? ": " : "", message);
-    json_array_foreach(json_object_get(details, "validationErrors"), i, item)
+    json_array_foreach (json_object_get(details, "validationErrors"), i, item)
         say_place(&text, item);
-    json_array_foreach(json_object_get(details, "suggestedActions"), i, item)
+    json_array_foreach (json_object_get(details, "suggestedActions"), i, item)
         buf_printf(&text, "  %s\n", json_is_string(item) ? json_string_value(item) : "");
     if (request_id != NULL && *request_id != '\0')
         buf_printf(&text, "  request %s\n", request_id);
@@ -86,10 +86,11 @@ static int fail_unauthenticated(const struct client *client)
 {
     const struct profile *p = &client->profile;
     if (p->token == NULL)
-        term_say("c9d at %s wants a token, and there is none.\n  `c9ctl login %s --token-file FILE` "
-                 "stores one; C9CTL_TOKEN or --token-file give one for once.\n  The first token is "
-                 "made by `c9d init`, more by `c9ctl token create`.",
-                 p->url, p->url);
+        term_say(
+            "c9d at %s wants a token, and there is none.\n  `c9ctl login %s --token-file FILE` "
+            "stores one; C9CTL_TOKEN or --token-file give one for once.\n  The first token is "
+            "made by `c9d init`, more by `c9ctl token create`.",
+            p->url, p->url);
     else
         term_say("c9d at %s refuses the token (from %s): it is not known there, expired or "
                  "revoked.\n  `c9ctl login %s --token-file FILE` stores another.",
@@ -218,8 +219,8 @@ static const struct resolver {
 
 struct found {
     const char *ref;
-    char *id;    /* of the first match */
-    size_t n;    /* matches */
+    char *id;         /* of the first match */
+    size_t n;         /* matches */
     char *names[100]; /* others, for the nearest */
     size_t n_names;
 };
@@ -235,8 +236,7 @@ static void found_take(struct found *found, const json_t *page)
 {
     size_t i;
     json_t *item;
-    json_array_foreach(json_object_get(page, "items"), i, item)
-    {
+    json_array_foreach (json_object_get(page, "items"), i, item) {
         const char *name = jx_str(item, "name", ""), *id = jx_str(item, "id", "");
         if (strcmp(name, found->ref) == 0 && uuid_valid(id, strlen(id))) {
             found->n++;
@@ -327,8 +327,8 @@ bool client_confirm(const struct args *args, const char *question, const char *w
     buf_append_str(&text, "? [y/N] ");
     term_write(STDERR_FILENO, text.data, text.len);
     char answer[16] = "";
-    bool yes = fgets(answer, sizeof(answer), stdin) != NULL &&
-               (answer[0] == 'y' || answer[0] == 'Y');
+    bool yes =
+        fgets(answer, sizeof(answer), stdin) != NULL && (answer[0] == 'y' || answer[0] == 'Y');
     if (!yes)
         term_say("left as it was");
     return yes;

@@ -10,8 +10,8 @@
 #include "client/usage.h"
 
 enum client_exit {
-    EXIT_DONE = 0,        /* also: the execution completed */
-    EXIT_FAILED = 1,      /* the server refused, or the execution failed */
+    EXIT_DONE = 0,   /* also: the execution completed */
+    EXIT_FAILED = 1, /* the server refused, or the execution failed */
     EXIT_USAGE = 2,
     EXIT_UNREACHABLE = 3, /* no server, or the token is missing or refused */
     EXIT_CANCELLED = 4,   /* the execution was cancelled */
@@ -45,7 +45,8 @@ int client_print_json(const json_t *value);
 int client_print(const struct buf *text);
 
 /* The id of what ref names: ref itself when it is an id, or the one with that name. kind: "agent",
- * "persona", "token"; others are taken as they are. To be freed; NULL with the exit code in *exit_r. */
+ * "persona", "token"; others are taken as they are. To be freed; NULL with the exit code in
+ * *exit_r. */
 char *client_resolve(struct client *client, const struct args *args, const char *kind,
                      const char *ref, int *exit_r);
 

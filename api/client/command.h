@@ -26,10 +26,10 @@ extern const char commands_more[];
 
 enum from_kind {
     FROM_TEXT,
-    FROM_LIST,  /* repeatable, and split at commas: an array */
-    FROM_TIME,  /* RFC 3339, or a duration; for a query back from now, for a body ahead */
-    FROM_FILE,  /* the text of the file */
-    FROM_WHOLE  /* the JSON of the file is the whole body */
+    FROM_LIST, /* repeatable, and split at commas: an array */
+    FROM_TIME, /* RFC 3339, or a duration; for a query back from now, for a body ahead */
+    FROM_FILE, /* the text of the file */
+    FROM_WHOLE /* the JSON of the file is the whole body */
 };
 /* A member of the body, or a query parameter, and where it comes from. */
 struct from {
@@ -41,15 +41,15 @@ struct from {
 
 struct route {
     const char *method;
-    const char *path;          /* "{agent}": the next argument, percent-encoded, its name resolved */
-    const struct from *query;  /* up to a row without name; NULL: none */
+    const char *path;         /* "{agent}": the next argument, percent-encoded, its name resolved */
+    const struct from *query; /* up to a row without name; NULL: none */
     const struct from *body;
     const struct column *columns; /* a list, in pages */
     size_t n_columns;
-    bool whole;                /* the list has no pages */
-    const char *members;       /* what to show of an object, in order; NULL: all */
+    bool whole;          /* the list has no pages */
+    const char *members; /* what to show of an object, in order; NULL: all */
     int (*show)(struct client *client, const json_t *json); /* instead */
-    const char *ask, *done;    /* asked before, said behind when the answer is empty */
+    const char *ask, *done; /* asked before, said behind when the answer is empty */
 };
 int route_run(struct client *client, const struct args *args, const struct route *route);
 
@@ -74,8 +74,8 @@ void command_usage(const struct command *command, int fd);
 /* c9ctl from argv to exit code: what main() is. */
 int client_main(int argc, char **argv);
 
-/* Pages of a list until nextCursor ends or limit (0: none) items came. path has a '?' when it has a query.
- * merged_r: {"items":[…],"nextCursor":…}. */
+/* Pages of a list until nextCursor ends or limit (0: none) items came. path has a '?' when it has a
+ * query. merged_r: {"items":[…],"nextCursor":…}. */
 int route_pages(struct client *client, const struct args *args, const char *path, size_t limit,
                 json_t **merged_r);
 /* --limit of args (default otherwise); false after having said what is wrong with it. */

@@ -15,7 +15,7 @@ static int probe(struct client *client, const char *path, struct http_reply *rep
     error_auto err = ERROR_INIT;
     const struct http_request request = {.method = "GET", .path = path, .timeout_s = PROBE_SECONDS};
     return http_send(client->http, &request, NULL, reply, &err) < 0 ? client_fail(client, &err)
-                                                                     : EXIT_DONE;
+                                                                    : EXIT_DONE;
 }
 
 /* Whether c9d is there and takes the token. A token without the scope to list agents is one too. */
@@ -43,7 +43,9 @@ int command_login(struct client *client, const struct args *args)
     const char *file = args_get(args, "--token-file");
     struct profile *p = &client->profile;
     name = name != NULL ? name : "default";
-    url = url != NULL ? url : args_has(args, "--url") ? args_get(args, "--url") : PROFILE_URL_DEFAULT;
+    url = url != NULL               ? url
+          : args_has(args, "--url") ? args_get(args, "--url")
+                                    : PROFILE_URL_DEFAULT;
     autofree char *path = profile_path();
     if (!profile_name_valid(name) || profile_url_check(url, &err) < 0 || path == NULL) {
         term_say("%s", err.code != E_NONE ? err.message
@@ -120,7 +122,8 @@ int command_status(struct client *client, const struct args *args)
         if (rc != EXIT_DONE)
             return rc;
         well = well && reply.status != 401;
-        json_object_set_new(all, "token", json_string(reply.status == 401 ? "refused" : "accepted"));
+        json_object_set_new(all, "token",
+                            json_string(reply.status == 401 ? "refused" : "accepted"));
     }
     rc = status_show(client, all);
     return rc != EXIT_DONE ? rc : well ? EXIT_DONE : EXIT_UNREACHABLE;
@@ -130,7 +133,7 @@ int command_version(struct client *client, const struct args *args)
 {
     (void)args;
     buf_auto text = BUF_INIT;
-    buf_append_str(&text, client->json ? "{\"version\":\"" C9_VERSION "\"}\n"
-                                       : "c9ctl " C9_VERSION "\n");
+    buf_append_str(&text,
+                   client->json ? "{\"version\":\"" C9_VERSION "\"}\n" : "c9ctl " C9_VERSION "\n");
     return client_print(&text);
 }

@@ -21,7 +21,8 @@ static int input_set(json_t *input, const char *text, struct error *err)
     const char *equals = strchr(text, '=');
     if (equals == NULL || equals == text)
         return error_set(err, E_INVALID_REQUEST,
-                         "--set takes MEMBER=TEXT, or MEMBER=@FILE for a file's text; not '%s'", text);
+                         "--set takes MEMBER=TEXT, or MEMBER=@FILE for a file's text; not '%s'",
+                         text);
     autofree char *name = xstrndup(text, (size_t)(equals - text));
     buf_auto content = BUF_INIT;
     const char *value = equals + 1;
@@ -30,8 +31,8 @@ static int input_set(json_t *input, const char *text, struct error *err)
             return -1;
         value = content.data;
     }
-    json_t *member = content.data != NULL ? json_stringn(content.data, content.len)
-                                          : json_string(value);
+    json_t *member =
+        content.data != NULL ? json_stringn(content.data, content.len) : json_string(value);
     if (json_object_set_new(input, name, member) < 0)
         return error_set(err, E_INVALID_REQUEST, "--set %s: not UTF-8 text", name);
     return 0;
@@ -50,8 +51,8 @@ static json_t *input_make(const struct args *args, struct error *err)
     if (file != NULL) {
         if (client_read_file(file, INPUT_MAX, &content, err) < 0)
             return NULL;
-        input = jx_decode(content.data, content.len, strcmp(file, "-") == 0 ? "standard input" : file,
-                          err);
+        input = jx_decode(content.data, content.len,
+                          strcmp(file, "-") == 0 ? "standard input" : file, err);
     } else if (text != NULL) {
         input = jx_decode(text, strlen(text), "--input-json", err);
     }
@@ -130,9 +131,13 @@ int command_run(struct client *client, const struct args *args)
     buf_append_str(&path, "/v1/agents/");
     http_encode(&path, args_at(args, 0));
     buf_append_str(&path, "/execute");
-    struct http_request request = {.method = "POST", .path = path.data,
-                                   .accept = "text/event-stream", .type = "application/json",
-                                   .body = text, .len = len, .headers = {idempotency}};
+    struct http_request request = {.method = "POST",
+                                   .path = path.data,
+                                   .accept = "text/event-stream",
+                                   .type = "application/json",
+                                   .body = text,
+                                   .len = len,
+                                   .headers = {idempotency}};
     if (args_has(args, "--async"))
         return run_async(client, args, &request);
     const struct follow_options options = {.quiet = args_has(args, "--no-follow")};
@@ -176,7 +181,7 @@ int command_execution_logs(struct client *client, const struct args *args)
         return rc;
     if (client->json)
         return client_print_json(merged);
-    json_array_foreach(json_object_get(merged, "items"), i, record)
+    json_array_foreach (json_object_get(merged, "items"), i, record)
         follow_format_log(&text, record, STDOUT_FILENO);
     if (jx_str(merged, "nextCursor", NULL) != NULL)
         term_say("there are more; --limit N shows more of them, --limit 0 all");

@@ -27,9 +27,12 @@ static int upload_one(struct client *client, const struct args *args, const char
     int rc = client_open(client, args);
     if (rc != EXIT_DONE)
         return rc;
-    const struct http_request request = {.method = "POST", .path = "/v1/skills",
-                                         .type = "text/x-lua", .body = source.data,
-                                         .len = source.len, .timeout_s = 120};
+    const struct http_request request = {.method = "POST",
+                                         .path = "/v1/skills",
+                                         .type = "text/x-lua",
+                                         .body = source.data,
+                                         .len = source.len,
+                                         .timeout_s = 120};
     if (http_send(client->http, &request, NULL, &reply, &err) < 0)
         return client_fail(client, &err);
     rc = client_reply(client, &reply, &skill);

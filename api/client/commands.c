@@ -23,12 +23,19 @@ static const struct column revision_columns[] = {
     {"CURRENT", "isCurrent", format_mark, false},
     {"CREATED", "createdAt", format_when, false},
 };
-static const struct from name_filters[] = {
-    {"name", "--name", FROM_TEXT, NULL}, {"text", "--text", FROM_TEXT, NULL}, {NULL, NULL, 0, NULL}};
-static const struct route skill_list = {.method = "GET", .path = "/v1/skills", .query = name_filters, COLUMNS(skill_columns)};
-static const struct route skill_revisions = {.method = "GET", .path = "/v1/skills/{skill}/revisions",
-                                             COLUMNS(revision_columns), .whole = true};
-static const struct route skill_delete = {.method = "DELETE", .path = "/v1/skills/{skill}", .ask = "delete the skill", .done = "is deleted"};
+static const struct from name_filters[] = {{"name", "--name", FROM_TEXT, NULL},
+                                           {"text", "--text", FROM_TEXT, NULL},
+                                           {NULL, NULL, 0, NULL}};
+static const struct route skill_list = {
+    .method = "GET", .path = "/v1/skills", .query = name_filters, COLUMNS(skill_columns)};
+static const struct route skill_revisions = {.method = "GET",
+                                             .path = "/v1/skills/{skill}/revisions",
+                                             COLUMNS(revision_columns),
+                                             .whole = true};
+static const struct route skill_delete = {.method = "DELETE",
+                                          .path = "/v1/skills/{skill}",
+                                          .ask = "delete the skill",
+                                          .done = "is deleted"};
 
 /* ---- personas ---- */
 
@@ -50,24 +57,28 @@ static const struct from persona_patch[] = {
     {"description", "--description", FROM_TEXT, NULL},
     {NULL, NULL, 0, NULL},
 };
-static const struct route persona_create = {.method = "POST", .path = "/v1/personas", .body = persona_body, .members = "id name description"};
-static const struct route persona_list = {.method = "GET", .path = "/v1/personas", .query = name_filters,
-                                          COLUMNS(persona_columns)};
+static const struct route persona_create = {.method = "POST",
+                                            .path = "/v1/personas",
+                                            .body = persona_body,
+                                            .members = "id name description"};
+static const struct route persona_list = {
+    .method = "GET", .path = "/v1/personas", .query = name_filters, COLUMNS(persona_columns)};
 static const struct route persona_get = {.method = "GET", .path = "/v1/personas/{persona}"};
-static const struct route persona_update = {.method = "PATCH", .path = "/v1/personas/{persona}",
+static const struct route persona_update = {.method = "PATCH",
+                                            .path = "/v1/personas/{persona}",
                                             .body = persona_patch,
                                             .members = "id name description revision updatedAt"};
-static const struct route persona_delete = {.method = "DELETE", .path = "/v1/personas/{persona}", .ask = "delete the persona", .done = "is deleted"};
+static const struct route persona_delete = {.method = "DELETE",
+                                            .path = "/v1/personas/{persona}",
+                                            .ask = "delete the persona",
+                                            .done = "is deleted"};
 
 /* ---- agents and their versions ---- */
 
 static const struct column agent_columns[] = {
-    {"NAME", "name", format_text, false},
-    {"ID", "id", format_text, false},
-    {"STATUS", "status", format_text, false},
-    {"VERSION", "currentVersion", format_text, false},
-    {"UPDATED", "updatedAt", format_when, false},
-    {"SKILLS", "skillset", format_list, false},
+    {"NAME", "name", format_text, false},         {"ID", "id", format_text, false},
+    {"STATUS", "status", format_text, false},     {"VERSION", "currentVersion", format_text, false},
+    {"UPDATED", "updatedAt", format_when, false}, {"SKILLS", "skillset", format_list, false},
 };
 static const struct from agent_filters[] = {
     {"name", "--name", FROM_TEXT, NULL},
@@ -90,8 +101,7 @@ static int validation_show(struct client *client, const json_t *json)
     for (size_t k = 0; k < countof(lists) && !client->json; k++) {
         size_t i;
         json_t *problem;
-        json_array_foreach(json_object_get(json, lists[k]), i, problem)
-        {
+        json_array_foreach (json_object_get(json, lists[k]), i, problem) {
             buf_printf(&text, "%s ", labels[k]);
             format_text(&text, json_object_get(problem, "path"));
             buf_append_str(&text, ": ");
@@ -105,18 +115,25 @@ static int validation_show(struct client *client, const json_t *json)
 }
 
 #define AGENT_BRIEF "id name status currentVersion skillset"
-static const struct route agent_create = {.method = "POST", .path = "/v1/agents", .body = whole_file, .members = AGENT_BRIEF};
-static const struct route agent_list = {.method = "GET", .path = "/v1/agents", .query = agent_filters, COLUMNS(agent_columns)};
+static const struct route agent_create = {
+    .method = "POST", .path = "/v1/agents", .body = whole_file, .members = AGENT_BRIEF};
+static const struct route agent_list = {
+    .method = "GET", .path = "/v1/agents", .query = agent_filters, COLUMNS(agent_columns)};
 static const struct route agent_get = {.method = "GET", .path = "/v1/agents/{agent}"};
-static const struct route agent_update = {.method = "PATCH", .path = "/v1/agents/{agent}", .body = whole_file, .members = AGENT_BRIEF " revision"};
-static const struct route agent_delete = {.method = "DELETE", .path = "/v1/agents/{agent}", .ask = "delete the agent", .done = "is deleted"};
-static const struct route agent_validate = {.method = "POST", .path = "/v1/agents/validate", .body = whole_file, .show = validation_show};
+static const struct route agent_update = {.method = "PATCH",
+                                          .path = "/v1/agents/{agent}",
+                                          .body = whole_file,
+                                          .members = AGENT_BRIEF " revision"};
+static const struct route agent_delete = {.method = "DELETE",
+                                          .path = "/v1/agents/{agent}",
+                                          .ask = "delete the agent",
+                                          .done = "is deleted"};
+static const struct route agent_validate = {
+    .method = "POST", .path = "/v1/agents/validate", .body = whole_file, .show = validation_show};
 
 static const struct column version_columns[] = {
-    {"VERSION", "version", format_text, false},
-    {"CURRENT", "isCurrent", format_mark, false},
-    {"PUBLISHED", "publishedAt", format_when, false},
-    {"CREATED", "createdAt", format_when, false},
+    {"VERSION", "version", format_text, false},       {"CURRENT", "isCurrent", format_mark, false},
+    {"PUBLISHED", "publishedAt", format_when, false}, {"CREATED", "createdAt", format_when, false},
     {"CHANGELOG", "changelog", format_text, false},
 };
 static const struct from version_body[] = {
@@ -126,13 +143,18 @@ static const struct from version_body[] = {
 };
 static const struct from publish_body[] = {{"changelog", "--changelog", FROM_TEXT, NULL},
                                            {NULL, NULL, 0, NULL}};
-static const struct route version_create = {.method = "POST", .path = "/v1/agents/{agent}/versions",
+static const struct route version_create = {.method = "POST",
+                                            .path = "/v1/agents/{agent}/versions",
                                             .body = version_body,
                                             .members = "agentId version changelog createdAt"};
-static const struct route version_list = {.method = "GET", .path = "/v1/agents/{agent}/versions",
-                                          COLUMNS(version_columns)};
-static const struct route version_get = {.method = "GET", .path = "/v1/agents/{agent}/versions/{version}"};
-static const struct route version_publish = {.method = "POST", .path = "/v1/agents/{agent}/versions/{version}/publish", .body = publish_body,
+static const struct route version_list = {
+    .method = "GET", .path = "/v1/agents/{agent}/versions", COLUMNS(version_columns)};
+static const struct route version_get = {.method = "GET",
+                                         .path = "/v1/agents/{agent}/versions/{version}"};
+static const struct route version_publish = {
+    .method = "POST",
+    .path = "/v1/agents/{agent}/versions/{version}/publish",
+    .body = publish_body,
     .members = "agentId version isCurrent publishedAt changelog pins capabilities"};
 
 /* ---- executions ---- */
@@ -161,18 +183,17 @@ static const struct column execution_columns[] = {
     {"AGENT", "agentId", format_text, false},
 };
 static const struct from execution_filters[] = {
-    {"agentId", "--agent", FROM_TEXT, "agent"},
-    {"status", "--status", FROM_TEXT, NULL},
-    {"createdAfter", "--after", FROM_TIME, NULL},
-    {"createdBefore", "--before", FROM_TIME, NULL},
-    {"sort", "--sort", FROM_TEXT, NULL},
-    {NULL, NULL, 0, NULL},
+    {"agentId", "--agent", FROM_TEXT, "agent"},   {"status", "--status", FROM_TEXT, NULL},
+    {"createdAfter", "--after", FROM_TIME, NULL}, {"createdBefore", "--before", FROM_TIME, NULL},
+    {"sort", "--sort", FROM_TEXT, NULL},          {NULL, NULL, 0, NULL},
 };
-static const struct route execution_list = {.method = "GET", .path = "/v1/executions", .query = execution_filters,
+static const struct route execution_list = {.method = "GET",
+                                            .path = "/v1/executions",
+                                            .query = execution_filters,
                                             COLUMNS(execution_columns)};
 static const struct route execution_get = {.method = "GET", .path = "/v1/executions/{execution}"};
-static const struct route execution_cancel = {.method = "POST", .path = "/v1/executions/{execution}/cancel",
-                                              .members = "id status"};
+static const struct route execution_cancel = {
+    .method = "POST", .path = "/v1/executions/{execution}/cancel", .members = "id status"};
 
 /* ---- tokens ---- */
 
@@ -190,12 +211,9 @@ static int token_show(struct client *client, const json_t *json)
 }
 
 static const struct column token_columns[] = {
-    {"NAME", "name", format_text, false},
-    {"ID", "id", format_text, false},
-    {"CREATED", "createdAt", format_when, false},
-    {"USED", "lastUsedAt", format_when, false},
-    {"EXPIRES", "expiresAt", format_when, false},
-    {"REVOKED", "revokedAt", format_when, false},
+    {"NAME", "name", format_text, false},         {"ID", "id", format_text, false},
+    {"CREATED", "createdAt", format_when, false}, {"USED", "lastUsedAt", format_when, false},
+    {"EXPIRES", "expiresAt", format_when, false}, {"REVOKED", "revokedAt", format_when, false},
     {"SCOPES", "scopes", format_list, false},
 };
 static const struct from token_body[] = {
@@ -204,10 +222,12 @@ static const struct from token_body[] = {
     {"expiresAt", "--expires", FROM_TIME, NULL},
     {NULL, NULL, 0, NULL},
 };
-static const struct route token_create = {.method = "POST", .path = "/v1/tokens", .body = token_body,
-                                          .show = token_show};
-static const struct route token_list = {.method = "GET", .path = "/v1/tokens", COLUMNS(token_columns)};
-static const struct route token_revoke = {.method = "DELETE", .path = "/v1/tokens/{token}", .done = "is revoked"};
+static const struct route token_create = {
+    .method = "POST", .path = "/v1/tokens", .body = token_body, .show = token_show};
+static const struct route token_list = {
+    .method = "GET", .path = "/v1/tokens", COLUMNS(token_columns)};
+static const struct route token_revoke = {
+    .method = "DELETE", .path = "/v1/tokens/{token}", .done = "is revoked"};
 
 /* ---- the table ---- */
 
@@ -250,8 +270,9 @@ const struct command commands[] = {
 
     {"skill", "new", "NAME [--dir DIR]", "Write NAME.lua, a skill to begin with.",
      command_skill_new, NULL},
-    {"skill", "test", "FILE…", "Run the examples of skill files in the real sandbox, without a daemon.",
-     command_skill_test, NULL},
+    {"skill", "test", "FILE…",
+     "Run the examples of skill files in the real sandbox, without a daemon.", command_skill_test,
+     NULL},
     {"skill", "upload", "FILE…", "Upload skill files.", command_skill_upload, NULL},
     {"skill", "list", "[--name NAME] [--text TEXT] [--limit N]", "List skills.", NULL, &skill_list},
     {"skill", "get", "SKILL [--source] [--revision SHA256]",
@@ -271,7 +292,8 @@ const struct command commands[] = {
 
     {"token", "create", "NAME --scope SCOPE… [--expires TIME]",
      "Create a token and print it, this once.", NULL, &token_create},
-    {"token", "list", "[--limit N]", "List tokens; never the tokens themselves.", NULL, &token_list},
+    {"token", "list", "[--limit N]", "List tokens; never the tokens themselves.", NULL,
+     &token_list},
     {"token", "revoke", "TOKEN", "Revoke a token.", NULL, &token_revoke},
 
     {"login", NULL, "[URL]",

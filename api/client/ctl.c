@@ -36,10 +36,9 @@ static int unknown(const char *noun, const char *verb)
     }
     const char *near = config_nearest(verb != NULL ? verb : noun, names, n);
     autofree char *given = verb != NULL ? xasprintf("%s %s", noun, verb) : xstrdup(noun);
-    autofree char *hint =
-        near == NULL   ? xstrdup("")
-        : verb != NULL ? xasprintf("; did you mean '%s %s'?", noun, near)
-                       : xasprintf("; did you mean '%s'?", near);
+    autofree char *hint = near == NULL   ? xstrdup("")
+                          : verb != NULL ? xasprintf("; did you mean '%s %s'?", noun, near)
+                                         : xasprintf("; did you mean '%s'?", near);
     term_say("there is no command '%s'%s\n  `c9ctl help%s%s` lists them.", given, hint,
              verb != NULL ? " " : "", verb != NULL ? noun : "");
     return EXIT_USAGE;

@@ -81,8 +81,7 @@ __attribute__((format(printf, 3, 4))) static void show_note(struct follow *f, en
 static const struct level {
     const char *name;
     enum term_style style;
-} levels[] = {
-    {"debug", TERM_DIM}, {"info", TERM_BLUE}, {"warn", TERM_YELLOW}, {"error", TERM_RED}};
+} levels[] = {{"debug", TERM_DIM}, {"info", TERM_BLUE}, {"warn", TERM_YELLOW}, {"error", TERM_RED}};
 
 void follow_format_log(struct buf *out, const json_t *record, int fd)
 {
@@ -168,9 +167,12 @@ static const struct event_row {
     void (*take)(struct follow *f, const json_t *data);
     bool always; /* also when quiet, and without a number of its own */
 } events[] = {
-    {"execution", event_execution, true}, {"status", event_status, false},
-    {"log", event_log, false},            {"delta", event_delta, false},
-    {"emit", event_emit, false},          {"end", event_end, true},
+    {"execution", event_execution, true},
+    {"status", event_status, false},
+    {"log", event_log, false},
+    {"delta", event_delta, false},
+    {"emit", event_emit, false},
+    {"end", event_end, true},
 };
 
 /* Whether the event was seen before the connection broke. */
@@ -199,10 +201,11 @@ static int on_event(void *arg, const struct sse_event *event, struct error *err)
     json_error_t where;
     jx_auto *data = json_loadb(event->data, event->len, JSON_REJECT_DUPLICATES, &where);
     if (!json_is_object(data))
-        return error_set(err, E_INVALID_REQUEST,
-                         "the server sent a '%s' event that is no JSON object: it is not c9d, or of "
-                         "another version",
-                         event->type);
+        return error_set(
+            err, E_INVALID_REQUEST,
+            "the server sent a '%s' event that is no JSON object: it is not c9d, or of "
+            "another version",
+            event->type);
     row->take(f, data);
     return 0;
 }
@@ -239,10 +242,9 @@ static void cancel(struct follow *f)
     const struct http_listener listener = {no_data, not_twice, NULL};
     f->cancel_sent = true;
     show_note(f, TERM_YELLOW, "cancelling; Ctrl-C once more leaves without waiting for the end");
-    int rc = http_send(http,
-                       &(struct http_request){.method = "POST", .path = path,
-                                              .timeout_s = CANCEL_SECONDS},
-                       &listener, &reply, &err);
+    int rc = http_send(
+        http, &(struct http_request){.method = "POST", .path = path, .timeout_s = CANCEL_SECONDS},
+        &listener, &reply, &err);
     if (rc < 0 && err.code != E_CANCELLED)
         client_fail(f->client, &err);
     else if (rc == 0 && reply.status != 409) /* 409: it has ended meanwhile */
@@ -309,7 +311,8 @@ static int output_print(const json_t *output)
 static void failure_show(struct follow *f, const json_t *result)
 {
     const json_t *details = json_object_get(result, "errorDetails");
-    const char *traceback = jx_str(details, "traceback", NULL), *code = jx_str(result, "errorCode", NULL);
+    const char *traceback = jx_str(details, "traceback", NULL),
+               *code = jx_str(result, "errorCode", NULL);
     buf_auto line = BUF_INIT;
     size_t i;
     json_t *problem;
@@ -319,9 +322,8 @@ static void failure_show(struct follow *f, const json_t *result)
     const char *message = jx_str(result, "error", "no reason was given");
     term_escape(&line, message, strlen(message), TERM_TEXT);
     buf_append_char(&line, '\n');
-    json_array_foreach(json_object_get(json_object_get(details, "details"), "validationErrors"), i,
-                       problem)
-    {
+    json_array_foreach (json_object_get(json_object_get(details, "details"), "validationErrors"), i,
+                        problem) {
         buf_append_str(&line, "  ");
         format_text(&line, json_object_get(problem, "path"));
         buf_append_str(&line, ": ");
@@ -354,7 +356,10 @@ static int outcome_show(struct follow *f)
     }
     buf_append_str(&usage, ": ");
     format_usage(&usage, json_object_get(result, "resourceUsage"));
-    show_note(f, code == EXIT_DONE ? TERM_GREEN : code == EXIT_CANCELLED ? TERM_YELLOW : TERM_RED,
+    show_note(f,
+              code == EXIT_DONE        ? TERM_GREEN
+              : code == EXIT_CANCELLED ? TERM_YELLOW
+                                       : TERM_RED,
               "%s%s", status, usage.data);
     const json_t *output = json_object_get(result, "output");
     int rc = output != NULL ? output_print(output) : EXIT_DONE;
@@ -428,6 +433,7 @@ static int follow_loop(struct follow *f, const struct http_request *begin)
 {
     int pause = RETRY_FIRST_MS;
     bool said = false, sent = false;
+    int64_t broke_at = 0;
     for (;;) {
         error_auto err = ERROR_INIT;
         http_reply_auto reply = {0};
@@ -440,8 +446,8 @@ static int follow_loop(struct follow *f, const struct http_request *begin)
             return leave(f);
         if (rc < 0 && err.code != E_UNAVAILABLE)
             return give_up(f, &err);
-        bool stream = rc == 0 && reply.status == 200 &&
-                      strncasecmp(reply.type, "text/event-stream", 17) == 0;
+        bool stream =
+            rc == 0 && reply.status == 200 && strncasecmp(reply.type, "text/event-stream", 17) == 0;
         if (rc == 0 && !stream && !(f->began && may_pass(reply.status))) {
             int code = take_reply(f, &reply);
             if (code != EXIT_DONE || f->end != NULL)
@@ -449,9 +455,13 @@ static int follow_loop(struct follow *f, const struct http_request *begin)
             continue;
         }
         if (rc == 0)
-            error_set(&err, E_UNAVAILABLE, "the server ended the stream before the execution's end");
+            error_set(&err, E_UNAVAILABLE,
+                      "the server ended the stream before the execution's end");
+        /* Counted from the break: a stream that fell silent was noticed late. */
         bool progress = f->heard_at != heard;
-        if (!sent || clock_monotonic_us() - f->heard_at > AWAY_MOST_S * CLOCK_SECOND)
+        int64_t now = clock_monotonic_us();
+        broke_at = progress || broke_at == 0 ? now : broke_at;
+        if (!sent || now - broke_at > AWAY_MOST_S * CLOCK_SECOND)
             return give_up(f, &err);
         if (!said && !f->options->quiet)
             show_note(f, TERM_DIM, "the connection broke; trying again for %d s", AWAY_MOST_S);
@@ -464,8 +474,8 @@ static int follow_loop(struct follow *f, const struct http_request *begin)
 int follow_run(struct client *client, const struct http_request *begin, const char *id,
                const struct follow_options *options)
 {
-    struct follow f = {.client = client, .options = options, .sse = SSE_INIT,
-                       .heard_at = clock_monotonic_us()};
+    struct follow f = {
+        .client = client, .options = options, .sse = SSE_INIT, .heard_at = clock_monotonic_us()};
     struct sigaction was;
     if (id != NULL)
         snprintf(f.id, sizeof(f.id), "%s", id);

@@ -1,5 +1,6 @@
 /* Following an execution live: its events as they come, reconnecting where they broke off. What
- * there is to see goes to stderr, the output to stdout. One thread; one at a time (it owns SIGINT). */
+ * there is to see goes to stderr, the output to stdout. One thread; one at a time (it owns SIGINT).
+ */
 #ifndef C9_CLIENT_FOLLOW_H
 #define C9_CLIENT_FOLLOW_H
 

@@ -117,7 +117,8 @@ void format_duration(struct buf *out, const json_t *value)
 }
 
 /* The exact member when there is one, else the rounded one in the exact one's unit. */
-static int64_t usage_get(const json_t *usage, const char *exact, const char *rounded, int64_t factor)
+static int64_t usage_get(const json_t *usage, const char *exact, const char *rounded,
+                         int64_t factor)
 {
     int64_t n = jx_int(usage, exact, -1), product;
     if (n >= 0)
@@ -180,8 +181,7 @@ static void append_members(struct buf *out, const json_t *object, int depth)
     const char *name, *between = "";
     json_t *member;
     buf_append_char(out, '{');
-    json_object_foreach((json_t *)object, name, member)
-    {
+    json_object_foreach ((json_t *)object, name, member) {
         jx_auto *label = json_string(name);
         buf_append_str(out, between);
         append_indent(out, depth + 1);
@@ -345,7 +345,7 @@ static bool is_flat(const json_t *value)
     json_t *item;
     if (json_is_object(value))
         return json_object_size(value) == 0;
-    json_array_foreach(value, i, item)
+    json_array_foreach (value, i, item)
         if (!json_is_string(item))
             return false;
     return true;
@@ -388,11 +388,10 @@ void format_object(struct buf *out, const json_t *object)
     const char *name;
     json_t *value;
     size_t width = 0;
-    json_object_foreach((json_t *)object, name, value)
+    json_object_foreach ((json_t *)object, name, value)
         width = strlen(name) > width ? strlen(name) : width;
     width = width < 24 ? width : 24;
-    json_object_foreach((json_t *)object, name, value)
-    {
+    json_object_foreach ((json_t *)object, name, value) {
         size_t start = out->len;
         term_escape(out, name, strlen(name), TERM_CELL);
         append_blanks(out, out->len - start < width ? width - (out->len - start) : 0);

@@ -36,7 +36,7 @@ struct column {
     const char *heading;
     const char *member; /* of the row's object; NULL: the whole object */
     format_fn format;
-    bool right;         /* numbers */
+    bool right; /* numbers */
 };
 /* Rows of objects as aligned columns. limit: columns of the terminal, 0: none; a last column that
  * is text is cut there. */

@@ -25,7 +25,8 @@ static const char tail[] =
     "\nEvery command takes --json (the API's JSON on standard output), --profile NAME, --url URL,\n"
     "--token-file FILE and --help. An agent, persona or token is named by its id or its name.\n"
     "\n"
-    "The server and the token come from --url and --token-file, else from C9CTL_URL and C9CTL_TOKEN,\n"
+    "The server and the token come from --url and --token-file, else from C9CTL_URL and "
+    "C9CTL_TOKEN,\n"
     "else from the profile (--profile, C9CTL_PROFILE, or the default one) in\n"
     "~/.config/c9d/c9ctl.conf, which `c9ctl login` writes.\n"
     "\n"
@@ -114,7 +115,8 @@ static void append_nouns(struct buf *out)
 static void append_verbs(struct buf *out)
 {
     for (size_t i = 0; i < commands_n; i++) {
-        if (commands[i].verb == NULL || (i > 0 && strcmp(commands[i - 1].noun, commands[i].noun) == 0))
+        if (commands[i].verb == NULL ||
+            (i > 0 && strcmp(commands[i - 1].noun, commands[i].noun) == 0))
             continue;
         buf_printf(out, "        2:%s) words=\"", commands[i].noun);
         for (size_t k = i; k < commands_n && strcmp(commands[k].noun, commands[i].noun) == 0; k++)
@@ -142,14 +144,13 @@ static const char script_begin[] =
     "    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}\n"
     "    local noun=${COMP_WORDS[1]:-} verb=${COMP_WORDS[2]:-}\n"
     "    local words=\"\" files=\"\" common=\"";
-static const char script_words[] =
-    "\"\n"
-    "    case $prev in\n"
-    "        -f | --input | --prompt | --token-file | --dir)\n"
-    "            mapfile -t COMPREPLY < <(compgen -f -- \"$cur\")\n"
-    "            return ;;\n"
-    "    esac\n"
-    "    case $COMP_CWORD:$noun in\n";
+static const char script_words[] = "\"\n"
+                                   "    case $prev in\n"
+                                   "        -f | --input | --prompt | --token-file | --dir)\n"
+                                   "            mapfile -t COMPREPLY < <(compgen -f -- \"$cur\")\n"
+                                   "            return ;;\n"
+                                   "    esac\n"
+                                   "    case $COMP_CWORD:$noun in\n";
 static const char script_rows[] =
     "    esac\n"
     "    if [[ -n $words && $cur != -* ]]; then\n"

@@ -50,7 +50,8 @@ void http_reply_free(struct http_reply *reply)
 void http_encode(struct buf *out, const char *s)
 {
     for (; *s != '\0'; s++) {
-        if (strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~", *s) != NULL)
+        if (strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~", *s) !=
+            NULL)
             buf_append_char(out, *s);
         else
             buf_printf(out, "%%%02X", (unsigned)(unsigned char)*s);
@@ -153,8 +154,8 @@ static void add_header(struct exchange *x, const char *line)
 static void set_headers(struct exchange *x, const struct http_request *request)
 {
     const char *token = x->http->profile->token;
-    autofree char *accept = xasprintf(
-        "Accept: %s", request->accept != NULL ? request->accept : "application/json");
+    autofree char *accept =
+        xasprintf("Accept: %s", request->accept != NULL ? request->accept : "application/json");
     autofree char *type = xasprintf("Content-Type: %s", request->type != NULL ? request->type : "");
     add_header(x, accept);
     add_header(x, "Expect:");
@@ -227,7 +228,8 @@ static const struct hint {
     const char *what, *help;
 } hints[] = {
     {CURLE_COULDNT_CONNECT, "nobody answers there",
-     "Is c9d running? Start it with `systemctl start c9d` or `c9d run`; another address is given by "
+     "Is c9d running? Start it with `systemctl start c9d` or `c9d run`; another address is given "
+     "by "
      "--url, C9CTL_URL or `c9ctl login URL`."},
     {CURLE_COULDNT_RESOLVE_HOST, "there is no such host",
      "Check the address: --url, C9CTL_URL, or the profile's url."},

@@ -21,13 +21,13 @@ void http_free(struct http *http);
 
 struct http_request {
     const char *method;
-    const char *path;         /* with the query, encoded */
-    const char *accept;       /* NULL: application/json */
-    const char *type;         /* of the body; NULL: no body */
+    const char *path;   /* with the query, encoded */
+    const char *accept; /* NULL: application/json */
+    const char *type;   /* of the body; NULL: no body */
     const char *body;
     size_t len;
-    const char *headers[4];   /* "Name: value", more of them */
-    long timeout_s;           /* for the whole; 0: none */
+    const char *headers[4]; /* "Name: value", more of them */
+    long timeout_s;         /* for the whole; 0: none */
 };
 
 struct http_reply {
@@ -39,8 +39,8 @@ struct http_reply {
 void http_reply_free(struct http_reply *reply);
 #define http_reply_auto cleanup(http_reply_free) struct http_reply
 
-/* What a stream calls. data: bytes of a 200 of text/event-stream; -1 with err stops. idle: at least once a second
- * and on every signal; false leaves the stream. */
+/* What a stream calls. data: bytes of a 200 of text/event-stream; -1 with err stops. idle: at least
+ * once a second and on every signal; false leaves the stream. */
 struct http_listener {
     int (*data)(void *arg, const char *bytes, size_t len, struct error *err);
     bool (*idle)(void *arg);
@@ -49,8 +49,8 @@ struct http_listener {
 
 /* Sends and receives. listener NULL: the whole reply is kept in reply_r (also of any status). With
  * one, a stream is handed to it, any other reply is kept. 0 when there is a reply; -1 with
- * E_UNAVAILABLE and what was tried and what usually helps (the server is not there, TLS, time-out), or E_CANCELLED
- * (idle said so), or what data said. */
+ * E_UNAVAILABLE and what was tried and what usually helps (the server is not there, TLS, time-out),
+ * or E_CANCELLED (idle said so), or what data said. */
 int http_send(struct http *http, const struct http_request *request,
               const struct http_listener *listener, struct http_reply *reply_r, struct error *err);
 

@@ -77,9 +77,10 @@ int profile_url_check(const char *url, struct error *err)
                              "the address has a blank or control character in it");
     bool http = strncmp(url, "http", 4) == 0;
     if (http && rest[strcspn(rest, "@?#")] != '\0')
-        return error_set(err, E_INVALID_REQUEST,
-                         "the address may not have a user, query or fragment in it: a token is given "
-                         "by --token-file or `c9ctl login`");
+        return error_set(
+            err, E_INVALID_REQUEST,
+            "the address may not have a user, query or fragment in it: a token is given "
+            "by --token-file or `c9ctl login`");
     return 0;
 }
 
@@ -87,7 +88,8 @@ int profile_url_check(const char *url, struct error *err)
 
 static int token_check(const char *token, const char *from, struct error *err)
 {
-    size_t n = strspn(token, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/=");
+    size_t n =
+        strspn(token, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/=");
     if (n > 0 && token[n] == '\0' && n <= TOKEN_MAX)
         return 0;
     return error_set(err, E_AUTHENTICATION_REQUIRED,
@@ -137,8 +139,8 @@ char *profile_token_read(const char *path, struct error *err)
     }
     text[len] = '\0';
     text[strcspn(text, "\r\n")] = '\0';
-    char *token = token_check(text, standard ? "standard input" : path, err) == 0 ? xstrdup(text)
-                                                                                   : NULL;
+    char *token =
+        token_check(text, standard ? "standard input" : path, err) == 0 ? xstrdup(text) : NULL;
     explicit_bzero(text, sizeof(text));
     return token;
 }

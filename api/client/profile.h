@@ -26,7 +26,10 @@ struct profile {
     char *ca_file; /* NULL: the system's */
     const char *url_origin, *token_origin; /* for messages: "--url", "C9CTL_URL", "profile", … */
 };
-#define PROFILE_INIT {0}
+#define PROFILE_INIT                                                                               \
+    {                                                                                              \
+        0                                                                                          \
+    }
 void profile_free(struct profile *profile);
 #define profile_auto cleanup(profile_free) struct profile
 
@@ -41,9 +44,9 @@ int profile_url_check(const char *url, struct error *err);
  * freed; NULL on failure. */
 char *profile_token_read(const char *path, struct error *err);
 
-/* Writes [profile NAME] with url and token into the file (mode 0600, made with its folder when there
- * is none, replaced atomically); all else in it stays. It becomes the default when there is none.
- * token may be NULL. */
+/* Writes [profile NAME] with url and token into the file (mode 0600, made with its folder when
+ * there is none, replaced atomically); all else in it stays. It becomes the default when there is
+ * none. token may be NULL. */
 int profile_save(const char *path, const char *name, const char *url, const char *token,
                  struct error *err);
 

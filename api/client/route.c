@@ -15,10 +15,11 @@ static int time_parse(const char *text, bool ahead, char out[CLOCK_RFC3339_SIZE]
     int64_t us;
     if (clock_parse_rfc3339(text, strlen(text), &us) < 0) {
         if (clock_parse_duration(text, &us) < 0)
-            return error_set(err, E_INVALID_REQUEST,
-                             "'%s' is no time: give one such as 2026-01-31T12:00:00Z, or a duration "
-                             "such as 30d, 2h or 5m",
-                             text);
+            return error_set(
+                err, E_INVALID_REQUEST,
+                "'%s' is no time: give one such as 2026-01-31T12:00:00Z, or a duration "
+                "such as 30d, 2h or 5m",
+                text);
         us = ahead ? clock_wall_us() + us : clock_wall_us() - us;
     }
     clock_format_rfc3339(us, out);
@@ -152,7 +153,8 @@ static int append_query(struct client *client, const struct args *args, const st
             text = time;
         }
         buf_printf(path, "%c%s=", strchr(path->data, '?') == NULL ? '?' : '&', from->name);
-        int rc = append_argument(client, args, from->resolve != NULL ? from->resolve : "", text, path);
+        int rc =
+            append_argument(client, args, from->resolve != NULL ? from->resolve : "", text, path);
         if (rc != EXIT_DONE)
             return rc;
     }

@@ -20,7 +20,8 @@ static int event_give(struct sse *sse, sse_fn fn, void *arg, struct error *err)
 {
     int rc = 0;
     if (sse->has_data) {
-        size_t len = sse->data.len - (sse->data.len > 0); /* the last line break is not part of it */
+        size_t len =
+            sse->data.len - (sse->data.len > 0); /* the last line break is not part of it */
         sse->data.data[len] = '\0';
         struct sse_event event = {.type = sse->type[0] != '\0' ? sse->type : "message",
                                   .id = sse->id,

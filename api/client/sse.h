@@ -29,7 +29,10 @@ struct sse {
     long retry_ms; /* what the server asked for; -1 until then */
     bool has_data, has_id, after_cr, begun;
 };
-#define SSE_INIT {.retry_ms = -1}
+#define SSE_INIT                                                                                   \
+    {                                                                                              \
+        .retry_ms = -1                                                                             \
+    }
 void sse_free(struct sse *sse);
 /* Forgets a half-read event, keeps the last id: for a new connection. */
 void sse_restart(struct sse *sse);

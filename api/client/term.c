@@ -99,8 +99,8 @@ size_t term_columns(int fd)
 const char *term_style(int fd, enum term_style style)
 {
     static const char *const sequences[] = {
-        [TERM_PLAIN] = "\033[0m",   [TERM_DIM] = "\033[2m",    [TERM_BOLD] = "\033[1m",
-        [TERM_RED] = "\033[31m",    [TERM_YELLOW] = "\033[33m", [TERM_GREEN] = "\033[32m",
+        [TERM_PLAIN] = "\033[0m", [TERM_DIM] = "\033[2m",     [TERM_BOLD] = "\033[1m",
+        [TERM_RED] = "\033[31m",  [TERM_YELLOW] = "\033[33m", [TERM_GREEN] = "\033[32m",
         [TERM_BLUE] = "\033[34m",
     };
     const char *no = getenv("NO_COLOR"), *kind = getenv("TERM");

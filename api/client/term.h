@@ -1,5 +1,5 @@
-/* Text for people's terminals. What comes from a server, a skill or a model may hold anything: it is
- * shown, never obeyed. One thread. */
+/* Text for people's terminals. What comes from a server, a skill or a model may hold anything: it
+ * is shown, never obeyed. One thread. */
 #ifndef C9_CLIENT_TERM_H
 #define C9_CLIENT_TERM_H
 

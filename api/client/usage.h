@@ -20,7 +20,7 @@ struct args {
     const char *positional[ARGS_POSITIONAL_MAX];
     size_t n;
     struct args_option {
-        const char *name;  /* "--status", as in the usage, not NUL-terminated */
+        const char *name; /* "--status", as in the usage, not NUL-terminated */
         size_t name_len;
         const char *value; /* NULL for a flag */
     } options[ARGS_OPTIONS_MAX];
@@ -53,7 +53,7 @@ struct usage_word {
     bool optional; /* in brackets */
     bool repeated;
     bool option;
-    bool value;    /* an option: takes a value; an upper-case word: is that value */
+    bool value; /* an option: takes a value; an upper-case word: is that value */
 };
 /* The word at *at, which moves behind it; false at the end. */
 bool usage_next(const char **at, struct usage_word *word_r);

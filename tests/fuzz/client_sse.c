@@ -1,5 +1,5 @@
-/* The stream of a hostile server. The first byte says in what pieces the rest comes; the pieces must
- * not matter. */
+/* The stream of a hostile server. The first byte says in what pieces the rest comes; the pieces
+ * must not matter. */
 #include "base/buf.h"
 #include "client/sse.h"
 

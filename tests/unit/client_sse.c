@@ -25,7 +25,8 @@ static void check(const char *stream, const char *want, const char *name)
         struct seen seen = {.text = BUF_INIT};
         buf_append_str(&seen.text, "");
         for (size_t i = 0; i < len; i += step)
-            if (sse_feed(&sse, stream + i, len - i < step ? len - i : step, collect, &seen, &err) < 0)
+            if (sse_feed(&sse, stream + i, len - i < step ? len - i : step, collect, &seen, &err) <
+                0)
                 bad++;
         if (strcmp(seen.text.data, want) != 0 && bad++ == 0)
             note("pieces of %zu: got %s", step, seen.text.data);
@@ -40,12 +41,14 @@ static void test_restart(void)
     error_auto err = ERROR_INIT;
     struct sse sse = SSE_INIT;
     struct seen seen = {.text = BUF_INIT};
-    static const char first[] = "retry: 1500\nid: 7\ndata: a\n\ndata: half", second[] = "data: b\n\n";
+    static const char first[] = "retry: 1500\nid: 7\ndata: a\n\ndata: half",
+                      second[] = "data: b\n\n";
     sse_feed(&sse, first, sizeof(first) - 1, collect, &seen, &err);
     is_int(sse.retry_ms, 1500, "retry is kept");
     sse_restart(&sse);
     sse_feed(&sse, second, sizeof(second) - 1, collect, &seen, &err);
-    is_str(seen.text.data, "message/7!/a;message/7/b;", "a new connection forgets the half, not the id");
+    is_str(seen.text.data, "message/7!/a;message/7/b;",
+           "a new connection forgets the half, not the id");
     buf_free(&seen.text);
     sse_free(&sse);
 }
@@ -83,10 +86,14 @@ int main(void)
     check("event: log\nid: 3\ndata: a\ndata:b\n\n", "log/3!/a\nb;", "type, id, two lines of data");
     check("data: a\r\n\r\ndata: b\r\rdata: c\n\n", "message//a;message//b;message//c;",
           "all three kinds of line end");
-    check(": heartbeat\n\nevent: x\n\ndata: a\n\n", "message//a;", "comments and events without data");
-    check("\xEF\xBB\xBF" "data: a\n\n", "message//a;", "a byte order mark");
+    check(": heartbeat\n\nevent: x\n\ndata: a\n\n", "message//a;",
+          "comments and events without data");
+    check("\xEF\xBB\xBF"
+          "data: a\n\n",
+          "message//a;", "a byte order mark");
     check("id: 1\ndata: a\n\ndata: b\n\n", "message/1!/a;message/1/b;", "an id stays");
-    check("data\n\nunknown: x\ndata:  two\n\n", "message//;message// two;", "fields without a colon");
+    check("data\n\nunknown: x\ndata:  two\n\n", "message//;message// two;",
+          "fields without a colon");
     check("data: cut", "", "an event that is not ended is not given");
     test_restart();
     test_bounds();

@@ -18,9 +18,13 @@ static void test_escapes(void)
         {"plain Ä 東", "plain Ä 東", "plain Ä 東"},
         {"a\nb\tc", "a b c", "a\nb\tc"},
         {"\x1b[31m\x07\x7f", "\\x1b[31m\\x07\\x7f", "\\x1b[31m\\x07\\x7f"},
-        {"\xc2\x9b" "31m", "\\x9b31m", "\\x9b31m"},
+        {"\xc2\x9b"
+         "31m",
+         "\\x9b31m", "\\x9b31m"},
         {"\xff\xc3", "\\xff\\xc3", "\\xff\\xc3"},
-        {"a\xe2\x80\xae" "b", "a\\u{202e}b", "a\\u{202e}b"},
+        {"a\xe2\x80\xae"
+         "b",
+         "a\\u{202e}b", "a\\u{202e}b"},
         {"a\rb", "a\\x0db", "a\\x0db"},
     };
     for (size_t i = 0; i < countof(rows); i++) {
@@ -54,15 +58,17 @@ static void test_values(void)
     check_format(format_duration, "0.25", "250 µs");
     check_format(format_duration, "61500", "61.5 s");
     check_format(format_duration, "\"x\"", "");
-    check_format(format_usage, "{\"cpuTimeMs\":3,\"memoryPeakMb\":1,\"apiCallsCount\":1,"
-                               "\"tokensConsumed\":20,\"costCents\":2}",
+    check_format(format_usage,
+                 "{\"cpuTimeMs\":3,\"memoryPeakMb\":1,\"apiCallsCount\":1,"
+                 "\"tokensConsumed\":20,\"costCents\":2}",
                  "3 ms CPU, 1 MiB peak, 1 call, 20 tokens, 2 cents");
     check_format(format_cost, "{\"costMicrocents\":1250000}", "1.25 cents");
     check_format(format_cost, "{\"costMicrocents\":1}", "0.000001 cents");
     check_format(format_cost, "{\"costMicrocents\":9223372036854775807}",
                  "9223372036854.775807 cents");
     check_format(format_cost, "{\"costCents\":9223372036854775807}", "0 cents");
-    check_format(format_json, "{\"a\":[1,{}],\"b\":[]}", "{\n  \"a\": [\n    1,\n    {}\n  ],\n  \"b\": []\n}\n");
+    check_format(format_json, "{\"a\":[1,{}],\"b\":[]}",
+                 "{\n  \"a\": [\n    1,\n    {}\n  ],\n  \"b\": []\n}\n");
 }
 
 static void test_relative(void)
@@ -70,8 +76,9 @@ static void test_relative(void)
     static const struct {
         int64_t seconds;
         const char *want;
-    } rows[] = {{0, "just now"},   {5, "5 s ago"},        {-5, "in 5 s"},  {3600, "1 h ago"},
-                {-90, "in 1 min"}, {86400 * 3, "3 d ago"}, {86400 * 800, "2 y ago"}};
+    } rows[] = {{0, "just now"},         {5, "5 s ago"},    {-5, "in 5 s"},
+                {3600, "1 h ago"},       {-90, "in 1 min"}, {86400 * 3, "3 d ago"},
+                {86400 * 800, "2 y ago"}};
     for (size_t i = 0; i < countof(rows); i++) {
         buf_auto out = BUF_INIT;
         format_relative(&out, INT64_C(1800000000) * CLOCK_SECOND,
@@ -96,12 +103,14 @@ static void test_table(void)
            "y\n",
            "columns are aligned by width, numbers to the right");
     format_table(&cut, columns, countof(columns), rows, 24);
-    ok(strstr(cut.data, "x     1000  long long l…\n") != NULL, "the last column is cut to the terminal");
+    ok(strstr(cut.data, "x     1000  long long l…\n") != NULL,
+       "the last column is cut to the terminal");
 }
 
 static void test_object(void)
 {
-    jx_auto *object = json_pack("{ss,s[ss],s{si}}", "prompt", "a\nb", "tags", "x", "y", "more", "n", 1);
+    jx_auto *object =
+        json_pack("{ss,s[ss],s{si}}", "prompt", "a\nb", "tags", "x", "y", "more", "n", 1);
     buf_auto out = BUF_INIT;
     format_object(&out, object);
     is_str(out.data, "prompt\n    a\n    b\ntags    x, y\nmore\n    {\n      \"n\": 1\n    }\n",
@@ -111,8 +120,9 @@ static void test_object(void)
 static void test_urls(void)
 {
     static const char *const good[] = {"http://h", "https://h:1/base", "unix:/run/c9d.sock"};
-    static const char *const bad[] = {"",          "h:1",        "ftp://h",     "http://", "unix:x",
-                                      "http://a b", "http://u@h", "http://h?x=1", "file:///etc/passwd"};
+    static const char *const bad[] = {"",           "h:1",          "ftp://h",
+                                      "http://",    "unix:x",       "http://a b",
+                                      "http://u@h", "http://h?x=1", "file:///etc/passwd"};
     for (size_t i = 0; i < countof(good); i++)
         is_int(profile_url_check(good[i], NULL), 0, "%s is a server's address", good[i]);
     for (size_t i = 0; i < countof(bad); i++)

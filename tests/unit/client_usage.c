@@ -8,8 +8,8 @@ static const char more[] = "[--json] [--url URL]";
 
 #define PARSE(usage, args, err, ...)                                                               \
     ({                                                                                             \
-        const char *argv_[] = {__VA_ARGS__};                                                             \
-        usage_parse((usage), more, (int)countof(argv_), (char **)argv_, (args), (err));                     \
+        const char *argv_[] = {__VA_ARGS__};                                                       \
+        usage_parse((usage), more, (int)countof(argv_), (char **)argv_, (args), (err));            \
     })
 
 static void test_arguments(void)
@@ -60,7 +60,8 @@ static void test_refusals(void)
         {{"-f", NULL}, "-f needs a value"},
         {{"-f", "x", "--yes=1", NULL}, "--yes takes no value"},
         {{"-f", "x", "-f=y", NULL}, "-f was given twice"},
-        {{"-f", "x", "--statsu=1", NULL}, "there is no option --statsu here; did you mean --status?"},
+        {{"-f", "x", "--statsu=1", NULL},
+         "there is no option --statsu here; did you mean --status?"},
         {{"-f", "x", "--jsno", NULL}, "there is no option --jsno here; did you mean --json?"},
         {{"-f", "x", "--stat=1", NULL}, "there is no option --stat here; did you mean --status?"},
     };
