@@ -423,7 +423,7 @@ static void *block_move(void *ptr, size_t old_size, size_t size)
     return moved;
 }
 
-void *arena_alloc(void *ud, void *ptr, size_t old_size, size_t new_size)
+void *arena_realloc(void *ud, void *ptr, size_t old_size, size_t new_size)
 {
     (void)ud;
     if (ptr == NULL)

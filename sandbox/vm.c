@@ -124,7 +124,7 @@ static int vm_open(lua_State *L)
 lua_State *vm_new(void)
 {
     memset(&vm, 0, sizeof(vm));
-    lua_State *L = lua_newstate(arena_alloc, NULL);
+    lua_State *L = lua_newstate(arena_realloc, NULL);
     if (L == NULL) {
         fputs("no memory for the Lua state\n", stderr);
         return NULL;

@@ -24,7 +24,7 @@ size_t arena_used(void);
 size_t arena_peak(void);     /* since arena_limit */
 bool arena_exceeded(void);   /* a request was refused because of the limit */
 /* A lua_Alloc; ud unused. */
-void *arena_alloc(void *ud, void *ptr, size_t old_size, size_t new_size);
+void *arena_realloc(void *ud, void *ptr, size_t old_size, size_t new_size);
 
 /* ---- transport (executor.c) ------------------------------------------------------------------------------ */
 /* Blocking I/O on WIRE_FD. A closed or broken socket ends the process: nobody is there to tell. */

@@ -86,7 +86,7 @@ int main(void)
         struct result libc[ROUNDS], arena[ROUNDS];
         for (int r = 0; r < ROUNDS; r++) {
             libc[r] = run(alloc_libc, work[i].source);
-            arena[r] = run(arena_alloc, work[i].source);
+            arena[r] = run(arena_realloc, work[i].source);
         }
         qsort(libc, ROUNDS, sizeof(libc[0]), by_time);
         qsort(arena, ROUNDS, sizeof(arena[0]), by_time);

@@ -52,7 +52,7 @@ static uint64_t random_life(unsigned steps, bool write)
         size_t size = rnd(3) == 0 ? 0 : rnd_size(), old = b->size;
         if (write && b->p != NULL && !block_good(b))
             return 0;
-        uint8_t *p = arena_alloc(NULL, b->p, b->p ? old : 5, size);
+        uint8_t *p = arena_realloc(NULL, b->p, b->p ? old : 5, size);
         if (size > 0 && p == NULL)
             return 0;
         counted = counted - old + size;
@@ -71,7 +71,7 @@ static uint64_t random_life(unsigned steps, bool write)
     for (unsigned i = 0; i < BLOCKS; i++) {
         if (write && blocks[i].p != NULL && !block_good(&blocks[i]))
             return 0;
-        arena_alloc(NULL, blocks[i].p, blocks[i].size, 0);
+        arena_realloc(NULL, blocks[i].p, blocks[i].size, 0);
     }
     return digest;
 }
@@ -112,7 +112,7 @@ static uintptr_t lowest = UINTPTR_MAX, highest;
 
 static void *fill_again(void *old, size_t old_size, size_t size)
 {
-    uint8_t *p = arena_alloc(NULL, old, old_size, size);
+    uint8_t *p = arena_realloc(NULL, old, old_size, size);
     if (p == NULL)
         return NULL;
     memset(p + old_size, 1, size - old_size);
@@ -138,7 +138,7 @@ static uint64_t nasty_survivors(void)
             n++;
         for (size_t i = 0; i < n; i++)
             if (i % KEEP != 0)
-                arena_alloc(NULL, kept[i], sizes[s], 0);
+                arena_realloc(NULL, kept[i], sizes[s], 0);
     }
     return highest - lowest;
 }
@@ -157,7 +157,7 @@ static uint64_t nasty_growth(void)
             size += size / 2;
             fill(40);
         }
-        arena_alloc(NULL, p, size, 0);
+        arena_realloc(NULL, p, size, 0);
     }
     return highest - lowest;
 }
@@ -172,7 +172,7 @@ static uint64_t nasty_holes(void)
             n++;
         for (size_t i = 0; i < n; i++)
             if (i % 4 != 0)
-                arena_alloc(NULL, kept[i], size, 0);
+                arena_realloc(NULL, kept[i], size, 0);
     }
     return highest - lowest;
 }
@@ -181,40 +181,40 @@ static void test_limit(void)
 {
     arena_limit(1000000);
     ok(!arena_exceeded(), "nothing was refused yet");
-    void *a = arena_alloc(NULL, NULL, 0, 600000);
+    void *a = arena_realloc(NULL, NULL, 0, 600000);
     ok(a != NULL && arena_used() == 600000, "what is asked for is what counts");
-    ok(arena_alloc(NULL, NULL, 0, 400001) == NULL && arena_exceeded(), "a byte too many is refused");
-    void *b = arena_alloc(NULL, NULL, 0, 400000);
+    ok(arena_realloc(NULL, NULL, 0, 400001) == NULL && arena_exceeded(), "a byte too many is refused");
+    void *b = arena_realloc(NULL, NULL, 0, 400000);
     ok(b != NULL && arena_peak() == 1000000, "the last byte is not");
-    ok(arena_alloc(NULL, b, 400000, 400001) == NULL, "growing is held to it too");
-    b = arena_alloc(NULL, b, 400000, 10);
+    ok(arena_realloc(NULL, b, 400000, 400001) == NULL, "growing is held to it too");
+    b = arena_realloc(NULL, b, 400000, 10);
     ok(b != NULL && arena_used() == 600010, "shrinking works");
-    arena_alloc(NULL, a, 600000, 0);
-    arena_alloc(NULL, b, 10, 0);
+    arena_realloc(NULL, a, 600000, 0);
+    arena_realloc(NULL, b, 10, 0);
     is_int(arena_used(), 0, "all is given back");
     is_int(arena_peak(), 1000000, "the peak stays");
     arena_limit(100);
     is_int(arena_peak(), 0, "until a new limit is set");
     ok(!arena_exceeded(), "which also forgets what was refused");
-    ok(arena_alloc(NULL, NULL, 0, SIZE_MAX / 2) == NULL, "absurd sizes are refused");
+    ok(arena_realloc(NULL, NULL, 0, SIZE_MAX / 2) == NULL, "absurd sizes are refused");
     arena_limit(SIZE_MAX);
-    ok(arena_alloc(NULL, NULL, 0, SIZE_MAX / 2) == NULL && arena_exceeded(), "also by the range's end");
-    ok(arena_alloc(NULL, NULL, 0, (size_t)1 << 30) == NULL, "whatever the limit says");
+    ok(arena_realloc(NULL, NULL, 0, SIZE_MAX / 2) == NULL && arena_exceeded(), "also by the range's end");
+    ok(arena_realloc(NULL, NULL, 0, (size_t)1 << 30) == NULL, "whatever the limit says");
 }
 
 static void test_resize(void)
 {
     arena_limit(limit);
-    uint8_t *p = arena_alloc(NULL, NULL, 0, 100000);
-    is_int((uintptr_t)arena_alloc(NULL, p, 100000, 1000000), (uintptr_t)p, "a large block grows in place");
-    is_int((uintptr_t)arena_alloc(NULL, p, 1000000, 50000), (uintptr_t)p, "and shrinks in place");
-    uint8_t *q = arena_alloc(NULL, NULL, 0, 100000);
+    uint8_t *p = arena_realloc(NULL, NULL, 0, 100000);
+    is_int((uintptr_t)arena_realloc(NULL, p, 100000, 1000000), (uintptr_t)p, "a large block grows in place");
+    is_int((uintptr_t)arena_realloc(NULL, p, 1000000, 50000), (uintptr_t)p, "and shrinks in place");
+    uint8_t *q = arena_realloc(NULL, NULL, 0, 100000);
     ok(q == p + 53248, "what it gave away is used again");
-    arena_alloc(NULL, q, 100000, 0);
-    uint8_t *small = arena_alloc(NULL, p, 50000, 20);
+    arena_realloc(NULL, q, 100000, 0);
+    uint8_t *small = arena_realloc(NULL, p, 50000, 20);
     ok(small != NULL && small != p, "made small it moves, so that its pages are free");
-    is_int((uintptr_t)arena_alloc(NULL, small, 20, 32), (uintptr_t)small, "within its class it stays");
-    arena_alloc(NULL, small, 32, 0);
+    is_int((uintptr_t)arena_realloc(NULL, small, 20, 32), (uintptr_t)small, "within its class it stays");
+    arena_realloc(NULL, small, 32, 0);
     is_int(arena_used(), 0, "nothing is left");
 }
 
