@@ -1,5 +1,6 @@
 /* What the commands share, and the small ones. */
 #include <getopt.h>
+#include <malloc.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
@@ -112,6 +113,7 @@ int command_run(int argc, char **argv)
         daemon_close(&d);
         return 1;
     }
+    malloc_trim(0); /* what was only needed to start, such as the text of schemas */
     for (size_t i = 0; http_server_address(d.http, i) != NULL; i++)
         log_info("daemon.ready", "c9d %s listens on %s", C9_VERSION, http_server_address(d.http, i));
     serve(&d, o.config);
