@@ -218,12 +218,32 @@ static void replay_diverged(struct run *run, const struct replay *r, unsigned ki
     run_end_failed(run, &err, NULL);
 }
 
+/* A streamed answer is streamed again in the same pieces: what the skill's callback emits must fall into the same places. */
+static void replay_deltas(struct run *run, const struct replay *r)
+{
+    error_auto err = ERROR_INIT;
+    jx_auto *answer = jx_decode(r->answer, r->answer_len, "journaled answer", &err);
+    const char *text = jx_str(answer, "content", "");
+    size_t left = strlen(text), i;
+    json_t *length;
+    json_array_foreach(json_object_get(answer, "deltas"), i, length) {
+        size_t n = (size_t)json_integer_value(length);
+        if (n > left)
+            return;
+        executor_send_frame(run->executor, WIRE_DELTA, 0, (uint64_t)r->seq, text, n);
+        text += n;
+        left -= n;
+    }
+}
+
 /* Answers come in the order in which they came in the former life, each as soon as it was asked for. */
 static void replay_deliver(struct run *run)
 {
     bool any = false;
     while (run->next_replay < run->n_replays && run->replays[run->next_replay].asked) {
         struct replay *r = &run->replays[run->next_replay++];
+        if (r->kind == WIRE_KIND_MODEL_CHAT && !r->is_error)
+            replay_deltas(run, r);
         executor_send_frame(run->executor, WIRE_ANSWER, r->is_error ? WIRE_FLAG_ERROR : 0, (uint64_t)r->seq, r->answer, r->answer_len);
         free(r->answer);
         r->answer = NULL;

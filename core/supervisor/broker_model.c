@@ -26,6 +26,7 @@ struct chat {
     /* What the reply said: */
     struct buf content;
     json_t *tool_calls;
+    json_t *deltas; /* lengths of the pieces that the skill's callback saw: a replay cuts the text alike */
     char *finish, *model;
     int64_t input_tokens, output_tokens;
     bool failed, retryable;
@@ -45,6 +46,8 @@ static void sink_delta(void *arg, const char *text, size_t len)
     if (!chat->stream && !chat->emit)
         return;
     chat->streamed_any = true;
+    if (chat->stream)
+        json_array_append_new(chat->deltas, json_integer((json_int_t)len));
     effect_delta(chat->effect, text, len, chat->stream, chat->emit);
 }
 
@@ -111,7 +114,8 @@ static void attempt_clear(struct chat *chat)
     chat->reply = NULL;
     buf_free(&chat->content);
     json_decref(chat->tool_calls);
-    chat->tool_calls = NULL;
+    json_decref(chat->deltas);
+    chat->tool_calls = chat->deltas = NULL;
     free(chat->finish);
     free(chat->model);
     chat->finish = chat->model = NULL;
@@ -163,6 +167,8 @@ static void chat_succeed(struct chat *chat)
     }
     if (json_array_size(chat->tool_calls) > 0)
         json_object_set(answer, "tool_calls", chat->tool_calls);
+    if (chat->stream)
+        json_object_set(answer, "deltas", chat->deltas);
     chat_free(chat);
     effect_answer(effect, answer, &cost);
 }
@@ -265,6 +271,7 @@ static void chat_attempt(struct chat *chat)
     error_clear(&chat->err);
     chat->attempt++;
     chat->tool_calls = json_array();
+    chat->deltas = json_array();
     chat->reply = model_reply_new(chat->provider->model, &sink);
     if (chat->request.url == NULL) {
         chat->timer.fn = local_fire;

@@ -556,8 +556,12 @@ void run_cancel(struct run *run)
 
 void run_interrupt(struct run *run)
 {
-    if (run->ephemeral)
+    if (run->ephemeral) { /* there is no store to take it up from */
+        error_auto err = ERROR_INIT;
+        error_set(&err, E_UNAVAILABLE, "the sandbox ended under the execution");
+        run_end_failed(run, &err, NULL);
         return;
+    }
     run->interrupted = true;
     broker_abort(run);
     commit_free(run->next);
@@ -603,8 +607,11 @@ static void run_exited(struct executor_user *user, const struct executor_exit *h
     run->usage.cpu_us += how->cpu_us;
     if (how->maxrss > 0 && run->usage.memory_peak == 0)
         run->usage.memory_peak = how->maxrss;
-    if (run->end == RUN_GOES_ON && how->lost)
-        run->interrupted = run->lost = true;
+    if (run->end == RUN_GOES_ON && how->lost) {
+        run->lost = true;
+        run_interrupt(run);
+        return;
+    }
     if (run->end == RUN_GOES_ON && !run->interrupted && !run->dropped) {
         error_auto err = ERROR_INIT;
         death_explain(run, how, &err);
