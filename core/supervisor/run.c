@@ -641,7 +641,8 @@ static void settle_end_event(struct run *run)
         buf_append_str(&event, ",\"error\":");
         buf_append_str(&event, run->error);
     }
-    buf_printf(&event, ",\"resourceUsage\":%s}", usage.data);
+    int64_t took = run->started_at != 0 ? run->ended_at - run->started_at : 0;
+    buf_printf(&event, ",\"executionTime\":%ld.%03ld,\"resourceUsage\":%s}", (long)(took / 1000), (long)(took % 1000), usage.data);
     struct commit *c = commit_next(run);
     c->ends = true;
     if (!run->ephemeral)
