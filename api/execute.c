@@ -278,6 +278,7 @@ int handle_execution_stream(struct request *request, struct reply *reply, struct
         return 0;
     reply->stream = follow_new(request->api, request->connection);
     reply->stream_after = stream_after(request);
-    follow_watch(reply->stream, id);
+    if (follow_watch(reply->stream, id) == 0)
+        reply->stream->ended = ended;
     return 0;
 }

@@ -70,6 +70,8 @@ static int stream_pull(struct stream *stream, int64_t now)
     }
     if (stream->last > before)
         stream->polled_at = 0; /* there may be more */
+    else if (stream->told)
+        stream->ended = true; /* the client has had the end already */
     return 0;
 }
 

@@ -232,7 +232,7 @@ class Client:
 
     def __init__(self, host, port, token=None, timeout=60 * SLOW):
         self.host, self.port, self.token, self.timeout = host, port, token, timeout
-        self.connection = None
+        self.connection, self.used = None, 0
 
     def with_token(self, token):
         return Client(self.host, self.port, token, self.timeout)
@@ -257,6 +257,8 @@ class Client:
         return connection.getresponse()
 
     def request(self, method, path, body=None, headers=None, check=True):
+        if time.monotonic() - self.used > 1:
+            self.close()  # the server may be about to close what is idle
         if self.connection is None:
             self.connection = http.client.HTTPConnection(self.host, self.port, timeout=self.timeout)
         try:
@@ -267,6 +269,7 @@ class Client:
             raise
         if response.will_close:
             self.close()
+        self.used = time.monotonic()
         if check and method != "OPTIONS":
             bare = urllib.parse.urlsplit(path).path
             for problem in DOCUMENT.problems(method, bare, response.status, response.headers, raw):
