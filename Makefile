@@ -36,6 +36,10 @@ CFLAGS_ALL = $(CFLAGS) -std=gnu11 -D_GNU_SOURCE $(WARN) $(HARDEN) -pthread -MMD 
              $(if $(SANITIZED),-DC9_SANITIZED=1)
 LDFLAGS_ALL = $(LDFLAGS) $(OPT_$(VARIANT)) -pthread -Wl,-z,relro,-z,now
 
+# Compiled into the programs.
+PATH_DEFS := -DC9_VERSION='"$(VERSION)"' -DC9_SYSCONFDIR='"$(SYSCONFDIR)"' -DC9_STATEDIR='"$(STATEDIR)"' \
+             -DC9_LIBEXECDIR='"$(LIBEXECDIR)"' -DC9_PLUGINDIR='"$(PLUGINDIR)"' -DC9_SKILLDIR='"$(SKILLDIR)"'
+
 # ---- the rooms: where each lives, what it may include, what of the system it may use -------------
 ROOMS := base abi schema wire host store service supervisor api client sandbox
 
@@ -104,7 +108,12 @@ $$(B)/lib$1.a: $$(OBJ_$1)
 endef
 $(foreach r,$(ROOMS),$(eval $(call room-rules,$r)))
 
-$(B)/%.o: %.c
+# The paths of an installation are compiled in: another PREFIX compiles again.
+$(B)/.paths: FORCE
+	@mkdir -p $(@D) && echo '$(PATH_DEFS)' | cmp -s - $@ || echo '$(PATH_DEFS)' > $@
+FORCE:
+
+$(B)/%.o: %.c $(B)/.paths
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS_ALL) $(DEFS_$(notdir $*)) -c $< -o $@
 
@@ -119,8 +128,6 @@ CORE_LIBS  := $(foreach r,$(CORE_ROOMS),$(B)/lib$r.a)
 CORE_PKGS  := $(sort $(foreach r,$(CORE_ROOMS),$(PKG_$r)))
 
 # ---- programs --------------------------------------------------------------------------------------
-PATH_DEFS := -DC9_VERSION='"$(VERSION)"' -DC9_SYSCONFDIR='"$(SYSCONFDIR)"' -DC9_STATEDIR='"$(STATEDIR)"' \
-             -DC9_LIBEXECDIR='"$(LIBEXECDIR)"' -DC9_PLUGINDIR='"$(PLUGINDIR)"' -DC9_SKILLDIR='"$(SKILLDIR)"'
 CFLAGS_ALL += $(PATH_DEFS)
 PROGRAMS := $(B)/c9d $(B)/c9ctl $(B)/c9d-zygote
 

@@ -169,6 +169,8 @@ static int execute_go_on(struct request *request, struct reply *reply, struct er
         enum progress progress = execute_progress(x, err);
         if (progress == PROGRESS_REFUSED)
             return -1;
+        if (follow_has_left(x->follow))
+            x->follow->looked_at = 0;
         if (progress != PROGRESS_NONE && streams)
             return reply_stream(x, reply);
         if (progress == PROGRESS_ENDED && !x->prefer.respond_async)

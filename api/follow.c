@@ -56,13 +56,22 @@ static void on_ended(struct execution_watch *watch, const struct execution_outco
     pthread_mutex_unlock(&follow->waiter.lock);
 }
 
+static void on_left(struct execution_watch *watch)
+{
+    struct follow *follow = watch->arg;
+    pthread_mutex_lock(&follow->waiter.lock);
+    follow->left = true;
+    waiter_wake_locked(&follow->waiter);
+    pthread_mutex_unlock(&follow->waiter.lock);
+}
+
 struct follow *follow_new(struct api *api, struct MHD_Connection *connection)
 {
     struct follow *follow = xcalloc(1, sizeof(*follow));
     follow->api = api;
     atomic_init(&follow->refs, 1);
     follow->watch = (struct execution_watch){
-        .accepted = on_accepted, .news = on_news, .ended = on_ended, .arg = follow};
+        .accepted = on_accepted, .news = on_news, .ended = on_ended, .left = on_left, .arg = follow};
     waiter_init(&follow->waiter, api->keeper, connection);
     return follow;
 }
@@ -85,11 +94,22 @@ void follow_unref(struct follow *follow)
     free(follow);
 }
 
+bool follow_has_left(struct follow *follow)
+{
+    pthread_mutex_lock(&follow->waiter.lock);
+    bool left = follow->left;
+    pthread_mutex_unlock(&follow->waiter.lock);
+    bool news = left && follow->watching;
+    if (left)
+        follow->watching = false;
+    return news;
+}
+
 void follow_detach(struct follow *follow)
 {
     pthread_mutex_lock(&follow->waiter.lock);
-    /* `ended`, and a refusal, are the last callbacks: nothing is left to take back. */
-    bool watching = follow->watching && !follow->ended && !follow->refused;
+    /* `ended`, `left` and a refusal are the last callbacks: nothing is left to take back. */
+    bool watching = follow->watching && !follow->ended && !follow->left && !follow->refused;
     pthread_mutex_unlock(&follow->waiter.lock);
     follow->watching = false;
     if (watching)

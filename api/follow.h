@@ -38,6 +38,7 @@ struct follow {
 
     /* Under waiter.lock: */
     bool accepted, refused, ended;
+    bool left; /* the engine has it no more: the store is to be asked */
     bool stored; /* accepted, and the store's work is done too */
     int64_t news;
     struct error refusal;
@@ -49,6 +50,9 @@ struct follow *follow_ref(struct follow *follow);
 void follow_unref(struct follow *follow);
 /* Ends the watch: on the connection's thread, when nobody is to be told any more. */
 void follow_detach(struct follow *follow);
+/* True once, when the engine has let go of the execution before its end; nothing watches it from then on. On the
+ * connection's thread. */
+bool follow_has_left(struct follow *follow);
 /* The store's work is done. */
 void follow_stored(struct follow *follow);
 /* Watches an execution that is there already. 1 when news will come, 0 when it is not live here. Blocks for a

@@ -41,6 +41,8 @@ static void stream_event(void *arg, int64_t seq, const char *type, const char *d
 static bool stream_behind(struct stream *stream, int64_t now)
 {
     struct follow *follow = stream->follow;
+    if (follow_has_left(follow))
+        stream->polled_at = 0;
     pthread_mutex_lock(&follow->waiter.lock);
     int64_t news = follow->news;
     bool ended = follow->ended;

@@ -66,6 +66,8 @@ struct execution_watch {
     void (*news)(struct execution_watch *watch, int64_t seq);
     /* The terminal state is durable. Last callback. */
     void (*ended)(struct execution_watch *watch, const struct execution_outcome *outcome);
+    /* Another node has it, or it ended behind the engine's back: the store knows. Last callback. */
+    void (*left)(struct execution_watch *watch);
     void *arg;
     /* The engine's own: */
     struct execution_watch *next_, **place_;

@@ -116,6 +116,14 @@ static void child_ended(struct execution_watch *watch, const struct execution_ou
     child_answer(child, outcome->status, outcome->output, outcome->error);
 }
 
+/* The child is not here any more: look into the store until it has ended. */
+static void child_left(struct execution_watch *watch)
+{
+    struct child *child = (struct child *)watch;
+    child->watching = false;
+    loop_timer_set(child->engine->loop, &child->poll, POLL_US);
+}
+
 static void poll_fire(struct loop_timer *timer)
 {
     child_prepare(timer->arg);
@@ -208,7 +216,7 @@ void broker_agent_begin(struct effect *effect)
         return;
     }
     struct child *child = xcalloc(1, sizeof(*child));
-    child->watch = (struct execution_watch){.accepted = child_accepted, .ended = child_ended};
+    child->watch = (struct execution_watch){.accepted = child_accepted, .ended = child_ended, .left = child_left};
     child->effect = effect;
     child->engine = run->engine;
     child->poll = (struct loop_timer){.fn = poll_fire, .arg = child};

@@ -181,9 +181,9 @@ static void plugin_collect(void *arg, const char *file, const struct c9d_plugin 
     }
     json_t *settings = json_array();
     for (const struct c9d_setting *s = p->settings; s != NULL && s->name != NULL; s++)
-        json_array_append_new(settings, json_pack("{sssss?sssb}", "name", s->name, "type", types[s->type], "default", s->otherwise,
+        json_array_append_new(settings, json_pack("{s:s, s:s, s:s?, s:s, s:b}", "name", s->name, "type", types[s->type], "default", s->otherwise,
                                                   "help", s->help, "required", s->required));
-    json_array_append_new(all, json_pack("{sssssssssssiso}", "file", file, "name", p->name, "kind", kinds[p->kind], "version",
+    json_array_append_new(all, json_pack("{s:s, s:s, s:s, s:s, s:s, s:i, s:o}", "file", file, "name", p->name, "kind", kinds[p->kind], "version",
                                          p->version, "description", p->description, "abi", (int)p->abi, "settings", settings));
 }
 

@@ -121,7 +121,7 @@ static void commit_failed(struct run *run, struct commit *c)
     if (c->err.code == E_INVALID_STATE) {
         /* The lease is another's, or it ended meanwhile: it is no longer ours to write. */
         run->dropped = true;
-        run->watchers = NULL;
+        run_watchers_leave(run);
     }
     run_interrupt(run);
 }

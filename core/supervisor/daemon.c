@@ -22,9 +22,9 @@ static int declare_core(struct daemon *d, struct error *err)
         {"log", "level", CONFIG_CHOICE, "info", 0, 0, "debug|info|warn|error", "The least level that is logged."},
         {"log", "format", CONFIG_CHOICE, "text", 0, 0, "text|json", "How records are written to standard error."},
     };
-    struct config_key *kept = xmalloc(sizeof(keys)); /* the table is borrowed for the configuration's life */
-    memcpy(kept, keys, sizeof(keys));
-    return config_declare(d->config, kept, countof(keys), err);
+    d->keys = xmalloc(sizeof(keys));
+    memcpy(d->keys, keys, sizeof(keys));
+    return config_declare(d->config, d->keys, countof(keys), err);
 }
 
 static void apply_log(const struct config *config)
@@ -170,6 +170,7 @@ void daemon_reload(struct daemon *d, const char *path)
     else
         log_info("daemon.reload", "the log's level and format are in force; anything else needs a restart");
     config_free(fresh.config);
+    free(fresh.keys);
 }
 
 void daemon_close(struct daemon *d)
@@ -188,8 +189,9 @@ void daemon_close(struct daemon *d)
     service_free(d->service);
     for (size_t i = 0; i < d->n_models; i++)
         model_close(d->models[i]);
+    config_free(d->config); /* plugins' keys are the host's */
     host_free(d->host);
-    config_free(d->config);
+    free(d->keys);
     free(d->layers);
     *d = (struct daemon){0};
 }

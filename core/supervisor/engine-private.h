@@ -140,6 +140,7 @@ void run_end_completed(struct run *run, const char *output, size_t len);
 void run_end_failed(struct run *run, const struct error *err, const char *traceback);
 void run_interrupt(struct run *run);   /* takes it up again from the store */
 void run_free(struct run *run);
+void run_watchers_leave(struct run *run); /* tells them to look into the store */
 void run_watch(struct run *run, struct execution_watch *watch);
 struct run *run_find(struct engine *engine, const char *id);
 void run_settle(struct run *run);      /* nothing of it runs any more: go on from there */

@@ -407,7 +407,7 @@ static void abandon_all(void *arg)
     struct run *run, *tmp;
     HASH_ITER(hh, engine->runs, run, tmp) {
         left++;
-        run->watchers = NULL;
+        run_watchers_leave(run);
         run->dropped = true;
         broker_abort(run);
     }

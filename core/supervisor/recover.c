@@ -151,7 +151,7 @@ static void run_restore(struct run *run, struct loading *l)
 
 static void run_gone(struct run *run)
 {
-    run->watchers = NULL;
+    run_watchers_leave(run);
     run_free(run);
 }
 

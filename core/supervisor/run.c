@@ -110,6 +110,18 @@ static void watchers_ended(struct run *run)
     }
 }
 
+void run_watchers_leave(struct run *run)
+{
+    struct execution_watch *w = run->watchers, *next;
+    run->watchers = NULL;
+    for (; w != NULL; w = next) {
+        next = w->next_;
+        w->place_ = NULL;
+        if (w->left != NULL)
+            w->left(w);
+    }
+}
+
 static void waiting_remove(struct run *run)
 {
     if (!run->in_line)
@@ -277,9 +289,9 @@ static void run_ready(struct executor_user *user, struct executor *executor)
         engine_send_skill(out, s->name, s->source, s->source_len);
     }
     send_run(run, out);
-    executor_flush(executor);
     if (run->started_at == 0)
         run->started_at = clock_wall_us();
+    executor_flush(executor);
     loop_timer_set(run->engine->loop, &run->wall, run->launch->limits.wall_us);
     if (run->seq == 0)
         commit_event(run, "status", "{\"status\":\"running\"}", 20, 0);

@@ -1,0 +1,132 @@
+#!/usr/bin/python3
+"""The commands of c9d, and the files that are installed with it."""
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+from c9test import BUILD, ROOT, SLOW, Daemon, contains, equal, ok, run  # noqa: E402
+
+folder = tempfile.TemporaryDirectory()
+daemon = Daemon()
+
+
+def c9d(*words, env=None):
+    return subprocess.run([f"{BUILD}/c9d", *words], capture_output=True, text=True, timeout=60 * SLOW, check=False,
+                          stdin=subprocess.DEVNULL, env={"PATH": os.environ["PATH"], **(env or {})})
+
+
+def config(text):
+    path = os.path.join(folder.name, "c9d.conf")
+    with open(path, "w", encoding="utf-8") as f:
+        f.write(text)
+    return path
+
+
+def keys(text):
+    """{(section, key)} of a configuration file, commented keys too."""
+    section, found = None, set()
+    for line in text.splitlines():
+        head = re.fullmatch(r"\[(.+)\]", line)
+        key = re.match(r"#?([a-z_]+) =", line)
+        if head:
+            section = head.group(1)
+        elif key and section:
+            found.add((section, key.group(1)))
+    return found
+
+
+def test_default_configuration():
+    path = os.path.join(ROOT, "packaging", "c9d.conf")
+    done = c9d("check-config", "-c", path)
+    equal((done.returncode, done.stderr), (0, ""), "the installed configuration is fine")
+    with open(path, encoding="utf-8") as f:
+        installed = {k for k in keys(f.read().split("# Model providers")[0])}
+    known = keys(c9d("check-config", "--defaults").stdout)
+    equal(installed ^ known, set(), "it has every key there is, and no other")
+
+
+def test_mistakes_are_named():
+    for text, place, hint in (
+            ("[http]\nlisten = 127.0.0.1:0\nmax_bodi = 1\n", "c9d.conf:3", "max_body"),
+            ("[executions]\n\nrunning = many\n", "c9d.conf:3", "running"),
+            ("[sandbox]\nmode = lax\n", "c9d.conf:2", "strict"),
+            ("[storage]\nsynchronos = full\n", "c9d.conf:2", "synchronous"),
+            ("[htpp]\nlisten = x\n", "c9d.conf", "http"),
+            ("[model default]\nplugin = fake\ndelai = 1s\n", "c9d.conf:3", "delay"),
+            ("[model default]\nplugin = nowhere\n", "model", "nowhere"),
+            ("[storage]\nplugin = nowhere\n", "storage_nowhere", "nowhere")):
+        done = c9d("check-config", "-c", config(text))
+        equal(done.returncode, 1, f"a mistake is found: {text.strip().splitlines()[-1]}")
+        contains(done.stderr, place, "with its place")
+        contains(done.stderr, hint, "and what is right")
+    equal(c9d("check-config", "-c", "/nowhere.conf").returncode, 1, "a file that is not there is told")
+
+
+def test_start_is_refused_with_one_clear_line():
+    state = os.path.join(folder.name, "state")
+    done = c9d("run", "-c", config(f"[daemon]\nstate = {state}\n[sandbox]\nmode = best-effort\nzygote = /nowhere\n"))
+    equal(done.returncode, 1, "without a zygote it does not start")
+    contains(done.stderr, "/nowhere", "and says what is missing")
+    done = c9d("run", "-c", daemon.file)
+    equal(done.returncode, 1, "a second daemon on the same state is refused")
+    contains(done.stderr, "c9d.db", "and says whose it is")
+
+
+def test_init():
+    done = c9d("init", "-c", config(f"[daemon]\nstate = {folder.name}/fresh\n"))
+    ok(re.fullmatch(r"c9d_[A-Za-z0-9_-]{43}\n", done.stdout), "init prints a token and nothing else")
+    again = c9d("init", "-c", config(f"[daemon]\nstate = {folder.name}/fresh\n"))
+    equal((again.returncode, again.stdout), (1, ""), "once")
+    again = c9d("init", "-c", config(f"[daemon]\nstate = {folder.name}/fresh\n"), "--again")
+    ok(again.returncode == 0 and again.stdout != done.stdout, "but another token can be had")
+    mode = os.stat(f"{folder.name}/fresh").st_mode & 0o077
+    equal(mode, 0, "the state folder is nobody else's to read")
+
+
+def test_plugins():
+    found = {p.get("name"): p for p in json.loads(c9d("plugins", "--json").stdout)}
+    for name in ("storage_sqlite", "queue_store", "queue_memory", "model_openai", "model_fake"):
+        ok(name in found, f"{name} is listed")
+    ok(any(s["name"] == "base_url" for s in found["model_openai"]["settings"]), "with its settings")
+    contains(c9d("plugins").stdout, "storage_sqlite", "for people too")
+
+
+def test_sandbox():
+    done = c9d("check-sandbox", "--json", env={"C9D_SANDBOX_MODE": "best-effort"})
+    layers = {layer["layer"]: layer["state"] for layer in json.loads(done.stdout)}
+    equal(layers.get("no new privileges"), "on", "check-sandbox shows the layers")
+
+
+def test_usage():
+    for words in (["rum"], ["run", "--nonsense"], ["skill-test"]):
+        equal(c9d(*words).returncode, 2, f"wrong usage: {' '.join(words)}")
+    contains(c9d("rum").stderr, "run", "a misspelt command gets a hint")
+    equal(c9d("help").returncode, 0, "help")
+
+
+def test_reload():
+    import signal
+    import time
+    daemon.config["log"] = {"level": "debug", "format": "json"}
+    daemon.write_config()
+    daemon.process.send_signal(signal.SIGHUP)
+    until = time.monotonic() + 10 * SLOW
+    while "daemon.reload" not in daemon.log() and time.monotonic() < until:
+        time.sleep(0.05)
+    last = [line for line in daemon.log().splitlines() if "daemon.reload" in line][-1]
+    equal(json.loads(last)["event"], "daemon.reload", "SIGHUP applies the log's format")
+    daemon.config["log"] = {"level": "loud"}
+    daemon.write_config()
+    daemon.process.send_signal(signal.SIGHUP)
+    until = time.monotonic() + 10 * SLOW
+    while "nothing was changed" not in daemon.log() and time.monotonic() < until:
+        time.sleep(0.05)
+    contains(daemon.log(), "nothing was changed", "a reload with a mistake changes nothing")
+    equal(daemon.api.get("/v1/agents").status, 200, "and the daemon goes on")
+
+
+run(globals(), daemon)
