@@ -4,8 +4,8 @@
 #include "base/config-private.h"
 
 static const char *const type_names[] = {
-    [CONFIG_STRING] = "text",        [CONFIG_INT] = "number",     [CONFIG_BOOL] = "true or false",
-    [CONFIG_DURATION] = "duration",  [CONFIG_SIZE] = "size",      [CONFIG_CHOICE] = "one of",
+    [CONFIG_STRING] = "text",        [CONFIG_INT] = "number",    [CONFIG_BOOL] = "true or false",
+    [CONFIG_DURATION] = "duration",  [CONFIG_SIZE] = "size",     [CONFIG_CHOICE] = "one of",
     [CONFIG_LIST] = "list of words", [CONFIG_SECRET] = "secret",
 };
 
@@ -13,16 +13,19 @@ static void value_print(const struct config_value *v, FILE *out)
 {
     const struct config_key *row = v->row;
     bool given = strcmp(v->origin, "default") != 0;
-    fprintf(out, "\n# %s (%s%s%s)\n", row->help, type_names[row->type], row->choices != NULL ? " " : "",
-            row->choices != NULL ? row->choices : "");
+    fprintf(out, "\n# %s (%s%s%s)\n", row->help, type_names[row->type],
+            row->choices != NULL ? " " : "", row->choices != NULL ? row->choices : "");
     fprintf(out, "%s%s = %s\n", given ? "" : "#", row->key,
-            v->text == NULL ? "" : row->type == CONFIG_SECRET ? "(secret)" : v->text);
+            v->text == NULL              ? ""
+            : row->type == CONFIG_SECRET ? "(secret)"
+                                         : v->text);
 }
 
 static bool same_section(const struct config_value *a, const struct config_value *b)
 {
     return strcmp(a->section, b->section) == 0 &&
-           strcmp(a->instance != NULL ? a->instance : "", b->instance != NULL ? b->instance : "") == 0;
+           strcmp(a->instance != NULL ? a->instance : "", b->instance != NULL ? b->instance : "") ==
+               0;
 }
 
 void config_print(const struct config *config, FILE *out)

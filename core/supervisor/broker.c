@@ -1,5 +1,5 @@
-/* The broker: the one door. Every request of an executor is checked against the table below, counted, carried out,
- * and its answer is durable before the executor sees it. */
+/* The broker: the one door. Every request of an executor is checked against the table below,
+ * counted, carried out, and its answer is durable before the executor sees it. */
 #include <string.h>
 
 #include "base/clock.h"
@@ -7,10 +7,7 @@
 #include "schema/schema.h"
 #include "supervisor/engine-private.h"
 
-enum {
-    PENDING_MAX = 64,
-    SLEEP_MAX_S = 366 * 24 * 3600
-};
+enum { PENDING_MAX = 64, SLEEP_MAX_S = 366 * 24 * 3600 };
 
 static void begin_now(struct effect *effect);
 static void begin_sleep(struct effect *effect);
@@ -26,19 +23,22 @@ static const struct broker_row {
     void (*begin)(struct effect *effect);
     bool journal; /* false: a pure function of its request and the pinned version */
 } rows[WIRE_KIND_COUNT_] = {
-    [WIRE_KIND_NOW]           = {NULL,        begin_now,          true},
-    [WIRE_KIND_SLEEP]         = {NULL,        begin_sleep,        true},
-    [WIRE_KIND_MODEL_CHAT]    = {allow_model, broker_model_begin, true},
-    [WIRE_KIND_HTTP_REQUEST]  = {allow_http,  broker_http_begin,  true},
+    [WIRE_KIND_NOW] = {NULL, begin_now, true},
+    [WIRE_KIND_SLEEP] = {NULL, begin_sleep, true},
+    [WIRE_KIND_MODEL_CHAT] = {allow_model, broker_model_begin, true},
+    [WIRE_KIND_HTTP_REQUEST] = {allow_http, broker_http_begin, true},
     [WIRE_KIND_AGENT_EXECUTE] = {allow_agent, broker_agent_begin, true},
-    [WIRE_KIND_VALIDATE]      = {NULL,        begin_validate,     false},
+    [WIRE_KIND_VALIDATE] = {NULL, begin_validate, false},
 };
 
-/* ---- capabilities ------------------------------------------------------------------------------------- */
+/* ---- capabilities
+ * ------------------------------------------------------------------------------------- */
 
 static int denied(struct effect *effect, struct error *err, const char *kind, const char *what)
 {
-    error_set(err, E_CAPABILITY_DENIED, "the skill's manifest does not name %s '%.200s': add it to needs.%s", kind, what, kind);
+    error_set(err, E_CAPABILITY_DENIED,
+              "the skill's manifest does not name %s '%.200s': add it to needs.%s", kind, what,
+              kind);
     error_detail(err, "capability", json_pack("s+", kind, ":", what));
     error_detail(err, "kind", json_string(wire_kind_name(effect->kind)));
     return -1;
@@ -48,8 +48,9 @@ static bool named(const json_t *list, const char *name)
 {
     size_t i;
     json_t *item;
-    json_array_foreach((json_t *)list, i, item)
-        if (json_is_string(item) && (strcmp(json_string_value(item), name) == 0 || strcmp(json_string_value(item), "*") == 0))
+    json_array_foreach ((json_t *)list, i, item)
+        if (json_is_string(item) && (strcmp(json_string_value(item), name) == 0 ||
+                                     strcmp(json_string_value(item), "*") == 0))
             return true;
     return false;
 }
@@ -77,7 +78,8 @@ static int allow_agent(struct effect *effect, struct error *err)
     return denied(effect, err, "agents", agent);
 }
 
-/* ---- a request's way ------------------------------------------------------------------------------------- */
+/* ---- a request's way
+ * ------------------------------------------------------------------------------------- */
 
 static void effect_free(struct effect *e)
 {
@@ -88,7 +90,8 @@ static void effect_free(struct effect *e)
     free(e);
 }
 
-static void effect_finish(struct effect *e, const char *text, size_t len, bool is_error, const struct effect_cost *cost)
+static void effect_finish(struct effect *e, const char *text, size_t len, bool is_error,
+                          const struct effect_cost *cost)
 {
     static const struct effect_cost nothing;
     struct run *run = e->run;
@@ -103,10 +106,17 @@ static void effect_finish(struct effect *e, const char *text, size_t len, bool i
     c->bytes += len;
     if (rows[e->kind].journal && !run->ephemeral) {
         struct journal_row row = {
-            .seq = (int64_t)e->seq, .kind = wire_kind_name(e->kind), .request_sha256 = e->digest,
-            .answer = text, .answer_len = len, .is_error = is_error, .api_calls = cost->api_calls,
-            .tokens = cost->tokens, .cost_microcents = cost->cost_microcents,
-            .asked_at = e->asked_at, .answered_at = clock_wall_us(),
+            .seq = (int64_t)e->seq,
+            .kind = wire_kind_name(e->kind),
+            .request_sha256 = e->digest,
+            .answer = text,
+            .answer_len = len,
+            .is_error = is_error,
+            .api_calls = cost->api_calls,
+            .tokens = cost->tokens,
+            .cost_microcents = cost->cost_microcents,
+            .asked_at = e->asked_at,
+            .answered_at = clock_wall_us(),
         };
         store_journal_append(c->batch, run->id, &row);
     }
@@ -132,7 +142,8 @@ void effect_refuse(struct effect *effect, const struct error *err, const struct 
     effect_finish(effect, text, len, true, cost);
 }
 
-void effect_delta(struct effect *effect, const char *text, size_t len, bool to_executor, bool to_events)
+void effect_delta(struct effect *effect, const char *text, size_t len, bool to_executor,
+                  bool to_events)
 {
     struct run *run = effect->run;
     if (to_executor && run->executor != NULL) {
@@ -158,7 +169,8 @@ json_t *effect_rehearsed(struct effect *effect, const char *kind)
     }
     error_auto err = ERROR_INIT;
     error_set(&err, strcmp(kind, "model") == 0 ? E_MODEL_FAILED : E_HTTP_FAILED,
-              "the example has no recorded reply left for this %s call: add one to its `%s` list", kind, kind);
+              "the example has no recorded reply left for this %s call: add one to its `%s` list",
+              kind, kind);
     effect_refuse(effect, &err, NULL);
     return NULL;
 }
@@ -177,7 +189,8 @@ static int within_budget(struct run *run, struct error *err)
     for (size_t i = 0; i < countof(budgets); i++) {
         if (budgets[i].limit == 0 || budgets[i].used < budgets[i].limit)
             continue;
-        error_set(err, E_RESOURCE_EXHAUSTED, "the execution's budget of %s is used up", budgets[i].name);
+        error_set(err, E_RESOURCE_EXHAUSTED, "the execution's budget of %s is used up",
+                  budgets[i].name);
         error_detail(err, "limit", json_string(budgets[i].name));
         error_detail(err, "used", json_integer(budgets[i].used));
         error_detail(err, "max", json_integer(budgets[i].limit));
@@ -197,7 +210,9 @@ static void effect_begin(struct effect *e)
         row->begin(e);
 }
 
-/* ---- replay -------------------------------------------------------------------------------------------------- */
+/* ---- replay
+ * --------------------------------------------------------------------------------------------------
+ */
 
 static struct replay *replay_find(struct run *run, uint64_t id)
 {
@@ -210,15 +225,17 @@ static struct replay *replay_find(struct run *run, uint64_t id)
 static void replay_diverged(struct run *run, const struct replay *r, unsigned kind)
 {
     error_auto err = ERROR_INIT;
-    error_set(&err, E_REPLAY_DIVERGED, "step %ld: the journal has %s, the skill asked for %s%s", (long)r->seq,
-              wire_kind_name(r->kind), wire_kind_name(kind), r->kind == kind ? " with another content" : "");
+    error_set(&err, E_REPLAY_DIVERGED, "step %ld: the journal has %s, the skill asked for %s%s",
+              (long)r->seq, wire_kind_name(r->kind), wire_kind_name(kind),
+              r->kind == kind ? " with another content" : "");
     error_detail(&err, "step", json_integer(r->seq));
     error_detail(&err, "expected", json_string(wire_kind_name(r->kind)));
     error_detail(&err, "got", json_string(wire_kind_name(kind)));
     run_end_failed(run, &err, NULL);
 }
 
-/* A streamed answer is streamed again in the same pieces: what the skill's callback emits must fall into the same places. */
+/* A streamed answer is streamed again in the same pieces: what the skill's callback emits must fall
+ * into the same places. */
 static void replay_deltas(struct run *run, const struct replay *r)
 {
     error_auto err = ERROR_INIT;
@@ -226,7 +243,7 @@ static void replay_deltas(struct run *run, const struct replay *r)
     const char *text = jx_str(answer, "content", "");
     size_t left = strlen(text), i;
     json_t *length;
-    json_array_foreach(json_object_get(answer, "deltas"), i, length) {
+    json_array_foreach (json_object_get(answer, "deltas"), i, length) {
         size_t n = (size_t)json_integer_value(length);
         if (n > left)
             return;
@@ -236,7 +253,8 @@ static void replay_deltas(struct run *run, const struct replay *r)
     }
 }
 
-/* Answers come in the order in which they came in the former life, each as soon as it was asked for. */
+/* Answers come in the order in which they came in the former life, each as soon as it was asked
+ * for. */
 static void replay_deliver(struct run *run)
 {
     bool any = false;
@@ -244,7 +262,8 @@ static void replay_deliver(struct run *run)
         struct replay *r = &run->replays[run->next_replay++];
         if (r->kind == WIRE_KIND_MODEL_CHAT && !r->is_error)
             replay_deltas(run, r);
-        executor_send_frame(run->executor, WIRE_ANSWER, r->is_error ? WIRE_FLAG_ERROR : 0, (uint64_t)r->seq, r->answer, r->answer_len);
+        executor_send_frame(run->executor, WIRE_ANSWER, r->is_error ? WIRE_FLAG_ERROR : 0,
+                            (uint64_t)r->seq, r->answer, r->answer_len);
         free(r->answer);
         r->answer = NULL;
         run->n_pending--;
@@ -268,7 +287,9 @@ static bool replay_request(struct run *run, uint64_t id, unsigned kind, const ch
     return true;
 }
 
-/* ---- public ----------------------------------------------------------------------------------------------------- */
+/* ---- public
+ * -----------------------------------------------------------------------------------------------------
+ */
 
 static void violation(struct run *run, const char *why)
 {
@@ -285,7 +306,8 @@ void broker_request(struct run *run, uint64_t id, const uint8_t *payload, size_t
         violation(run, "a request of unknown kind");
         return;
     }
-    if (id != run->last_request + 1 || run->n_pending >= PENDING_MAX || id > (uint64_t)run->launch->limits.requests + 1) {
+    if (id != run->last_request + 1 || run->n_pending >= PENDING_MAX ||
+        id > (uint64_t)run->launch->limits.requests + 1) {
         violation(run, "a request out of order, or more than allowed");
         return;
     }
@@ -336,7 +358,8 @@ void broker_abort(struct run *run)
     run->n_pending = 0;
 }
 
-/* ---- the small kinds -------------------------------------------------------------------------------------------- */
+/* ---- the small kinds
+ * -------------------------------------------------------------------------------------------- */
 
 static void begin_now(struct effect *effect)
 {
@@ -382,7 +405,8 @@ static void begin_sleep(struct effect *effect)
     loop_timer_set(effect->run->engine->loop, &s->timer, us);
 }
 
-/* The schema asked about; *found_r false when nothing of that name is there. NULL: anything is valid. */
+/* The schema asked about; *found_r false when nothing of that name is there. NULL: anything is
+ * valid. */
 static struct schema *validate_schema(struct effect *effect, bool *found_r)
 {
     const struct launch *launch = effect->run->launch;
@@ -404,13 +428,17 @@ static void begin_validate(struct effect *effect)
     struct schema *schema = validate_schema(effect, &found);
     json_t *value = json_object_get(effect->request, "value");
     if (!found || value == NULL) {
-        error_set(&err, E_INVALID_REQUEST, "there is no skill of this name in the agent's skillset, or no value");
+        error_set(&err, E_INVALID_REQUEST,
+                  "there is no skill of this name in the agent's skillset, or no value");
         effect_refuse(effect, &err, NULL);
     } else if (schema == NULL || schema_validate(schema, value, &err) == 0) {
         effect_answer(effect, json_pack("{sbs[]}", "valid", 1, "errors"), NULL);
     } else {
         json_t *errors = json_object_get(err.details, "validationErrors");
-        effect_answer(effect, errors != NULL ? json_pack("{sbsO}", "valid", 0, "errors", errors)
-                                             : json_pack("{sbs[{ssss}]}", "valid", 0, "errors", "path", "", "message", err.message), NULL);
+        effect_answer(effect,
+                      errors != NULL ? json_pack("{sbsO}", "valid", 0, "errors", errors)
+                                     : json_pack("{sbs[{ssss}]}", "valid", 0, "errors", "path", "",
+                                                 "message", err.message),
+                      NULL);
     }
 }

@@ -1,5 +1,6 @@
-/* agents.execute: a child execution, durable like any other. Its id follows from the parent's id and the step, so
- * that a parent that runs again finds the child that it has already, instead of starting a second one. */
+/* agents.execute: a child execution, durable like any other. Its id follows from the parent's id
+ * and the step, so that a parent that runs again finds the child that it has already, instead of
+ * starting a second one. */
 #include <string.h>
 
 #include "base/clock.h"
@@ -33,7 +34,8 @@ static void child_id(const char *parent, uint64_t step, char out[UUID_SIZE])
     char text[UUID_SIZE + 24], hex[SHA256_HEX_SIZE];
     int len = snprintf(text, sizeof(text), "%s/%lu", parent, (unsigned long)step);
     hash_sha256_hex(text, (size_t)len, hex);
-    snprintf(out, UUID_SIZE, "%.8s-%.4s-8%.3s-a%.3s-%.12s", hex, hex + 8, hex + 12, hex + 15, hex + 18);
+    snprintf(out, UUID_SIZE, "%.8s-%.4s-8%.3s-a%.3s-%.12s", hex, hex + 8, hex + 12, hex + 15,
+             hex + 18);
 }
 
 static void child_free(struct child *child)
@@ -76,18 +78,21 @@ static void child_refuse(struct child *child)
     effect_refuse(effect, &err, &(struct effect_cost){.api_calls = 1});
 }
 
-static void child_answer(struct child *child, const char *status, const char *output, const char *error)
+static void child_answer(struct child *child, const char *status, const char *output,
+                         const char *error)
 {
     error_auto err = ERROR_INIT;
     if (strcmp(status, "completed") != 0) {
         jx_auto *said = error != NULL ? jx_decode(error, strlen(error), "error", &err) : NULL;
         enum error_code code = error_code_by_name(jx_str(said, "code", ""));
-        error_set(&child->err, code != E_NONE ? code : E_EXECUTION_FAILED, "the execution of %s %s: %s", child->agent, status,
+        error_set(&child->err, code != E_NONE ? code : E_EXECUTION_FAILED,
+                  "the execution of %s %s: %s", child->agent, status,
                   jx_str(said, "message", "no reason was given"));
         child_refuse(child);
         return;
     }
-    json_t *value = jx_decode(output != NULL ? output : "null", output != NULL ? strlen(output) : 4, "output", &err);
+    json_t *value = jx_decode(output != NULL ? output : "null", output != NULL ? strlen(output) : 4,
+                              "output", &err);
     if (value == NULL) {
         error_move(&child->err, &err);
         child_refuse(child);
@@ -164,7 +169,8 @@ static void child_prepared(void *arg)
         run_watch(run, &child->watch);
     } else if (!child->exists) {
         child_submit(child);
-    } else if (strcmp(child->job.status, "pending") == 0 || strcmp(child->job.status, "running") == 0) {
+    } else if (strcmp(child->job.status, "pending") == 0 ||
+               strcmp(child->job.status, "running") == 0) {
         loop_timer_set(child->engine->loop, &child->poll, POLL_US);
     } else {
         child_answer(child, child->job.status, child->job.output, child->job.error);
@@ -183,8 +189,10 @@ static void child_look_up(void *arg)
     child->exists = found == 0;
     if (found == 1) {
         jx_auto *input = jx_decode(child->input, strlen(child->input), "input", &child->err);
-        if (input != NULL && execution_principal(parts->service, child->user_id, child->organization_id, &who, &child->err) == 0)
-            execution_prepare(parts->service, &who, child->agent, child->version, input, &child->launch, &child->err);
+        if (input != NULL && execution_principal(parts->service, child->user_id,
+                                                 child->organization_id, &who, &child->err) == 0)
+            execution_prepare(parts->service, &who, child->agent, child->version, input,
+                              &child->launch, &child->err);
     }
     loop_post(child->engine->loop, child_prepared, child);
 }
@@ -204,19 +212,24 @@ void broker_agent_begin(struct effect *effect)
     if (run->rehearsal != NULL) {
         json_t *reply = effect_rehearsed(effect, "agents");
         if (reply != NULL)
-            effect_answer(effect, json_pack("{s:s, s:o}", "execution_id", "recorded", "output", reply), NULL);
+            effect_answer(
+                effect, json_pack("{s:s, s:o}", "execution_id", "recorded", "output", reply), NULL);
         return;
     }
     if (agent == NULL || run->depth + 1 > run->engine->depth_max) {
         if (agent == NULL)
-            error_set(&err, E_INVALID_REQUEST, "c9.agents.execute: the agent's id or name is needed");
+            error_set(&err, E_INVALID_REQUEST,
+                      "c9.agents.execute: the agent's id or name is needed");
         else
-            error_set(&err, E_RESOURCE_EXHAUSTED, "executions may call executions %ld deep: [executions] depth", (long)run->engine->depth_max);
+            error_set(&err, E_RESOURCE_EXHAUSTED,
+                      "executions may call executions %ld deep: [executions] depth",
+                      (long)run->engine->depth_max);
         effect_refuse(effect, &err, NULL);
         return;
     }
     struct child *child = xcalloc(1, sizeof(*child));
-    child->watch = (struct execution_watch){.accepted = child_accepted, .ended = child_ended, .left = child_left};
+    child->watch = (struct execution_watch){
+        .accepted = child_accepted, .ended = child_ended, .left = child_left};
     child->effect = effect;
     child->engine = run->engine;
     child->poll = (struct loop_timer){.fn = poll_fire, .arg = child};

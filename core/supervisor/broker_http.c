@@ -1,5 +1,5 @@
-/* http.request: what skills may fetch. Every hop of a redirect is checked like the first: scheme, host by manifest and
- * operator, and the address really connected to. */
+/* http.request: what skills may fetch. Every hop of a redirect is checked like the first: scheme,
+ * host by manifest and operator, and the address really connected to. */
 #include <string.h>
 #include <strings.h>
 
@@ -7,14 +7,9 @@
 #include "supervisor/curl.h"
 #include "supervisor/engine-private.h"
 
-enum {
-    REDIRECTS_MAX = 5,
-    HEADERS_MAX = 64,
-    URL_MAX = 8192,
-    BODY_DEFAULT = 4 << 20
-};
+enum { REDIRECTS_MAX = 5, HEADERS_MAX = 64, URL_MAX = 8192, BODY_DEFAULT = 4 << 20 };
 #define TIMEOUT_DEFAULT_US (30 * CLOCK_SECOND)
-#define TIMEOUT_MAX_US (600 * CLOCK_SECOND)
+#define TIMEOUT_MAX_US     (600 * CLOCK_SECOND)
 
 struct request {
     struct effect *effect;
@@ -76,12 +71,15 @@ static void request_answer(struct request *r)
     struct effect_cost cost = {.api_calls = r->calls};
     const char *key;
     json_t *body = body_json(&r->reply, &key);
-    json_t *answer = json_pack("{s:i, s:O, s:s, s:o}", "status", r->status, "headers", r->headers, "url", r->url, key, body);
+    json_t *answer = json_pack("{s:i, s:O, s:s, s:o}", "status", r->status, "headers", r->headers,
+                               "url", r->url, key, body);
     request_free(r);
     effect_answer(effect, answer, &cost);
 }
 
-/* ---- one hop ----------------------------------------------------------------------------------------------- */
+/* ---- one hop
+ * -----------------------------------------------------------------------------------------------
+ */
 
 static bool address_allowed(void *arg, const struct sockaddr *address)
 {
@@ -125,13 +123,16 @@ static int reply_data(void *arg, const char *data, size_t len)
 static bool is_redirect(const struct request *r)
 {
     return r->location != NULL && r->hops < REDIRECTS_MAX &&
-           (r->status == 301 || r->status == 302 || r->status == 303 || r->status == 307 || r->status == 308);
+           (r->status == 301 || r->status == 302 || r->status == 303 || r->status == 307 ||
+            r->status == 308);
 }
 
 static bool same_origin(const char *a, const char *b)
 {
-    const char *a_end = strchr(strstr(a, "://") + 3, '/'), *b_end = strchr(strstr(b, "://") + 3, '/');
-    size_t a_len = a_end != NULL ? (size_t)(a_end - a) : strlen(a), b_len = b_end != NULL ? (size_t)(b_end - b) : strlen(b);
+    const char *a_end = strchr(strstr(a, "://") + 3, '/'),
+               *b_end = strchr(strstr(b, "://") + 3, '/');
+    size_t a_len = a_end != NULL ? (size_t)(a_end - a) : strlen(a),
+           b_len = b_end != NULL ? (size_t)(b_end - b) : strlen(b);
     return a_len == b_len && strncasecmp(a, b, a_len) == 0;
 }
 
@@ -174,7 +175,8 @@ static void hop_done(void *arg, struct error *failed)
     error_auto err = ERROR_INIT;
     r->fetch = NULL;
     if (r->too_large) {
-        error_set(&err, E_RESOURCE_EXHAUSTED, "the reply of %s is larger than max_bytes %zu", r->url, r->body_max);
+        error_set(&err, E_RESOURCE_EXHAUSTED, "the reply of %s is larger than max_bytes %zu",
+                  r->url, r->body_max);
         request_refuse(r, &err);
     } else if (failed != NULL) {
         request_refuse(r, failed);
@@ -185,7 +187,8 @@ static void hop_done(void *arg, struct error *failed)
     }
 }
 
-/* ---- what is asked ------------------------------------------------------------------------------------------- */
+/* ---- what is asked
+ * ------------------------------------------------------------------------------------------- */
 
 static int check_host(struct request *r, struct error *err)
 {
@@ -196,17 +199,23 @@ static int check_host(struct request *r, struct error *err)
     CURLU *url = curl->url();
     char *host = NULL, *scheme = NULL, *user = NULL;
     int result = 0;
-    if (url == NULL || curl->url_set(url, CURLUPART_URL, r->url, 0) != CURLUE_OK || curl->url_get(url, CURLUPART_HOST, &host, 0) != CURLUE_OK ||
+    if (url == NULL || curl->url_set(url, CURLUPART_URL, r->url, 0) != CURLUE_OK ||
+        curl->url_get(url, CURLUPART_HOST, &host, 0) != CURLUE_OK ||
         curl->url_get(url, CURLUPART_SCHEME, &scheme, 0) != CURLUE_OK)
         result = error_set(err, E_HTTP_FAILED, "'%.200s' is not a URL", r->url);
     else if (strcmp(scheme, "http") != 0 && strcmp(scheme, "https") != 0)
         result = error_set(err, E_HTTP_FAILED, "'%.200s': only http and https", r->url);
     else if (curl->url_get(url, CURLUPART_USER, &user, 0) == CURLUE_OK)
-        result = error_set(err, E_HTTP_FAILED, "a URL with a user name in it is not taken: send an authorization header");
+        result =
+            error_set(err, E_HTTP_FAILED,
+                      "a URL with a user name in it is not taken: send an authorization header");
     else if (!guard_host_in(json_object_get(run->launch->needs, "http"), host))
-        result = error_set(err, E_CAPABILITY_DENIED, "the skill's manifest does not name the host '%.200s': add it to needs.http", host);
+        result = error_set(
+            err, E_CAPABILITY_DENIED,
+            "the skill's manifest does not name the host '%.200s': add it to needs.http", host);
     else if (!guard_host_allowed(run->engine->guard, host))
-        result = error_set(err, E_ADDRESS_DENIED, "the operator does not allow '%.200s': [outbound] hosts", host);
+        result = error_set(err, E_ADDRESS_DENIED,
+                           "the operator does not allow '%.200s': [outbound] hosts", host);
     curl->free(host);
     curl->free(scheme);
     curl->free(user);
@@ -219,11 +228,12 @@ static size_t collect_headers(struct request *r, struct fetch_header *headers)
     size_t n = 0;
     const char *name;
     json_t *value;
-    json_object_foreach(json_object_get(r->effect->request, "headers"), name, value) {
+    json_object_foreach (json_object_get(r->effect->request, "headers"), name, value) {
         /* What identifies the caller to one origin is not for another. */
         bool secret = strcasecmp(name, "authorization") == 0 || strcasecmp(name, "cookie") == 0;
-        if (json_is_string(value) && n < HEADERS_MAX && !(secret && r->cross_origin) && strcasecmp(name, "host") != 0 &&
-            strcasecmp(name, "content-length") != 0 && strcasecmp(name, "transfer-encoding") != 0)
+        if (json_is_string(value) && n < HEADERS_MAX && !(secret && r->cross_origin) &&
+            strcasecmp(name, "host") != 0 && strcasecmp(name, "content-length") != 0 &&
+            strcasecmp(name, "transfer-encoding") != 0)
             headers[n++] = (struct fetch_header){name, json_string_value(value)};
     }
     return n;
@@ -235,13 +245,24 @@ static int request_go(struct request *r, struct error *err)
     struct fetch_header headers[HEADERS_MAX];
     int64_t left = r->deadline - clock_monotonic_us();
     if (left <= 0)
-        return error_set(err, E_HTTP_FAILED, "%s: no time left after %u redirects", r->url, r->hops);
+        return error_set(err, E_HTTP_FAILED, "%s: no time left after %u redirects", r->url,
+                         r->hops);
     if (check_host(r, err) < 0)
         return -1;
     struct fetch_spec spec = {
-        .method = r->method, .url = r->url, .headers = headers, .n_headers = collect_headers(r, headers),
-        .body = r->body, .body_len = r->body_len, .timeout_us = left, .address_allowed = address_allowed,
-        .status = reply_status, .header = reply_header, .data = reply_data, .done = hop_done, .arg = r,
+        .method = r->method,
+        .url = r->url,
+        .headers = headers,
+        .n_headers = collect_headers(r, headers),
+        .body = r->body,
+        .body_len = r->body_len,
+        .timeout_us = left,
+        .address_allowed = address_allowed,
+        .status = reply_status,
+        .header = reply_header,
+        .data = reply_data,
+        .done = hop_done,
+        .arg = r,
     };
     r->calls++;
     r->fetch = fetch_start(engine->skill_fetcher, &spec, err);
@@ -250,7 +271,8 @@ static int request_go(struct request *r, struct error *err)
 
 static bool method_valid(const char *method)
 {
-    static const char *const methods[] = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"};
+    static const char *const methods[] = {"GET",   "HEAD",   "POST",   "PUT",
+                                          "PATCH", "DELETE", "OPTIONS"};
     for (size_t i = 0; i < countof(methods); i++)
         if (strcmp(method, methods[i]) == 0)
             return true;
@@ -268,7 +290,9 @@ static struct request *request_new(struct effect *effect, struct error *err)
     const char *url = jx_str(q, "url", ""), *method = jx_str(q, "method", "GET");
     const json_t *body = json_object_get(q, "body");
     if (*url == '\0' || strlen(url) > URL_MAX || !method_valid(method)) {
-        error_set(err, E_HTTP_FAILED, "c9.http.request: a url of at most %d bytes and a common method are needed", URL_MAX);
+        error_set(err, E_HTTP_FAILED,
+                  "c9.http.request: a url of at most %d bytes and a common method are needed",
+                  URL_MAX);
         return NULL;
     }
     struct request *r = xcalloc(1, sizeof(*r));
@@ -281,8 +305,11 @@ static struct request *request_new(struct effect *effect, struct error *err)
         r->body_len = json_string_length(body);
     }
     int64_t output_max = effect->run->launch->limits.output_max;
-    r->body_max = (size_t)bounded(jx_int(q, "max_bytes", 0), output_max < BODY_DEFAULT ? output_max : BODY_DEFAULT, output_max);
-    r->deadline = clock_monotonic_us() + bounded(jx_int(q, "timeout_us", 0), TIMEOUT_DEFAULT_US, TIMEOUT_MAX_US);
+    r->body_max =
+        (size_t)bounded(jx_int(q, "max_bytes", 0),
+                        output_max < BODY_DEFAULT ? output_max : BODY_DEFAULT, output_max);
+    r->deadline = clock_monotonic_us() +
+                  bounded(jx_int(q, "timeout_us", 0), TIMEOUT_DEFAULT_US, TIMEOUT_MAX_US);
     return r;
 }
 

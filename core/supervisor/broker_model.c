@@ -6,7 +6,7 @@
 #include "supervisor/engine-private.h"
 
 enum {
-    BACKOFF_US = 250000,           /* first pause before a retry; doubled each time, with jitter */
+    BACKOFF_US = 250000, /* first pause before a retry; doubled each time, with jitter */
     BACKOFF_MAX_US = 20000000,
     RETRY_AFTER_MAX_US = 120000000 /* a provider that asks for more is not waited for */
 };
@@ -26,7 +26,8 @@ struct chat {
     /* What the reply said: */
     struct buf content;
     json_t *tool_calls;
-    json_t *deltas; /* lengths of the pieces that the skill's callback saw: a replay cuts the text alike */
+    json_t *deltas; /* lengths of the pieces that the skill's callback saw: a replay cuts the text
+                       alike */
     char *finish, *model;
     int64_t input_tokens, output_tokens;
     bool failed, retryable;
@@ -37,7 +38,8 @@ static void chat_attempt(struct chat *chat);
 
 static void chat_release(struct chat *chat);
 
-/* ---- the plugin's sink ------------------------------------------------------------------------------------- */
+/* ---- the plugin's sink
+ * ------------------------------------------------------------------------------------- */
 
 static void sink_delta(void *arg, const char *text, size_t len)
 {
@@ -51,7 +53,8 @@ static void sink_delta(void *arg, const char *text, size_t len)
     effect_delta(chat->effect, text, len, chat->stream, chat->emit);
 }
 
-static void sink_tool_call(void *arg, const char *id, const char *name, const char *arguments, size_t len)
+static void sink_tool_call(void *arg, const char *id, const char *name, const char *arguments,
+                           size_t len)
 {
     struct chat *chat = arg;
     error_auto err = ERROR_INIT;
@@ -61,7 +64,8 @@ static void sink_tool_call(void *arg, const char *id, const char *name, const ch
         json_decref(decoded);
         return;
     }
-    /* A model can write arguments that are no JSON: the skill sees the text and what is wrong with it. */
+    /* A model can write arguments that are no JSON: the skill sees the text and what is wrong with
+     * it. */
     if (decoded != NULL) {
         json_object_set_new(call, "arguments", decoded);
     } else {
@@ -102,7 +106,8 @@ static void sink_error(void *arg, int status, const char *message, int retry, in
     error_detail(&chat->err, "status", json_integer(status));
 }
 
-/* ---- one attempt -------------------------------------------------------------------------------------------- */
+/* ---- one attempt
+ * -------------------------------------------------------------------------------------------- */
 
 static void attempt_clear(struct chat *chat)
 {
@@ -145,7 +150,8 @@ static struct effect_cost chat_cost(const struct chat *chat)
     return (struct effect_cost){
         .api_calls = chat->attempt,
         .tokens = chat->input_tokens + chat->output_tokens,
-        .cost_microcents = model_cost(chat->provider->model, chat->input_tokens, chat->output_tokens),
+        .cost_microcents =
+            model_cost(chat->provider->model, chat->input_tokens, chat->output_tokens),
     };
 }
 
@@ -154,13 +160,16 @@ static void chat_succeed(struct chat *chat)
     struct effect *effect = chat->effect;
     struct effect_cost cost = chat_cost(chat);
     const char *asked = jx_str(json_object_get(effect->request, "chat"), "model", "");
-    json_t *answer = json_pack("{s:s%, s:s, s:s, s:{s:I, s:I}}", "content", chat->content.data != NULL ? chat->content.data : "",
-                               chat->content.len, "finish_reason", chat->finish != NULL ? chat->finish : "stop", "model",
-                               chat->model != NULL ? chat->model : asked, "usage", "input_tokens",
-                               (json_int_t)chat->input_tokens, "output_tokens", (json_int_t)chat->output_tokens);
+    json_t *answer =
+        json_pack("{s:s%, s:s, s:s, s:{s:I, s:I}}", "content",
+                  chat->content.data != NULL ? chat->content.data : "", chat->content.len,
+                  "finish_reason", chat->finish != NULL ? chat->finish : "stop", "model",
+                  chat->model != NULL ? chat->model : asked, "usage", "input_tokens",
+                  (json_int_t)chat->input_tokens, "output_tokens", (json_int_t)chat->output_tokens);
     if (answer == NULL) {
         error_auto err = ERROR_INIT;
-        error_set(&err, E_MODEL_FAILED, "%s: the reply is not UTF-8", model_name(chat->provider->model));
+        error_set(&err, E_MODEL_FAILED, "%s: the reply is not UTF-8",
+                  model_name(chat->provider->model));
         chat_free(chat);
         effect_refuse(effect, &err, &cost);
         return;
@@ -215,7 +224,8 @@ static void chat_attempt_over(struct chat *chat)
         chat_fail(chat);
     } else {
         int64_t pause = chat_pause(chat);
-        log_info("model.retry", "%s; attempt %ld follows in %ld ms", chat->err.message, (long)chat->attempt + 1, (long)(pause / 1000));
+        log_info("model.retry", "%s; attempt %ld follows in %ld ms", chat->err.message,
+                 (long)chat->attempt + 1, (long)(pause / 1000));
         attempt_clear(chat);
         chat->timer.fn = retry_fire;
         loop_timer_set(chat->effect->run->engine->loop, &chat->timer, pause);
@@ -248,7 +258,8 @@ static void fetched(void *arg, struct error *err)
         model_ops(chat->provider->model)->reply_end(chat->reply);
     } else if (!chat->failed) {
         chat->failed = chat->retryable = true;
-        error_set(&chat->err, E_MODEL_FAILED, "%s: %s", model_name(chat->provider->model), err->message);
+        error_set(&chat->err, E_MODEL_FAILED, "%s: %s", model_name(chat->provider->model),
+                  err->message);
     }
     chat_attempt_over(chat);
 }
@@ -267,7 +278,8 @@ static void local_fire(struct loop_timer *timer)
 static void chat_attempt(struct chat *chat)
 {
     struct engine *engine = chat->effect->run->engine;
-    struct c9d_model_sink sink = {chat, sink_delta, sink_tool_call, sink_usage, sink_finish, sink_model, sink_error};
+    struct c9d_model_sink sink = {chat,        sink_delta, sink_tool_call, sink_usage,
+                                  sink_finish, sink_model, sink_error};
     error_clear(&chat->err);
     chat->attempt++;
     chat->tool_calls = json_array();
@@ -279,16 +291,24 @@ static void chat_attempt(struct chat *chat)
         return;
     }
     struct fetch_spec spec = {
-        .method = chat->request.method, .url = chat->request.url, .n_headers = chat->request.n_headers,
-        .body = chat->request.body, .body_len = chat->request.body_len,
+        .method = chat->request.method,
+        .url = chat->request.url,
+        .n_headers = chat->request.n_headers,
+        .body = chat->request.body,
+        .body_len = chat->request.body_len,
         .timeout_us = model_limits(chat->provider->model)->timeout_us,
-        .status = fetched_status, .header = fetched_header, .data = fetched_data, .done = fetched, .arg = chat,
+        .status = fetched_status,
+        .header = fetched_header,
+        .data = fetched_data,
+        .done = fetched,
+        .arg = chat,
     };
     struct fetch_header headers[64];
     if (spec.n_headers > countof(headers))
         spec.n_headers = countof(headers);
     for (size_t i = 0; i < spec.n_headers; i++)
-        headers[i] = (struct fetch_header){chat->request.headers[i].name, chat->request.headers[i].value};
+        headers[i] =
+            (struct fetch_header){chat->request.headers[i].name, chat->request.headers[i].value};
     spec.headers = headers;
     chat->fetch = fetch_start(engine->model_fetcher, &spec, &chat->err);
     if (chat->fetch == NULL) {
@@ -297,7 +317,8 @@ static void chat_attempt(struct chat *chat)
     }
 }
 
-/* ---- the provider's concurrency ----------------------------------------------------------------------------- */
+/* ---- the provider's concurrency
+ * ----------------------------------------------------------------------------- */
 
 static void line_remove(struct chat *chat)
 {
@@ -343,7 +364,8 @@ static void chat_queue(struct chat *chat)
     p->line_end = &chat->line_next;
 }
 
-/* ---- the request ---------------------------------------------------------------------------------------------- */
+/* ---- the request
+ * ---------------------------------------------------------------------------------------------- */
 
 static struct provider *provider_find(struct engine *engine, const char *name)
 {
@@ -361,17 +383,24 @@ static void rehearse(struct effect *effect)
     static const char *const required[] = {"content", "finish_reason", "model"};
     for (size_t i = 0; i < countof(required); i++)
         if (json_object_get(reply, required[i]) == NULL)
-            json_object_set_new(reply, required[i], json_string(i == 0 ? "" : i == 1 ? "stop" : "recorded"));
+            json_object_set_new(reply, required[i],
+                                json_string(i == 0   ? ""
+                                            : i == 1 ? "stop"
+                                                     : "recorded"));
     if (json_object_get(reply, "usage") == NULL)
-        json_object_set_new(reply, "usage", json_pack("{sisi}", "input_tokens", 0, "output_tokens", 0));
+        json_object_set_new(reply, "usage",
+                            json_pack("{sisi}", "input_tokens", 0, "output_tokens", 0));
     size_t len = json_string_length(json_object_get(reply, "content"));
-    if (len > 0 && (jx_bool(effect->request, "stream", false) || jx_bool(effect->request, "emit", false)))
-        effect_delta(effect, jx_str(reply, "content", ""), len, jx_bool(effect->request, "stream", false),
+    if (len > 0 &&
+        (jx_bool(effect->request, "stream", false) || jx_bool(effect->request, "emit", false)))
+        effect_delta(effect, jx_str(reply, "content", ""), len,
+                     jx_bool(effect->request, "stream", false),
                      jx_bool(effect->request, "emit", false));
     effect_answer(effect, reply, &(struct effect_cost){.api_calls = 1});
 }
 
-/* The plugin gets the chat with `stream` set, the provider's model, and no more tokens than the budget has left. */
+/* The plugin gets the chat with `stream` set, the provider's model, and no more tokens than the
+ * budget has left. */
 static int chat_translate(struct chat *chat, struct error *err)
 {
     struct run *run = chat->effect->run;
@@ -405,7 +434,10 @@ void broker_model_begin(struct effect *effect)
     const char *name = jx_str(effect->request, "provider", "default");
     struct provider *provider = provider_find(engine, name);
     if (provider == NULL) {
-        error_set(&err, E_MODEL_FAILED, "no model provider '%.100s' is configured: add [model %.100s] to the configuration", name, name);
+        error_set(
+            &err, E_MODEL_FAILED,
+            "no model provider '%.100s' is configured: add [model %.100s] to the configuration",
+            name, name);
         effect_refuse(effect, &err, NULL);
         return;
     }

@@ -17,22 +17,39 @@
 int command_parse(int argc, char **argv, const char *usage, bool operand, struct command_options *o)
 {
     static const struct option options[] = {
-        {"config", required_argument, NULL, 'c'}, {"json", no_argument, NULL, 'j'},     {"again", no_argument, NULL, 'a'},
-        {"defaults", no_argument, NULL, 'd'},     {"organization", required_argument, NULL, 'o'},
-        {"user", required_argument, NULL, 'u'},   {NULL, 0, NULL, 0},
+        {"config", required_argument, NULL, 'c'},
+        {"json", no_argument, NULL, 'j'},
+        {"again", no_argument, NULL, 'a'},
+        {"defaults", no_argument, NULL, 'd'},
+        {"organization", required_argument, NULL, 'o'},
+        {"user", required_argument, NULL, 'u'},
+        {NULL, 0, NULL, 0},
     };
     *o = (struct command_options){.organization = "default"};
     int c;
     bool wrong = false;
     while ((c = getopt_long(argc, argv, "c:", options, NULL)) != -1) {
         switch (c) {
-        case 'c': o->config = optarg; break;
-        case 'j': o->json = true; break;
-        case 'a': o->again = true; break;
-        case 'd': o->defaults = true; break;
-        case 'o': o->organization = optarg; break;
-        case 'u': o->user = optarg; break;
-        default: wrong = true;
+        case 'c':
+            o->config = optarg;
+            break;
+        case 'j':
+            o->json = true;
+            break;
+        case 'a':
+            o->again = true;
+            break;
+        case 'd':
+            o->defaults = true;
+            break;
+        case 'o':
+            o->organization = optarg;
+            break;
+        case 'u':
+            o->user = optarg;
+            break;
+        default:
+            wrong = true;
         }
     }
     if (operand && optind < argc)
@@ -51,14 +68,17 @@ int command_fail(const struct error *err)
     fprintf(stderr, "c9d: %s\n", err->message);
     size_t i;
     json_t *problem;
-    json_array_foreach(json_object_get(err->details, "problems"), i, problem)
+    json_array_foreach (json_object_get(err->details, "problems"), i, problem)
         if (i > 0)
-            fprintf(stderr, "c9d: %s:%ld: %s\n", jx_str(problem, "file", "?"), (long)jx_int(problem, "line", 0), jx_str(problem, "message", "?"));
+            fprintf(stderr, "c9d: %s:%ld: %s\n", jx_str(problem, "file", "?"),
+                    (long)jx_int(problem, "line", 0), jx_str(problem, "message", "?"));
     fprintf(stderr, "     %s\n", error_row(err->code)->action);
     return 1;
 }
 
-/* ---- run -------------------------------------------------------------------------------------------------- */
+/* ---- run
+ * --------------------------------------------------------------------------------------------------
+ */
 
 static sigset_t handled_signals(void)
 {
@@ -91,8 +111,9 @@ static void serve(struct daemon *d, const char *config)
 
 static int open_all(struct daemon *d, const char *config, struct error *err)
 {
-    return daemon_configure(d, config, err) < 0 || daemon_open_sandbox(d, err) < 0 || daemon_open_storage(d, err) < 0 ||
-                   daemon_open_models(d, err) < 0 || daemon_open_engine(d, err) < 0 || daemon_check_config(d, err) < 0 ||
+    return daemon_configure(d, config, err) < 0 || daemon_open_sandbox(d, err) < 0 ||
+                   daemon_open_storage(d, err) < 0 || daemon_open_models(d, err) < 0 ||
+                   daemon_open_engine(d, err) < 0 || daemon_check_config(d, err) < 0 ||
                    daemon_open_http(d, err) < 0
                ? -1
                : 0;
@@ -115,36 +136,46 @@ int command_run(int argc, char **argv)
     }
     malloc_trim(0); /* what was only needed to start, such as the text of schemas */
     for (size_t i = 0; http_server_address(d.http, i) != NULL; i++)
-        log_info("daemon.ready", "c9d %s listens on %s", C9_VERSION, http_server_address(d.http, i));
+        log_info("daemon.ready", "c9d %s listens on %s", C9_VERSION,
+                 http_server_address(d.http, i));
     serve(&d, o.config);
     daemon_close(&d);
     return 0;
 }
 
-/* ---- init ------------------------------------------------------------------------------------------------- */
+/* ---- init
+ * -------------------------------------------------------------------------------------------------
+ */
 
 int command_init(int argc, char **argv)
 {
     struct command_options o;
     error_auto err = ERROR_INIT;
     struct daemon d = {0};
-    if (command_parse(argc, argv, "[-c FILE] [--organization NAME] [--user NAME] [--again]", false, &o) < 0)
+    if (command_parse(argc, argv, "[-c FILE] [--organization NAME] [--user NAME] [--again]", false,
+                      &o) < 0)
         return 2;
     struct passwd *me = getpwuid(getuid());
     char token[TOKEN_SIZE];
     int failed = daemon_configure(&d, o.config, &err) < 0 || daemon_open_storage(&d, &err) < 0 ||
-                 token_init(d.storage, o.organization, o.user != NULL ? o.user : me != NULL ? me->pw_name : "owner", o.again, token, &err) < 0;
+                 token_init(d.storage, o.organization,
+                            o.user != NULL ? o.user
+                            : me != NULL   ? me->pw_name
+                                           : "owner",
+                            o.again, token, &err) < 0;
     if (failed) {
         command_fail(&err);
     } else {
-        fprintf(stderr, "Organization '%s' has an admin token; it is shown this once:\n", o.organization);
+        fprintf(stderr, "Organization '%s' has an admin token; it is shown this once:\n",
+                o.organization);
         puts(token);
     }
     daemon_close(&d);
     return failed ? 1 : 0;
 }
 
-/* ---- check-config ------------------------------------------------------------------------------------------- */
+/* ---- check-config
+ * ------------------------------------------------------------------------------------------- */
 
 int command_check_config(int argc, char **argv)
 {
@@ -153,7 +184,8 @@ int command_check_config(int argc, char **argv)
     struct daemon d = {0};
     if (command_parse(argc, argv, "[-c FILE] [--defaults]", false, &o) < 0)
         return 2;
-    int failed = daemon_configure(&d, o.config, &err) < 0 || daemon_declare_plugins(&d, &err) < 0 || daemon_check_config(&d, &err) < 0;
+    int failed = daemon_configure(&d, o.config, &err) < 0 || daemon_declare_plugins(&d, &err) < 0 ||
+                 daemon_check_config(&d, &err) < 0;
     if (failed)
         command_fail(&err);
     else if (o.defaults)
@@ -164,15 +196,19 @@ int command_check_config(int argc, char **argv)
     return failed ? 1 : 0;
 }
 
-/* ---- plugins ---------------------------------------------------------------------------------------------------- */
+/* ---- plugins
+ * ----------------------------------------------------------------------------------------------------
+ */
 
-static const char *const kinds[] = {[C9D_KIND_STORAGE] = "storage", [C9D_KIND_QUEUE] = "queue", [C9D_KIND_MODEL] = "model"};
+static const char *const kinds[] = {
+    [C9D_KIND_STORAGE] = "storage", [C9D_KIND_QUEUE] = "queue", [C9D_KIND_MODEL] = "model"};
 static const char *const types[] = {
     [C9D_TYPE_STRING] = "string",     [C9D_TYPE_INT] = "integer", [C9D_TYPE_BOOL] = "boolean",
     [C9D_TYPE_DURATION] = "duration", [C9D_TYPE_SIZE] = "size",   [C9D_TYPE_SECRET] = "secret",
 };
 
-static void plugin_collect(void *arg, const char *file, const struct c9d_plugin *p, const struct error *why_not)
+static void plugin_collect(void *arg, const char *file, const struct c9d_plugin *p,
+                           const struct error *why_not)
 {
     json_t *all = arg;
     if (p == NULL) {
@@ -181,10 +217,13 @@ static void plugin_collect(void *arg, const char *file, const struct c9d_plugin 
     }
     json_t *settings = json_array();
     for (const struct c9d_setting *s = p->settings; s != NULL && s->name != NULL; s++)
-        json_array_append_new(settings, json_pack("{s:s, s:s, s:s?, s:s, s:b}", "name", s->name, "type", types[s->type], "default", s->otherwise,
+        json_array_append_new(settings, json_pack("{s:s, s:s, s:s?, s:s, s:b}", "name", s->name,
+                                                  "type", types[s->type], "default", s->otherwise,
                                                   "help", s->help, "required", s->required));
-    json_array_append_new(all, json_pack("{s:s, s:s, s:s, s:s, s:s, s:i, s:o}", "file", file, "name", p->name, "kind", kinds[p->kind], "version",
-                                         p->version, "description", p->description, "abi", (int)p->abi, "settings", settings));
+    json_array_append_new(all, json_pack("{s:s, s:s, s:s, s:s, s:s, s:i, s:o}", "file", file,
+                                         "name", p->name, "kind", kinds[p->kind], "version",
+                                         p->version, "description", p->description, "abi",
+                                         (int)p->abi, "settings", settings));
 }
 
 static void plugin_print(const json_t *p)
@@ -193,12 +232,14 @@ static void plugin_print(const json_t *p)
         printf("%s\n    cannot be used: %s\n", jx_str(p, "file", ""), jx_str(p, "error", ""));
         return;
     }
-    printf("%-18s %-8s %s\n", jx_str(p, "name", ""), jx_str(p, "kind", ""), jx_str(p, "description", ""));
+    printf("%-18s %-8s %s\n", jx_str(p, "name", ""), jx_str(p, "kind", ""),
+           jx_str(p, "description", ""));
     size_t i;
     json_t *s;
-    json_array_foreach(json_object_get(p, "settings"), i, s)
-        printf("    %-20s %-9s %s%s%s%s\n", jx_str(s, "name", ""), jx_str(s, "type", ""), jx_str(s, "help", ""),
-               jx_str(s, "default", NULL) != NULL ? " (default " : "", jx_str(s, "default", ""), jx_str(s, "default", NULL) != NULL ? ")" : "");
+    json_array_foreach (json_object_get(p, "settings"), i, s)
+        printf("    %-20s %-9s %s%s%s%s\n", jx_str(s, "name", ""), jx_str(s, "type", ""),
+               jx_str(s, "help", ""), jx_str(s, "default", NULL) != NULL ? " (default " : "",
+               jx_str(s, "default", ""), jx_str(s, "default", NULL) != NULL ? ")" : "");
 }
 
 int command_plugins(int argc, char **argv)
@@ -213,21 +254,23 @@ int command_plugins(int argc, char **argv)
         return command_fail(&err);
     }
     jx_auto *all = json_array();
-    d.host = host_new(config_string(d.config, "daemon", NULL, "plugins"), config_string(d.config, "daemon", NULL, "state"));
+    d.host = host_new(config_string(d.config, "daemon", NULL, "plugins"),
+                      config_string(d.config, "daemon", NULL, "state"));
     host_list(d.host, plugin_collect, all);
     autofree char *text = jx_encode(all, NULL);
     if (o.json)
         puts(text);
     size_t i;
     json_t *plugin;
-    json_array_foreach(all, i, plugin)
+    json_array_foreach (all, i, plugin)
         if (!o.json)
             plugin_print(plugin);
     daemon_close(&d);
     return 0;
 }
 
-/* ---- check-sandbox --------------------------------------------------------------------------------------------- */
+/* ---- check-sandbox
+ * --------------------------------------------------------------------------------------------- */
 
 int command_check_sandbox(int argc, char **argv)
 {
@@ -245,8 +288,9 @@ int command_check_sandbox(int argc, char **argv)
         jx_auto *layers = jx_decode(d.layers, strlen(d.layers), "layers", &err);
         size_t i;
         json_t *layer;
-        json_array_foreach(layers, i, layer)
-            printf("%-22s %-4s %s\n", jx_str(layer, "layer", ""), jx_str(layer, "state", ""), jx_str(layer, "detail", ""));
+        json_array_foreach (layers, i, layer)
+            printf("%-22s %-4s %s\n", jx_str(layer, "layer", ""), jx_str(layer, "state", ""),
+                   jx_str(layer, "detail", ""));
         printf("[sandbox] mode = %s: holds\n", config_string(d.config, "sandbox", NULL, "mode"));
     }
     daemon_close(&d);

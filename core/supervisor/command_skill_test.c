@@ -1,5 +1,5 @@
-/* `c9d skill-test FILE`: runs a skill's own examples in real executors. No daemon, no store, no network: every effect is
- * answered from what the example recorded. */
+/* `c9d skill-test FILE`: runs a skill's own examples in real executors. No daemon, no store, no
+ * network: every effect is answered from what the example recorded. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -28,7 +28,8 @@ static int file_load(const char *path, struct skill_file *f, struct error *err)
     if (fd < 0 || fstat(fd, &st) < 0)
         return error_errno(err, E_INVALID_SKILL, "%s", path);
     if (!S_ISREG(st.st_mode) || st.st_size > SKILL_SOURCE_MAX)
-        return error_set(err, E_INVALID_SKILL, "%s: not a file of at most %u bytes", path, SKILL_SOURCE_MAX);
+        return error_set(err, E_INVALID_SKILL, "%s: not a file of at most %u bytes", path,
+                         SKILL_SOURCE_MAX);
     f->source = xmalloc((size_t)st.st_size + 1);
     ssize_t n = read(fd, f->source, (size_t)st.st_size);
     if (n < 0)
@@ -50,19 +51,28 @@ static struct schema *compile(const json_t *manifest, const char *key, struct er
 static int launch_make(struct daemon *d, struct skill_file *f, struct error *err)
 {
     const char *name = jx_str(f->manifest, "name", "skill");
-    f->skill = (struct launch_skill){.name = name, .source = f->source, .source_len = f->len, .input = compile(f->manifest, "input", err)};
+    f->skill = (struct launch_skill){.name = name,
+                                     .source = f->source,
+                                     .source_len = f->len,
+                                     .input = compile(f->manifest, "input", err)};
     f->launch = (struct launch){
-        .agent_name = name, .version = jx_str(f->manifest, "version", "0.0.0"), .skills = &f->skill, .n_skills = 1,
-        .limits = limits_get(d->config, NULL), .input_schema = f->skill.input, .needs = json_object_get(f->manifest, "needs"),
+        .agent_name = name,
+        .version = jx_str(f->manifest, "version", "0.0.0"),
+        .skills = &f->skill,
+        .n_skills = 1,
+        .limits = limits_get(d->config, NULL),
+        .input_schema = f->skill.input,
+        .needs = json_object_get(f->manifest, "needs"),
         .refs = 1,
     };
     if (err->code == E_NONE)
         f->launch.output_schema = compile(f->manifest, "output", err);
     if (err->code != E_NONE)
         return -1;
-    jx_auto *context = json_pack("{s:{s:s, s:s, s:n, s:{}, s:b}, s:[{s:s, s:s}]}", "agent", "name", name, "version", f->launch.version, "persona",
-                                 "settings", "has_output_schema", f->launch.output_schema != NULL, "skills", "name", name, "version",
-                                 f->launch.version);
+    jx_auto *context = json_pack("{s:{s:s, s:s, s:n, s:{}, s:b}, s:[{s:s, s:s}]}", "agent", "name",
+                                 name, "version", f->launch.version, "persona", "settings",
+                                 "has_output_schema", f->launch.output_schema != NULL, "skills",
+                                 "name", name, "version", f->launch.version);
     f->launch.context = jx_encode(context, &f->launch.context_len);
     return 0;
 }
@@ -84,7 +94,8 @@ static void collect_event(void *arg, const char *type, const char *data, size_t 
 }
 
 /* The example's `error` is a code, `output` a value; with neither, any completion passes. */
-static char *judge(const json_t *example, const struct execution_outcome *outcome, const json_t *output, const json_t *error)
+static char *judge(const json_t *example, const struct execution_outcome *outcome,
+                   const json_t *output, const json_t *error)
 {
     const json_t *wanted = json_object_get(example, "output");
     const char *wanted_error = jx_str(example, "error", NULL);
@@ -92,16 +103,19 @@ static char *judge(const json_t *example, const struct execution_outcome *outcom
         const char *got = jx_str(error, "code", NULL);
         if (got != NULL && strcmp(got, wanted_error) == 0)
             return NULL;
-        return got != NULL ? xasprintf("wanted the error %s, got %s: %s", wanted_error, got, jx_str(error, "message", ""))
+        return got != NULL ? xasprintf("wanted the error %s, got %s: %s", wanted_error, got,
+                                       jx_str(error, "message", ""))
                            : xasprintf("wanted the error %s, but it completed", wanted_error);
     }
     if (strcmp(outcome->status, "completed") != 0) {
         const char *trace = jx_str(error, "traceback", NULL);
-        return xasprintf("%s: %s%s%s", jx_str(error, "code", "?"), jx_str(error, "message", ""), trace != NULL ? "\n" : "", trace != NULL ? trace : "");
+        return xasprintf("%s: %s%s%s", jx_str(error, "code", "?"), jx_str(error, "message", ""),
+                         trace != NULL ? "\n" : "", trace != NULL ? trace : "");
     }
     if (wanted == NULL || jx_equal(wanted, output))
         return NULL;
-    autofree char *want_text = jx_encode_sorted(wanted, NULL), *got_text = jx_encode_sorted(output, NULL);
+    autofree char *want_text = jx_encode_sorted(wanted, NULL),
+                  *got_text = jx_encode_sorted(output, NULL);
     return xasprintf("the output differs\n  wanted %s\n  got    %s", want_text, got_text);
 }
 
@@ -113,38 +127,49 @@ static json_t *run_example(struct daemon *d, struct skill_file *f, const json_t 
     json_t *input = json_object_get(example, "input");
     autofree char *message = NULL;
     jx_auto *output = NULL, *error = NULL, *usage = NULL;
-    if (f->launch.input_schema != NULL && schema_validate(f->launch.input_schema, input != NULL ? input : json_null(), &err) < 0) {
+    if (f->launch.input_schema != NULL &&
+        schema_validate(f->launch.input_schema, input != NULL ? input : json_null(), &err) < 0) {
         error = json_pack("{ssss}", "code", "InvalidInput", "message", err.message);
         outcome = (struct execution_outcome){.status = "failed"};
         message = judge(example, &outcome, NULL, error);
     } else {
         autofree char *text = input != NULL ? jx_encode(input, NULL) : xstrdup("null");
-        if (engine_rehearse(d->engine, &f->launch, text, example, collect_event, logs, &outcome, &err) < 0) {
+        if (engine_rehearse(d->engine, &f->launch, text, example, collect_event, logs, &outcome,
+                            &err) < 0) {
             message = xstrdup(err.message);
         } else {
-            output = outcome.output != NULL ? jx_decode(outcome.output, strlen(outcome.output), "output", &err) : NULL;
-            error = outcome.error != NULL ? jx_decode(outcome.error, strlen(outcome.error), "error", &err) : NULL;
-            usage = outcome.usage != NULL ? jx_decode(outcome.usage, strlen(outcome.usage), "usage", &err) : NULL;
+            output = outcome.output != NULL
+                         ? jx_decode(outcome.output, strlen(outcome.output), "output", &err)
+                         : NULL;
+            error = outcome.error != NULL
+                        ? jx_decode(outcome.error, strlen(outcome.error), "error", &err)
+                        : NULL;
+            usage = outcome.usage != NULL
+                        ? jx_decode(outcome.usage, strlen(outcome.usage), "usage", &err)
+                        : NULL;
             message = judge(example, &outcome, output, error);
             engine_outcome_free(&outcome);
         }
     }
-    return json_pack("{s:s, s:b, s:s?, s:O?, s:O?, s:O, s:O?}", "name", jx_str(example, "name", "example"), "passed", message == NULL, "message",
+    return json_pack("{s:s, s:b, s:s?, s:O?, s:O?, s:O, s:O?}", "name",
+                     jx_str(example, "name", "example"), "passed", message == NULL, "message",
                      message, "output", output, "error", error, "logs", logs, "usage", usage);
 }
 
 static void result_print(const json_t *result)
 {
     const json_t *usage = json_object_get(result, "usage");
-    printf("%s  %s", jx_bool(result, "passed", false) ? "ok  " : "FAIL", jx_str(result, "name", ""));
+    printf("%s  %s", jx_bool(result, "passed", false) ? "ok  " : "FAIL",
+           jx_str(result, "name", ""));
     if (usage != NULL)
-        printf("  (%.1f ms CPU, %.0f KiB)", (double)jx_int(usage, "cpuTimeUs", 0) / 1000, (double)jx_int(usage, "memoryPeakBytes", 0) / 1024);
+        printf("  (%.1f ms CPU, %.0f KiB)", (double)jx_int(usage, "cpuTimeUs", 0) / 1000,
+               (double)jx_int(usage, "memoryPeakBytes", 0) / 1024);
     puts("");
     if (jx_str(result, "message", NULL) != NULL)
         printf("%s\n", jx_str(result, "message", ""));
     size_t i;
     json_t *log;
-    json_array_foreach(json_object_get(result, "logs"), i, log)
+    json_array_foreach (json_object_get(result, "logs"), i, log)
         if (!jx_bool(result, "passed", false))
             printf("  %s: %s\n", jx_str(log, "level", ""), jx_str(log, "message", ""));
 }
@@ -152,16 +177,18 @@ static void result_print(const json_t *result)
 static int report(struct skill_file *f, const json_t *results, size_t failed, bool json)
 {
     if (json) {
-        jx_auto *whole = json_pack("{s:s, s:s, s:O, s:O}", "skill", jx_str(f->manifest, "name", ""), "version", jx_str(f->manifest, "version", ""),
-                                   "manifest", f->manifest, "examples", results);
+        jx_auto *whole = json_pack("{s:s, s:s, s:O, s:O}", "skill", jx_str(f->manifest, "name", ""),
+                                   "version", jx_str(f->manifest, "version", ""), "manifest",
+                                   f->manifest, "examples", results);
         autofree char *text = jx_encode(whole, NULL);
         puts(text);
     } else if (json_array_size(results) == 0) {
-        printf("%s %s is a valid skill; it has no examples: add `examples = { { name = \"…\", input = …, output = … } }`\n",
+        printf("%s %s is a valid skill; it has no examples: add `examples = { { name = \"…\", "
+               "input = …, output = … } }`\n",
                jx_str(f->manifest, "name", ""), jx_str(f->manifest, "version", ""));
     } else {
-        printf("%s %s: %zu passed, %zu failed\n", jx_str(f->manifest, "name", ""), jx_str(f->manifest, "version", ""),
-               json_array_size(results) - failed, failed);
+        printf("%s %s: %zu passed, %zu failed\n", jx_str(f->manifest, "name", ""),
+               jx_str(f->manifest, "version", ""), json_array_size(results) - failed, failed);
     }
     return failed > 0 ? 1 : 0;
 }
@@ -171,14 +198,16 @@ static int test_file(struct daemon *d, const char *path, bool json, struct error
     struct skill_file f = {0};
     const char *slash = strrchr(path, '/');
     if (file_load(path, &f, err) < 0 ||
-        engine_ops.describe(d->engine, slash != NULL ? slash + 1 : path, f.source, f.len, &f.manifest, err) < 0 || launch_make(d, &f, err) < 0) {
+        engine_ops.describe(d->engine, slash != NULL ? slash + 1 : path, f.source, f.len,
+                            &f.manifest, err) < 0 ||
+        launch_make(d, &f, err) < 0) {
         file_free(&f);
         return -1;
     }
     jx_auto *results = json_array();
     size_t i, failed = 0;
     json_t *example;
-    json_array_foreach(json_object_get(f.manifest, "examples"), i, example) {
+    json_array_foreach (json_object_get(f.manifest, "examples"), i, example) {
         json_t *result = run_example(d, &f, example);
         failed += !jx_bool(result, "passed", false);
         if (!json)

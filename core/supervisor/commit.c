@@ -1,12 +1,13 @@
-/* What an execution makes durable. A run has at most two commits: one under way, and one being filled with all
- * that comes meanwhile; so its batches are in order, and under load they grow instead of queueing. */
+/* What an execution makes durable. A run has at most two commits: one under way, and one being
+ * filled with all that comes meanwhile; so its batches are in order, and under load they grow
+ * instead of queueing. */
 #include "base/clock.h"
 #include "base/log.h"
 #include "supervisor/engine-private.h"
 
 enum {
-    SOON_US = 20000,          /* how long events wait for company */
-    PAUSE_BYTES = 1 << 20,    /* of uncommitted events, after which the executor is not read */
+    SOON_US = 20000,           /* how long events wait for company */
+    PAUSE_BYTES = 1 << 20,     /* of uncommitted events, after which the executor is not read */
     DELTA_EVENT_MAX = 64 << 10 /* bytes of streamed text in one event */
 };
 
@@ -58,7 +59,8 @@ void commit_event(struct run *run, const char *type, const char *data, size_t le
     c->last_seq = ++run->seq;
     c->bytes += len + 64;
     if (!run->ephemeral)
-        store_execution_event(c->batch, run->id, run->seq, type, data, len, notice, clock_wall_us());
+        store_execution_event(c->batch, run->id, run->seq, type, data, len, notice,
+                              clock_wall_us());
     if (c->bytes > PAUSE_BYTES && run->executor != NULL)
         executor_pause(run->executor, true);
 }
@@ -70,7 +72,8 @@ void commit_deltas(struct run *run)
         /* Cut between characters. */
         while (n < run->delta.len && n > 1 && ((unsigned char)run->delta.data[n] & 0xc0) == 0x80)
             n--;
-        jx_auto *event = json_pack("{sIss%}", "request", (json_int_t)run->delta_request, "text", run->delta.data, n);
+        jx_auto *event = json_pack("{sIss%}", "request", (json_int_t)run->delta_request, "text",
+                                   run->delta.data, n);
         if (event != NULL) { /* NULL: not UTF-8, which a provider must not send */
             size_t len;
             autofree char *text = jx_encode(event, &len);
@@ -151,7 +154,8 @@ static void commit_durable(struct run *run, struct commit *c)
     if (c->last_seq > 0)
         watchers_news(run, c->last_seq);
     /* What came meanwhile: an answer or the end goes at once, events may wait for company. */
-    if (run->next != NULL && (run->next->answers.len > 0 || run->next->ends || run->next->bytes > PAUSE_BYTES / 2))
+    if (run->next != NULL &&
+        (run->next->answers.len > 0 || run->next->ends || run->next->bytes > PAUSE_BYTES / 2))
         commit_go(run);
     else if (run->next != NULL)
         commit_soon(run);

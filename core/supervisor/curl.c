@@ -25,13 +25,15 @@ static int load(struct error *err)
         void *function = dlsym(handle, rows[i].name);
         if (function == NULL) {
             dlclose(handle);
-            return error_set(err, E_HTTP_FAILED, "%s is too old: it has no %s", library, rows[i].name);
+            return error_set(err, E_HTTP_FAILED, "%s is too old: it has no %s", library,
+                             rows[i].name);
         }
         *(void **)((char *)&loaded + rows[i].offset) = function;
     }
     CURLcode failed = loaded.global_init(CURL_GLOBAL_DEFAULT);
     if (failed != CURLE_OK)
-        return error_set(err, E_HTTP_FAILED, "libcurl cannot be initialised: %s", loaded.easy_strerror(failed));
+        return error_set(err, E_HTTP_FAILED, "libcurl cannot be initialised: %s",
+                         loaded.easy_strerror(failed));
     return 0;
 }
 

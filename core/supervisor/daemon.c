@@ -14,13 +14,20 @@
 static int declare_core(struct daemon *d, struct error *err)
 {
     const struct config_key keys[] = {
-        {"daemon", "state", CONFIG_STRING, C9_STATEDIR "/c9d", 0, 0, NULL, "Folder of the database and whatever plugins keep."},
-        {"daemon", "plugins", CONFIG_STRING, path_beside("plugins", C9_PLUGINDIR), 0, 0, NULL, "Folders of plugins, separated by colons."},
-        {"sandbox", "zygote", CONFIG_STRING, path_beside("c9d-zygote", C9_LIBEXECDIR "/c9d-zygote"), 0, 0, NULL, "The program that forks executors."},
-        {"storage", "plugin", CONFIG_STRING, "sqlite", 0, 0, NULL, "Where everything is kept: storage_NAME.so."},
-        {"queue", "plugin", CONFIG_STRING, "store", 0, 0, NULL, "What hands out executions: queue_NAME.so."},
-        {"log", "level", CONFIG_CHOICE, "info", 0, 0, "debug|info|warn|error", "The least level that is logged."},
-        {"log", "format", CONFIG_CHOICE, "text", 0, 0, "text|json", "How records are written to standard error."},
+        {"daemon", "state", CONFIG_STRING, C9_STATEDIR "/c9d", 0, 0, NULL,
+         "Folder of the database and whatever plugins keep."},
+        {"daemon", "plugins", CONFIG_STRING, path_beside("plugins", C9_PLUGINDIR), 0, 0, NULL,
+         "Folders of plugins, separated by colons."},
+        {"sandbox", "zygote", CONFIG_STRING, path_beside("c9d-zygote", C9_LIBEXECDIR "/c9d-zygote"),
+         0, 0, NULL, "The program that forks executors."},
+        {"storage", "plugin", CONFIG_STRING, "sqlite", 0, 0, NULL,
+         "Where everything is kept: storage_NAME.so."},
+        {"queue", "plugin", CONFIG_STRING, "store", 0, 0, NULL,
+         "What hands out executions: queue_NAME.so."},
+        {"log", "level", CONFIG_CHOICE, "info", 0, 0, "debug|info|warn|error",
+         "The least level that is logged."},
+        {"log", "format", CONFIG_CHOICE, "text", 0, 0, "text|json",
+         "How records are written to standard error."},
     };
     d->keys = xmalloc(sizeof(keys));
     memcpy(d->keys, keys, sizeof(keys));
@@ -31,7 +38,9 @@ static void apply_log(const struct config *config)
 {
     enum log_level level = LOG_LEVEL_INFO;
     log_level_parse(config_string(config, "log", NULL, "level"), &level);
-    log_setup(level, strcmp(config_string(config, "log", NULL, "format"), "json") == 0 ? LOG_FORMAT_JSON : LOG_FORMAT_TEXT);
+    log_setup(level, strcmp(config_string(config, "log", NULL, "format"), "json") == 0
+                         ? LOG_FORMAT_JSON
+                         : LOG_FORMAT_TEXT);
 }
 
 int daemon_configure(struct daemon *d, const char *path, struct error *err)
@@ -39,7 +48,8 @@ int daemon_configure(struct daemon *d, const char *path, struct error *err)
     d->config = config_load(path, err);
     if (d->config == NULL)
         return -1;
-    if (declare_core(d, err) < 0 || service_config_declare(d->config, err) < 0 || http_config_declare(d->config, err) < 0 ||
+    if (declare_core(d, err) < 0 || service_config_declare(d->config, err) < 0 ||
+        http_config_declare(d->config, err) < 0 ||
         config_declare(d->config, executors_keys, executors_keys_n, err) < 0 ||
         config_declare(d->config, engine_keys, engine_keys_n, err) < 0 ||
         config_declare(d->config, guard_keys, guard_keys_n, err) < 0)
@@ -62,8 +72,9 @@ static void raise_descriptors(void)
 int daemon_open_sandbox(struct daemon *d, struct error *err)
 {
     raise_descriptors();
-    d->executors = executors_new(d->config, config_string(d->config, "sandbox", NULL, "zygote"),
-                                 config_int(d->config, "limits", NULL, "memory_max"), &d->layers, err);
+    d->executors =
+        executors_new(d->config, config_string(d->config, "sandbox", NULL, "zygote"),
+                      config_int(d->config, "limits", NULL, "memory_max"), &d->layers, err);
     return d->executors != NULL ? 0 : -1;
 }
 
@@ -71,7 +82,8 @@ static int make_folder(const char *path, struct error *err)
 {
     if (mkdir(path, 0700) == 0 || errno == EEXIST)
         return 0;
-    return error_errno(err, E_CONFIG_INVALID, "cannot make the state folder %s ([daemon] state)", path);
+    return error_errno(err, E_CONFIG_INVALID, "cannot make the state folder %s ([daemon] state)",
+                       path);
 }
 
 int daemon_open_storage(struct daemon *d, struct error *err)
@@ -80,7 +92,8 @@ int daemon_open_storage(struct daemon *d, struct error *err)
     if (make_folder(state, err) < 0)
         return -1;
     d->host = host_new(config_string(d->config, "daemon", NULL, "plugins"), state);
-    autofree char *name = xasprintf("storage_%s", config_string(d->config, "storage", NULL, "plugin"));
+    autofree char *name =
+        xasprintf("storage_%s", config_string(d->config, "storage", NULL, "plugin"));
     d->storage = storage_open(d->host, d->config, name, err);
     if (d->storage == NULL)
         return -1;
@@ -119,8 +132,13 @@ int daemon_open_engine(struct daemon *d, struct error *err)
         names[i] = model_name(d->models[i]);
     service_set_models(d->service, names, d->n_models);
     struct engine_parts parts = {
-        .config = d->config, .storage = d->storage, .queue = d->queue, .service = d->service,
-        .executors = move_ptr(&d->executors), .models = d->models, .n_models = d->n_models,
+        .config = d->config,
+        .storage = d->storage,
+        .queue = d->queue,
+        .service = d->service,
+        .executors = move_ptr(&d->executors),
+        .models = d->models,
+        .n_models = d->n_models,
     };
     d->engine = engine_new(&parts, err);
     if (d->engine == NULL)
@@ -142,11 +160,15 @@ int daemon_declare_plugins(struct daemon *d, struct error *err)
         const char *section;
         enum c9d_kind kind;
     } plain[] = {{"storage", C9D_KIND_STORAGE}, {"queue", C9D_KIND_QUEUE}};
-    d->host = host_new(config_string(d->config, "daemon", NULL, "plugins"), config_string(d->config, "daemon", NULL, "state"));
+    d->host = host_new(config_string(d->config, "daemon", NULL, "plugins"),
+                       config_string(d->config, "daemon", NULL, "state"));
     for (size_t i = 0; i < countof(plain); i++) {
-        autofree char *name = xasprintf("%s_%s", plain[i].section, config_string(d->config, plain[i].section, NULL, "plugin"));
+        autofree char *name = xasprintf("%s_%s", plain[i].section,
+                                        config_string(d->config, plain[i].section, NULL, "plugin"));
         const struct c9d_plugin *plugin = host_plugin(d->host, name, plain[i].kind, err);
-        struct c9d_settings *settings = plugin != NULL ? host_settings(d->host, d->config, plain[i].section, NULL, plugin, err) : NULL;
+        struct c9d_settings *settings =
+            plugin != NULL ? host_settings(d->host, d->config, plain[i].section, NULL, plugin, err)
+                           : NULL;
         if (settings == NULL)
             return -1;
         host_settings_free(settings);
@@ -164,11 +186,13 @@ void daemon_reload(struct daemon *d, const char *path)
     error_auto err = ERROR_INIT;
     struct daemon fresh = {0};
     (void)d;
-    /* Everything is checked like at the start; what cannot change while running is left as it is. */
+    /* Everything is checked like at the start; what cannot change while running is left as it is.
+     */
     if (daemon_configure(&fresh, path, &err) < 0)
         log_error("daemon.reload", "nothing was changed: %s", err.message);
     else
-        log_info("daemon.reload", "the log's level and format are in force; anything else needs a restart");
+        log_info("daemon.reload",
+                 "the log's level and format are in force; anything else needs a restart");
     config_free(fresh.config);
     free(fresh.keys);
 }
@@ -183,7 +207,8 @@ void daemon_close(struct daemon *d)
     if (d->engine != NULL)
         engine_stop(d->engine);
     queue_close(d->queue);
-    storage_close(d->storage); /* its last completions are posted to the engine's loop, which is still there */
+    storage_close(d->storage); /* its last completions are posted to the engine's loop, which is
+                                  still there */
     engine_free(d->engine);
     executors_free(d->executors);
     service_free(d->service);

@@ -1,4 +1,5 @@
-/* The parts of a c9d process, put together in one place and in one order; every command takes as many as it needs. */
+/* The parts of a c9d process, put together in one place and in one order; every command takes as
+ * many as it needs. */
 #ifndef C9_SUPERVISOR_DAEMON_H
 #define C9_SUPERVISOR_DAEMON_H
 
@@ -18,7 +19,7 @@ struct http_server;
 struct daemon {
     struct config *config;
     struct config_key *keys; /* of this room: some defaults are known at run time only */
-    char *layers; /* JSON array: the sandbox as it came up */
+    char *layers;            /* JSON array: the sandbox as it came up */
     struct executors *executors;
     struct host *host;
     struct storage *storage;
@@ -31,15 +32,18 @@ struct daemon {
 };
 
 /* Each needs those above it; all return 0 or -1. */
-int daemon_configure(struct daemon *d, const char *path, struct error *err); /* path NULL: defaults and environment */
-int daemon_open_sandbox(struct daemon *d, struct error *err);  /* the zygote: before any thread */
-int daemon_open_storage(struct daemon *d, struct error *err);  /* state folder, plugin host, storage, migrations */
-int daemon_open_models(struct daemon *d, struct error *err);   /* and the queue */
-int daemon_open_engine(struct daemon *d, struct error *err);   /* service and engine, started */
+int daemon_configure(struct daemon *d, const char *path,
+                     struct error *err); /* path NULL: defaults and environment */
+int daemon_open_sandbox(struct daemon *d, struct error *err); /* the zygote: before any thread */
+int daemon_open_storage(struct daemon *d,
+                        struct error *err); /* state folder, plugin host, storage, migrations */
+int daemon_open_models(struct daemon *d, struct error *err); /* and the queue */
+int daemon_open_engine(struct daemon *d, struct error *err); /* service and engine, started */
 int daemon_open_http(struct daemon *d, struct error *err);
 /* Whatever was opened, in the opposite order. */
 void daemon_close(struct daemon *d);
-/* Instead of opening storage and queue: declares what their plugins and the models' have as keys. */
+/* Instead of opening storage and queue: declares what their plugins and the models' have as keys.
+ */
 int daemon_declare_plugins(struct daemon *d, struct error *err);
 /* After everything was declared: keys that nobody knows. */
 int daemon_check_config(struct daemon *d, struct error *err);
@@ -65,7 +69,8 @@ struct command_options {
     const char *organization, *user, *operand;
 };
 /* 0, or -1 with usage on stderr. operand: whether one is wanted. */
-int command_parse(int argc, char **argv, const char *usage, bool operand, struct command_options *options_r);
+int command_parse(int argc, char **argv, const char *usage, bool operand,
+                  struct command_options *options_r);
 /* "c9d: message" and what to do, on stderr. Returns 1. */
 int command_fail(const struct error *err);
 

@@ -1,17 +1,12 @@
-/* Evaluating a skill file for its manifest, in an executor like any other but without a door: every request of it is
- * a violation. */
+/* Evaluating a skill file for its manifest, in an executor like any other but without a door: every
+ * request of it is a violation. */
 #include <string.h>
 #include <sys/wait.h>
 
 #include "base/clock.h"
 #include "supervisor/engine-private.h"
 
-enum {
-    CPU_US = 500000,
-    WALL_US = 3000000,
-    MEMORY = 32 << 20,
-    MANIFEST_MAX = 256 << 10
-};
+enum { CPU_US = 500000, WALL_US = 3000000, MEMORY = 32 << 20, MANIFEST_MAX = 256 << 10 };
 
 struct description {
     struct executor_user user; /* first: cast back */
@@ -44,7 +39,10 @@ static void described_ready(struct executor_user *user, struct executor *executo
     d->asked = false;
     d->executor = executor;
     executor_payload_limit(executor, MANIFEST_MAX);
-    struct wire_start start = {.mode = WIRE_MODE_DESCRIBE, .cpu_us = CPU_US, .memory = MEMORY, .output_max = MANIFEST_MAX / 2};
+    struct wire_start start = {.mode = WIRE_MODE_DESCRIBE,
+                               .cpu_us = CPU_US,
+                               .memory = MEMORY,
+                               .output_max = MANIFEST_MAX / 2};
     memset(start.execution_id, '0', sizeof(start.execution_id) - 1);
     buf_auto payload = BUF_INIT;
     wire_start_encode(&start, &payload);
@@ -60,7 +58,8 @@ static void described_failure(struct description *d, const char *text, size_t le
     error_auto err = ERROR_INIT;
     jx_auto *said = jx_decode(text, len, "failure", &err);
     const char *code = jx_str(said, "code", "");
-    error_set(d->err, E_INVALID_SKILL, "%s", jx_str(said, "message", "the file cannot be evaluated"));
+    error_set(d->err, E_INVALID_SKILL, "%s",
+              jx_str(said, "message", "the file cannot be evaluated"));
     if (strcmp(code, "InvalidSkill") != 0 && strcmp(code, "ExecutionFailed") != 0)
         error_wrap(d->err, "while the file was evaluated");
     json_t *traceback = json_object_get(said, "traceback");
@@ -68,7 +67,8 @@ static void described_failure(struct description *d, const char *text, size_t le
         error_detail(d->err, "traceback", json_incref(traceback));
 }
 
-static void described_frame(struct executor_user *user, const struct wire_header *h, const uint8_t *payload)
+static void described_frame(struct executor_user *user, const struct wire_header *h,
+                            const uint8_t *payload)
 {
     struct description *d = (struct description *)user;
     if (d->manifest != NULL || d->err->code != E_NONE)
@@ -76,7 +76,9 @@ static void described_frame(struct executor_user *user, const struct wire_header
     if (h->type == WIRE_LOG)
         return; /* c9.log at the top of a file harms nobody and is heard by nobody */
     if (h->type != WIRE_RESULT && h->type != WIRE_FAILURE) {
-        error_set(d->err, E_INVALID_SKILL, "%s: a skill file may call c9 functions in `run` only, not while it is loaded", d->file);
+        error_set(d->err, E_INVALID_SKILL,
+                  "%s: a skill file may call c9 functions in `run` only, not while it is loaded",
+                  d->file);
         executor_kill(d->executor);
         return;
     }
@@ -102,9 +104,11 @@ static void described_exited(struct executor_user *user, const struct executor_e
         if (how->lost)
             error_set(d->err, E_UNAVAILABLE, "the sandbox is being started again: try again");
         else if (d->timed_out || how->cpu_us >= CPU_US)
-            error_set(d->err, E_INVALID_SKILL, "%s: the file takes too long to load: do the work in `run`", d->file);
+            error_set(d->err, E_INVALID_SKILL,
+                      "%s: the file takes too long to load: do the work in `run`", d->file);
         else
-            error_set(d->err, E_INVALID_SKILL, "%s: the file crashed the executor (status 0x%x)", d->file, how->status);
+            error_set(d->err, E_INVALID_SKILL, "%s: the file crashed the executor (status 0x%x)",
+                      d->file, how->status);
     }
     finish(d);
 }
@@ -129,13 +133,22 @@ static void begin(void *arg)
     executors_ask(d->engine->parts.executors, &d->user);
 }
 
-int engine_describe(void *engine, const char *file, const char *source, size_t len, json_t **manifest_r, struct error *err)
+int engine_describe(void *engine, const char *file, const char *source, size_t len,
+                    json_t **manifest_r, struct error *err)
 {
     error_auto said = ERROR_INIT;
     struct description d = {
-        .user = {.ready = described_ready, .frame = described_frame, .violated = described_violated, .exited = described_exited},
-        .engine = engine, .file = file, .source = source, .len = len, .err = &said,
-        .lock = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER,
+        .user = {.ready = described_ready,
+                 .frame = described_frame,
+                 .violated = described_violated,
+                 .exited = described_exited},
+        .engine = engine,
+        .file = file,
+        .source = source,
+        .len = len,
+        .err = &said,
+        .lock = PTHREAD_MUTEX_INITIALIZER,
+        .wake = PTHREAD_COND_INITIALIZER,
     };
     d.wall = (struct loop_timer){.fn = wall_fire, .arg = &d};
     loop_post(d.engine->loop, begin, &d);

@@ -1,4 +1,5 @@
-/* What the engine's files share. Everything here belongs to the engine thread unless it says otherwise. */
+/* What the engine's files share. Everything here belongs to the engine thread unless it says
+ * otherwise. */
 #ifndef C9_SUPERVISOR_ENGINE_PRIVATE_H
 #define C9_SUPERVISOR_ENGINE_PRIVATE_H
 
@@ -34,31 +35,32 @@ struct engine {
     struct work_pool *pool;
     struct fetcher *model_fetcher, *skill_fetcher;
     struct guard *guard;
-    struct provider *providers; /* n_models */
-    struct run *runs;           /* hash by id */
+    struct provider *providers;         /* n_models */
+    struct run *runs;                   /* hash by id */
     struct run *waiting, **waiting_end; /* admitted, but over the limit of running ones */
-    int64_t n_running;          /* runs that have or have asked for an executor */
+    int64_t n_running;                  /* runs that have or have asked for an executor */
     int64_t running_max, live_max, attempts_max, grace_us, drain_us, lease_us, depth_max;
-    char owner[96];             /* of leases: "NODE/BOOT" */
-    uint8_t secret[32];         /* seeds of executions derive from it */
-    _Atomic int64_t n_live;     /* any thread */
-    _Atomic bool draining;      /* any thread */
+    char owner[96];         /* of leases: "NODE/BOOT" */
+    uint8_t secret[32];     /* seeds of executions derive from it */
+    _Atomic int64_t n_live; /* any thread */
+    _Atomic bool draining;  /* any thread */
     /* The queue thread's: */
     pthread_mutex_t queue_lock;
     pthread_cond_t queue_wake;
     bool queue_kicked, queue_stop;
 };
 
-/* ---- commits: what an execution makes durable, in order, one batch at a time --------------------------- */
+/* ---- commits: what an execution makes durable, in order, one batch at a time
+ * --------------------------- */
 
 struct commit {
     struct run *run;
     struct storage_batch *batch;
-    size_t bytes;        /* about how much it holds */
-    struct buf answers;  /* frames for the executor, sent when this is durable */
-    int64_t last_seq;    /* events up to here become visible; 0: none new */
+    size_t bytes;       /* about how much it holds */
+    struct buf answers; /* frames for the executor, sent when this is durable */
+    int64_t last_seq;   /* events up to here become visible; 0: none new */
     bool inserts, ends;
-    bool failed;         /* set when it came back; then: */
+    bool failed; /* set when it came back; then: */
     struct error err;
 };
 
@@ -86,12 +88,12 @@ struct run {
     unsigned depth; /* of executions by executions */
 
     struct executor *executor;
-    bool asked;       /* for an executor, and not yet given one */
-    bool counted;     /* in n_running */
-    bool durable;     /* its row is stored: effects may begin */
-    bool started;     /* the row says running, or the batch that says it is under way */
-    bool ephemeral;   /* has no row: a rehearsal */
-    bool loading;     /* a pool thread reads the store for it */
+    bool asked;     /* for an executor, and not yet given one */
+    bool counted;   /* in n_running */
+    bool durable;   /* its row is stored: effects may begin */
+    bool started;   /* the row says running, or the batch that says it is under way */
+    bool ephemeral; /* has no row: a rehearsal */
+    bool loading;   /* a pool thread reads the store for it */
     bool cancelling;
     bool interrupted; /* to be taken up again from the store when its executor is gone */
     bool in_line;     /* engine->waiting */
@@ -107,10 +109,10 @@ struct run {
     struct replay *replays; /* in the order answered */
     size_t n_replays, next_replay;
 
-    int64_t seq;         /* of the last event */
-    uint64_t notice;     /* of the executor's last notice */
+    int64_t seq;            /* of the last event */
+    uint64_t notice;        /* of the executor's last notice */
     uint64_t notice_stored; /* notices up to here are stored since a former life */
-    struct buf delta;    /* streamed text not yet in an event */
+    struct buf delta;       /* streamed text not yet in an event */
     int64_t delta_request;
     int64_t log_bytes, log_count, emit_count;
     struct execution_usage usage;
@@ -131,30 +133,33 @@ struct run {
 };
 
 /* run.c */
-struct run *run_new(struct engine *engine, const char *id, struct launch *launch); /* takes a reference */
-void run_admit(struct run *run);       /* it is known to the engine and may ask for an executor */
-void run_insert(struct run *run);      /* its row goes into the next commit */
+struct run *run_new(struct engine *engine, const char *id,
+                    struct launch *launch); /* takes a reference */
+void run_admit(struct run *run);  /* it is known to the engine and may ask for an executor */
+void run_insert(struct run *run); /* its row goes into the next commit */
 void run_cancel(struct run *run);
-/* Decides the end; the first decision stays. error is consumed (may be NULL for a completed one). */
+/* Decides the end; the first decision stays. error is consumed (may be NULL for a completed one).
+ */
 void run_end_completed(struct run *run, const char *output, size_t len);
 void run_end_failed(struct run *run, const struct error *err, const char *traceback);
-void run_interrupt(struct run *run);   /* takes it up again from the store */
+void run_interrupt(struct run *run); /* takes it up again from the store */
 void run_free(struct run *run);
 void run_watchers_leave(struct run *run); /* tells them to look into the store */
 void run_watch(struct run *run, struct execution_watch *watch);
 struct run *run_find(struct engine *engine, const char *id);
-void run_settle(struct run *run);      /* nothing of it runs any more: go on from there */
+void run_settle(struct run *run);        /* nothing of it runs any more: go on from there */
 void run_executor_left(struct run *run); /* frees its place under running_max */
 
 /* commit.c */
-struct commit *commit_next(struct run *run);    /* the one being filled */
-void commit_go(struct run *run);                /* submit it, unless one is under way */
-void commit_soon(struct run *run);              /* within a few milliseconds, with what else comes */
+struct commit *commit_next(struct run *run); /* the one being filled */
+void commit_go(struct run *run);             /* submit it, unless one is under way */
+void commit_soon(struct run *run);           /* within a few milliseconds, with what else comes */
 void commit_event(struct run *run, const char *type, const char *data, size_t len, int64_t notice);
-void commit_deltas(struct run *run);            /* streamed text so far becomes an event */
+void commit_deltas(struct run *run); /* streamed text so far becomes an event */
 
 /* recover.c */
-void run_load(struct run *run, int64_t after_us); /* reads the store on a pool thread, then goes on */
+void run_load(struct run *run,
+              int64_t after_us); /* reads the store on a pool thread, then goes on */
 void engine_adopt(struct engine *engine, const char *id); /* engine thread: a claimed job */
 int engine_queue_start(struct engine *engine, struct error *err);
 void engine_queue_stop(struct engine *engine);
@@ -170,7 +175,8 @@ struct effect {
     json_t *request;
     int64_t asked_at;
     bool begun;
-    void (*abort)(struct effect *effect); /* stop and free `state`; answers nothing; NULL: nothing to stop */
+    void (*abort)(
+        struct effect *effect); /* stop and free `state`; answers nothing; NULL: nothing to stop */
     void *state;
 };
 void broker_request(struct run *run, uint64_t id, const uint8_t *payload, size_t len);
@@ -180,9 +186,11 @@ void broker_abort(struct run *run);       /* drop all effects */
 struct effect_cost {
     int64_t api_calls, tokens, cost_microcents;
 };
-void effect_answer(struct effect *effect, json_t *answer, const struct effect_cost *cost); /* consumes answer */
+void effect_answer(struct effect *effect, json_t *answer,
+                   const struct effect_cost *cost); /* consumes answer */
 void effect_refuse(struct effect *effect, const struct error *err, const struct effect_cost *cost);
-void effect_delta(struct effect *effect, const char *text, size_t len, bool to_executor, bool to_events);
+void effect_delta(struct effect *effect, const char *text, size_t len, bool to_executor,
+                  bool to_events);
 /* Takes the next recorded reply of this kind; NULL: the effect was refused. New reference. */
 json_t *effect_rehearsed(struct effect *effect, const char *kind);
 
@@ -191,8 +199,8 @@ void broker_http_begin(struct effect *effect);
 void broker_agent_begin(struct effect *effect);
 
 /* describe.c */
-int engine_describe(void *engine, const char *file, const char *source, size_t len, json_t **manifest_r,
-                    struct error *err);
+int engine_describe(void *engine, const char *file, const char *source, size_t len,
+                    json_t **manifest_r, struct error *err);
 /* START and SKILL frames, shared by runs and descriptions. */
 void engine_send_skill(struct buf *out, const char *name, const char *source, size_t len);
 

@@ -6,7 +6,6 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
-
 #include "base/clock.h"
 #include "base/log.h"
 #include "store/store.h"
@@ -22,10 +21,12 @@ const struct config_key engine_keys[] = {
     {"executions", "running", CONFIG_INT, "10000", 1, 1000000, NULL,
      "Executions that run, or wait for an effect, at the same time; more wait for a place."},
     {"executions", "live", CONFIG_INT, "100000", 1, 10000000, NULL,
-     "Executions held in memory, running and waiting for a place; a request beyond is refused with 503."},
+     "Executions held in memory, running and waiting for a place; a request beyond is refused with "
+     "503."},
     {"executions", "attempts", CONFIG_INT, "5", 1, 1000, NULL,
      "How often an execution is started again after a crash before it fails."},
-    {"executions", "depth", CONFIG_INT, "8", 0, 100, NULL, "How deep executions may execute other agents."},
+    {"executions", "depth", CONFIG_INT, "8", 0, 100, NULL,
+     "How deep executions may execute other agents."},
     {"executions", "grace", CONFIG_DURATION, "2s", 1000, 600 * CLOCK_SECOND, NULL,
      "Between asking a cancelled execution to stop and killing it."},
     {"executions", "drain", CONFIG_DURATION, "20s", 0, 3600 * CLOCK_SECOND, NULL,
@@ -35,7 +36,8 @@ const struct config_key engine_keys[] = {
 };
 const size_t engine_keys_n = countof(engine_keys);
 
-/* ---- calls into the engine's thread ----------------------------------------------------------------------- */
+/* ---- calls into the engine's thread
+ * ----------------------------------------------------------------------- */
 
 struct call {
     void (*fn)(void *arg);
@@ -61,7 +63,8 @@ void engine_call(struct engine *engine, void (*fn)(void *arg), void *arg)
         fn(arg);
         return;
     }
-    struct call call = {.fn = fn, .arg = arg, .lock = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER};
+    struct call call = {
+        .fn = fn, .arg = arg, .lock = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER};
     loop_post(engine->loop, call_run, &call);
     pthread_mutex_lock(&call.lock);
     while (!call.done)
@@ -71,7 +74,8 @@ void engine_call(struct engine *engine, void (*fn)(void *arg), void *arg)
     pthread_cond_destroy(&call.wake);
 }
 
-/* ---- what the services ask ----------------------------------------------------------------------------------- */
+/* ---- what the services ask
+ * ----------------------------------------------------------------------------------- */
 
 struct submission {
     struct engine *engine;
@@ -103,14 +107,17 @@ static void submit_on_loop(void *arg)
     run_admit(run);
 }
 
-static int engine_submit(void *arg, const struct execution_order *order, struct execution_watch *watch, struct error *err)
+static int engine_submit(void *arg, const struct execution_order *order,
+                         struct execution_watch *watch, struct error *err)
 {
     struct engine *engine = arg;
     if (atomic_load(&engine->draining))
         return error_set(err, E_UNAVAILABLE, "the daemon is stopping");
     if (atomic_fetch_add(&engine->n_live, 1) >= engine->live_max) {
         atomic_fetch_sub(&engine->n_live, 1);
-        return error_set(err, E_UNAVAILABLE, "%ld executions are waiting or running: [executions] live", (long)engine->live_max);
+        return error_set(err, E_UNAVAILABLE,
+                         "%ld executions are waiting or running: [executions] live",
+                         (long)engine->live_max);
     }
     struct submission *s = xcalloc(1, sizeof(*s));
     s->engine = engine;
@@ -200,8 +207,8 @@ static void stats_on_loop(void *arg)
     struct figures *f = arg;
     struct engine *engine = f->engine;
     f->result = json_pack("{sIsIsI}", "running", (json_int_t)engine->n_running, "pending",
-                          (json_int_t)(HASH_COUNT(engine->runs) - (unsigned)engine->n_running), "executors",
-                          (json_int_t)executors_alive(engine->parts.executors));
+                          (json_int_t)(HASH_COUNT(engine->runs) - (unsigned)engine->n_running),
+                          "executors", (json_int_t)executors_alive(engine->parts.executors));
 }
 
 static json_t *engine_stats(void *arg)
@@ -212,11 +219,17 @@ static json_t *engine_stats(void *arg)
 }
 
 const struct engine_ops engine_ops = {
-    .submit = engine_submit, .watch = engine_watch, .unwatch = engine_unwatch, .cancel = engine_cancel,
-    .describe = engine_describe, .stats = engine_stats,
+    .submit = engine_submit,
+    .watch = engine_watch,
+    .unwatch = engine_unwatch,
+    .cancel = engine_cancel,
+    .describe = engine_describe,
+    .stats = engine_stats,
 };
 
-/* ---- rehearsals -------------------------------------------------------------------------------------------------- */
+/* ---- rehearsals
+ * --------------------------------------------------------------------------------------------------
+ */
 
 struct rehearsal {
     struct execution_watch watch; /* first: cast back */
@@ -277,15 +290,23 @@ static void rehearsal_begin(void *arg)
     run_admit(run);
 }
 
-int engine_rehearse(struct engine *engine, struct launch *launch, const char *input, const json_t *replies,
-                    void (*on_event)(void *arg, const char *type, const char *data, size_t len), void *arg,
-                    struct execution_outcome *outcome_r, struct error *err)
+int engine_rehearse(struct engine *engine, struct launch *launch, const char *input,
+                    const json_t *replies,
+                    void (*on_event)(void *arg, const char *type, const char *data, size_t len),
+                    void *arg, struct execution_outcome *outcome_r, struct error *err)
 {
     (void)err;
     struct rehearsal r = {
-        .watch = {.ended = rehearsal_ended}, .engine = engine, .launch = launch, .input = input, .replies = replies,
-        .on_event = on_event, .arg = arg, .outcome = outcome_r,
-        .lock = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER,
+        .watch = {.ended = rehearsal_ended},
+        .engine = engine,
+        .launch = launch,
+        .input = input,
+        .replies = replies,
+        .on_event = on_event,
+        .arg = arg,
+        .outcome = outcome_r,
+        .lock = PTHREAD_MUTEX_INITIALIZER,
+        .wake = PTHREAD_COND_INITIALIZER,
     };
     loop_post(engine->loop, rehearsal_begin, &r);
     pthread_mutex_lock(&r.lock);
@@ -295,7 +316,9 @@ int engine_rehearse(struct engine *engine, struct launch *launch, const char *in
     return 0;
 }
 
-/* ---- life ------------------------------------------------------------------------------------------------------------ */
+/* ---- life
+ * ------------------------------------------------------------------------------------------------------------
+ */
 
 /* An executor costs one descriptor. */
 static void limit_by_descriptors(struct engine *engine)
@@ -305,7 +328,9 @@ static void limit_by_descriptors(struct engine *engine)
     int64_t possible = (int64_t)limit.rlim_cur - DESCRIPTORS_KEPT;
     if (engine->running_max <= possible)
         return;
-    log_warn("engine.descriptors", "[executions] running = %ld needs that many descriptors, there are %ld: at most %ld run at a time (raise LimitNOFILE)",
+    log_warn("engine.descriptors",
+             "[executions] running = %ld needs that many descriptors, there are %ld: at most %ld "
+             "run at a time (raise LimitNOFILE)",
              (long)engine->running_max, (long)limit.rlim_cur, (long)(possible > 1 ? possible : 1));
     engine->running_max = possible > 1 ? possible : 1;
 }
@@ -334,7 +359,8 @@ static int engine_identity(struct engine *engine, struct error *err)
         return -1;
     autofree char *kept = store_instance_get(engine->parts.storage, "seed_secret", err);
     if (kept == NULL || strlen(kept) != 64)
-        return kept == NULL ? -1 : error_set(err, E_STORAGE_FAILED, "instance.seed_secret is damaged");
+        return kept == NULL ? -1
+                            : error_set(err, E_STORAGE_FAILED, "instance.seed_secret is damaged");
     parse_secret(kept, engine->secret);
     return 0;
 }
@@ -361,7 +387,8 @@ struct engine *engine_new(const struct engine_parts *parts, struct error *err)
     }
     limit_by_descriptors(engine);
     engine->loop = loop_new(err);
-    if (engine->loop == NULL || (engine->guard = guard_new(c, err)) == NULL || engine_identity(engine, err) < 0 ||
+    if (engine->loop == NULL || (engine->guard = guard_new(c, err)) == NULL ||
+        engine_identity(engine, err) < 0 ||
         executors_attach(parts->executors, engine->loop, err) < 0) {
         engine_free(engine);
         return NULL;
@@ -399,13 +426,15 @@ int engine_start(struct engine *engine, struct error *err)
     return failed == 0 ? 0 : -1;
 }
 
-/* What still runs is left as it is in the store: after the next start its lease is void and it goes on. */
+/* What still runs is left as it is in the store: after the next start its lease is void and it goes
+ * on. */
 static void abandon_all(void *arg)
 {
     struct engine *engine = arg;
     size_t left = 0;
     struct run *run, *tmp;
-    HASH_ITER(hh, engine->runs, run, tmp) {
+    HASH_ITER(hh, engine->runs, run, tmp)
+    {
         left++;
         run_watchers_leave(run);
         run->dropped = true;
@@ -443,7 +472,8 @@ void engine_free(struct engine *engine)
     if (engine == NULL)
         return;
     struct run *run, *tmp;
-    HASH_ITER(hh, engine->runs, run, tmp) {
+    HASH_ITER(hh, engine->runs, run, tmp)
+    {
         run->executor = NULL;
         free(move_ptr(&run->flying));
         run_free(run);

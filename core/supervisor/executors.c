@@ -14,11 +14,11 @@
 #include "base/log.h"
 
 enum {
-    UP_TIMEOUT_MS = 10000,    /* a zygote that is not up by then never will be */
-    SPAWNING_MAX = 64,        /* SPAWNs under way: more would only wait in the socket */
-    RESTART_MIN_US = 100000,  /* pause before a zygote is started again, doubled each time … */
+    UP_TIMEOUT_MS = 10000,     /* a zygote that is not up by then never will be */
+    SPAWNING_MAX = 64,         /* SPAWNs under way: more would only wait in the socket */
+    RESTART_MIN_US = 100000,   /* pause before a zygote is started again, doubled each time … */
     RESTART_MAX_US = 10000000, /* … up to this */
-    UNSENT_KEEP = 4096        /* a send buffer larger than this is given back when empty */
+    UNSENT_KEEP = 4096         /* a send buffer larger than this is given back when empty */
 };
 
 struct executor {
@@ -31,7 +31,7 @@ struct executor {
     struct executor_user *user; /* NULL while ready or warming */
     struct executor *next_ready;
     uint64_t cpu_before; /* µs used before START: not the user's */
-    bool warming; /* counted in n_spawning: SPAWN was sent, READY has not come */
+    bool warming;        /* counted in n_spawning: SPAWN was sent, READY has not come */
     bool final, killed, writing, paused;
     UT_hash_handle hh; /* by cookie */
 };
@@ -66,7 +66,8 @@ static void control_event(struct loop_watch *watch, uint32_t events);
 static void executor_event(struct loop_watch *watch, uint32_t events);
 static void spawn_more(struct executors *x);
 
-/* ---- the zygote ------------------------------------------------------------------------------------- */
+/* ---- the zygote
+ * ------------------------------------------------------------------------------------- */
 
 /* fork+exec with an empty environment and nothing but the control socket and stderr. */
 static int zygote_exec(struct executors *x, int child_end, struct error *err)
@@ -121,7 +122,8 @@ static int zygote_start(struct executors *x, char **layers_r, struct error *err)
     int failed = zygote_exec(x, pair[1], err);
     close(pair[1]);
     x->control = pair[0];
-    struct wire_control setup = {.type = WIRE_CTL_SETUP, .version = WIRE_VERSION,
+    struct wire_control setup = {.type = WIRE_CTL_SETUP,
+                                 .version = WIRE_VERSION,
                                  .flags = x->strict ? WIRE_SETUP_STRICT : 0,
                                  .memory_max = (uint64_t)x->memory_max};
     autofree char *text = xmalloc(WIRE_CTL_TEXT_MAX);
@@ -157,12 +159,14 @@ static void control_send(struct executors *x, unsigned type, uint64_t cookie)
     struct wire_control c = {.type = (uint16_t)type, .version = WIRE_VERSION, .cookie = cookie};
     if (x->control < 0 || wire_control_send(x->control, &c, NULL, -1) == 0)
         return;
-    /* The number of SPAWNs under way is bounded and the zygote always reads: a full socket means it hangs. */
+    /* The number of SPAWNs under way is bounded and the zygote always reads: a full socket means it
+     * hangs. */
     log_error("zygote.send", "%s; the zygote is killed and started again", strerror(errno));
     kill(x->zygote, SIGKILL);
 }
 
-/* ---- executors -------------------------------------------------------------------------------------- */
+/* ---- executors
+ * -------------------------------------------------------------------------------------- */
 
 static void executor_close(struct executor *e)
 {
@@ -331,7 +335,8 @@ static void executor_interest(struct executor *e, bool writing, bool paused)
     e->paused = paused;
     error_auto err = ERROR_INIT;
     if (e->watch.fd >= 0 &&
-        loop_watch_change(e->owner->loop, &e->watch, (paused ? 0 : EPOLLIN) | (writing ? EPOLLOUT : 0), &err) < 0)
+        loop_watch_change(e->owner->loop, &e->watch,
+                          (paused ? 0 : EPOLLIN) | (writing ? EPOLLOUT : 0), &err) < 0)
         log_error("executor.watch", "%s", err.message);
 }
 
@@ -400,9 +405,11 @@ uint32_t executor_pid(const struct executor *e)
     return e->pid;
 }
 
-/* ---- news from the zygote ------------------------------------------------------------------------------ */
+/* ---- news from the zygote
+ * ------------------------------------------------------------------------------ */
 
-static void control_spawned(struct executors *x, struct executor *e, const struct wire_control *c, int fd)
+static void control_spawned(struct executors *x, struct executor *e, const struct wire_control *c,
+                            int fd)
 {
     if (fd < 0) {
         log_error("zygote.fork", "cannot fork an executor: %s (raise pids.max or TasksMax)",
@@ -431,7 +438,8 @@ static void control_exited(struct executors *x, struct executor *e, const struct
             executor_close(e);
     if (e->warming) {
         x->n_spawning--;
-        log_error("executor.start", "an executor ended before it was ready (status 0x%x)", c->status);
+        log_error("executor.start", "an executor ended before it was ready (status 0x%x)",
+                  c->status);
         loop_timer_set(x->loop, &x->restart, RESTART_MIN_US);
     }
     uint64_t cpu = c->user_us + c->system_us;
@@ -448,21 +456,25 @@ static void zygote_lost(struct executors *x)
 {
     int status = 0;
     waitpid(x->zygote, &status, 0);
-    log_error("zygote.lost", "the zygote ended (status 0x%x); its executions start again in a new one", status);
+    log_error("zygote.lost",
+              "the zygote ended (status 0x%x); its executions start again in a new one", status);
     loop_watch_remove(x->loop, &x->watch);
     close(x->control);
     x->control = -1;
     x->zygote = 0;
     x->n_spawning = 0;
-    /* Users may ask for a new executor from `exited`: those wait in line, nothing is spawned yet. */
+    /* Users may ask for a new executor from `exited`: those wait in line, nothing is spawned yet.
+     */
     struct executor *e, *tmp;
     HASH_ITER(hh, x->all, e, tmp)
-        executor_gone(e, &(struct executor_exit){.lost = true});
+    executor_gone(e, &(struct executor_exit){.lost = true});
     loop_timer_set(x->loop, &x->restart, x->restart_pause);
-    x->restart_pause = x->restart_pause * 2 < RESTART_MAX_US ? x->restart_pause * 2 : RESTART_MAX_US;
+    x->restart_pause =
+        x->restart_pause * 2 < RESTART_MAX_US ? x->restart_pause * 2 : RESTART_MAX_US;
 }
 
-static void control_packet(struct executors *x, const struct wire_control *c, const char *text, int *fd)
+static void control_packet(struct executors *x, const struct wire_control *c, const char *text,
+                           int *fd)
 {
     struct executor *e = NULL;
     uint64_t cookie = c->cookie;
@@ -505,13 +517,15 @@ static void restart_fire(struct loop_timer *timer)
     if (x->control < 0 && (zygote_start(x, NULL, &err) < 0 || zygote_watch(x, &err) < 0)) {
         log_error("zygote.restart", "%s", err.message);
         loop_timer_set(x->loop, &x->restart, x->restart_pause);
-        x->restart_pause = x->restart_pause * 2 < RESTART_MAX_US ? x->restart_pause * 2 : RESTART_MAX_US;
+        x->restart_pause =
+            x->restart_pause * 2 < RESTART_MAX_US ? x->restart_pause * 2 : RESTART_MAX_US;
         return;
     }
     spawn_more(x);
 }
 
-/* ---- public ---------------------------------------------------------------------------------------------- */
+/* ---- public
+ * ---------------------------------------------------------------------------------------------- */
 
 struct executors *executors_new(struct config *config, const char *path, int64_t memory_max,
                                 char **layers_r, struct error *err)
@@ -553,7 +567,7 @@ void executors_free(struct executors *x)
     }
     struct executor *e, *tmp;
     HASH_ITER(hh, x->all, e, tmp)
-        executor_free(e);
+    executor_free(e);
     if (x->control >= 0)
         close(x->control);
     if (x->zygote > 0)

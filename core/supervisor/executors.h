@@ -1,7 +1,8 @@
 /* The zygote and the executors it forks. Engine thread only.
  *
- * A few executors are kept ready: forked, locked down, waiting for START. Whoever takes one becomes its
- * user and gets its frames; after the final frame or a kill, the user is told once how it exited. */
+ * A few executors are kept ready: forked, locked down, waiting for START. Whoever takes one becomes
+ * its user and gets its frames; after the final frame or a kill, the user is told once how it
+ * exited. */
 #ifndef C9_SUPERVISOR_EXECUTORS_H
 #define C9_SUPERVISOR_EXECUTORS_H
 
@@ -14,8 +15,8 @@ struct executors;
 struct executor;
 
 struct executor_exit {
-    bool lost;    /* with its zygote: nothing is known, and it was not its fault */
-    int status;   /* as waitpid gives it */
+    bool lost;      /* with its zygote: nothing is known, and it was not its fault */
+    int status;     /* as waitpid gives it */
     int64_t cpu_us; /* since it was ready, exact, from the kernel */
     int64_t maxrss; /* bytes */
 };
@@ -25,23 +26,27 @@ struct executor_user {
     /* An executor is there (asked for by executors_ask): send START now. */
     void (*ready)(struct executor_user *user, struct executor *executor);
     /* A frame; the payload is borrowed. Not called after the final frame or executor_kill. */
-    void (*frame)(struct executor_user *user, const struct wire_header *header, const uint8_t *payload);
+    void (*frame)(struct executor_user *user, const struct wire_header *header,
+                  const uint8_t *payload);
     /* It broke the protocol (and has been killed); `exited` follows. */
     void (*violated)(struct executor_user *user, const char *why);
-    /* It is gone; the executor is freed after this. Always the last call, also after executor_kill. */
+    /* It is gone; the executor is freed after this. Always the last call, also after executor_kill.
+     */
     void (*exited)(struct executor_user *user, const struct executor_exit *how);
     struct executor_user *next_, **place_; /* while waiting in line */
 };
 
-/* Starts the zygote at `path`, and waits for it to be up. memory_max: the largest `memory` of any START.
- * layers_r (may be NULL): new string, the JSON array of layers. Call before any thread is made. */
+/* Starts the zygote at `path`, and waits for it to be up. memory_max: the largest `memory` of any
+ * START. layers_r (may be NULL): new string, the JSON array of layers. Call before any thread is
+ * made. */
 struct executors *executors_new(struct config *config, const char *path, int64_t memory_max,
                                 char **layers_r, struct error *err);
 /* From now on it lives on this loop; forks the first ready ones. */
 int executors_attach(struct executors *executors, struct loop *loop, struct error *err);
 void executors_free(struct executors *executors); /* kills all */
 
-/* Asks for an executor: `ready` is called at once when one is waiting, else later, in order asked. */
+/* Asks for an executor: `ready` is called at once when one is waiting, else later, in order asked.
+ */
 void executors_ask(struct executors *executors, struct executor_user *user);
 /* Takes user out of the line, if it is still in it. */
 void executors_unask(struct executors *executors, struct executor_user *user);

@@ -39,7 +39,8 @@ struct fetcher {
     struct fetch *all;
 };
 
-/* ---- libcurl's sockets and timer on our loop ------------------------------------------------------------ */
+/* ---- libcurl's sockets and timer on our loop
+ * ------------------------------------------------------------ */
 
 /* Callbacks may start or cancel fetches, so completion is handled on a turn of its own. */
 static void reap_later(struct fetcher *f)
@@ -50,7 +51,8 @@ static void reap_later(struct fetcher *f)
 static void socket_event(struct loop_watch *watch, uint32_t events)
 {
     struct fetcher *f = ((struct socket_watch *)watch->arg)->fetcher;
-    int mask = ((events & EPOLLIN) ? CURL_CSELECT_IN : 0) | ((events & EPOLLOUT) ? CURL_CSELECT_OUT : 0) |
+    int mask = ((events & EPOLLIN) ? CURL_CSELECT_IN : 0) |
+               ((events & EPOLLOUT) ? CURL_CSELECT_OUT : 0) |
                ((events & (EPOLLERR | EPOLLHUP)) ? CURL_CSELECT_ERR : 0);
     int running;
     f->curl->multi_socket_action(f->multi, watch->fd, mask, &running);
@@ -62,7 +64,8 @@ static int socket_changed(CURL *easy, curl_socket_t fd, int what, void *arg, voi
     (void)easy;
     struct fetcher *f = arg;
     struct socket_watch *w = socket;
-    uint32_t events = ((what & CURL_POLL_IN) ? EPOLLIN : 0) | ((what & CURL_POLL_OUT) ? EPOLLOUT : 0);
+    uint32_t events =
+        ((what & CURL_POLL_IN) ? EPOLLIN : 0) | ((what & CURL_POLL_OUT) ? EPOLLOUT : 0);
     if (what == CURL_POLL_REMOVE) {
         if (w != NULL) {
             loop_watch_remove(f->loop, &w->watch);
@@ -103,7 +106,8 @@ static void timer_fire(struct loop_timer *timer)
     reap_later(f);
 }
 
-/* ---- one fetch -------------------------------------------------------------------------------------------- */
+/* ---- one fetch
+ * -------------------------------------------------------------------------------------------- */
 
 static void fetch_free(struct fetch *t)
 {
@@ -122,7 +126,8 @@ static void fetch_finish(struct fetch *t, CURLcode result)
     error_auto err = ERROR_INIT;
     struct fetch_spec spec = t->spec;
     if (t->denied)
-        error_set(&err, E_ADDRESS_DENIED, "the address of %s may not be reached from executions", t->spec.url);
+        error_set(&err, E_ADDRESS_DENIED, "the address of %s may not be reached from executions",
+                  t->spec.url);
     else if (result != CURLE_OK)
         error_set(&err, E_HTTP_FAILED, "%s: %s", t->spec.url,
                   t->message[0] != '\0' ? t->message : t->fetcher->curl->easy_strerror(result));
@@ -147,8 +152,8 @@ static void reap_fire(struct loop_timer *timer)
 static curl_socket_t socket_open(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
 {
     struct fetch *t = arg;
-    if (purpose != CURLSOCKTYPE_IPCXN ||
-        (t->spec.address_allowed != NULL && !t->spec.address_allowed(t->spec.arg, &address->addr))) {
+    if (purpose != CURLSOCKTYPE_IPCXN || (t->spec.address_allowed != NULL &&
+                                          !t->spec.address_allowed(t->spec.arg, &address->addr))) {
         t->denied = true;
         return CURL_SOCKET_BAD;
     }
@@ -208,10 +213,13 @@ static int fetch_headers(struct fetch *t, const struct fetch_spec *spec, struct 
     const struct curl *curl = t->fetcher->curl;
     for (size_t i = 0; i < spec->n_headers; i++) {
         const struct fetch_header *h = &spec->headers[i];
-        if (!text_clean(h->name) || !text_clean(h->value) || strpbrk(h->name, " \t:;") != NULL || *h->name == '\0')
-            return error_set(err, E_HTTP_FAILED, "header '%.64s' has characters that a header cannot have", h->name);
+        if (!text_clean(h->name) || !text_clean(h->value) || strpbrk(h->name, " \t:;") != NULL ||
+            *h->name == '\0')
+            return error_set(err, E_HTTP_FAILED,
+                             "header '%.64s' has characters that a header cannot have", h->name);
         /* libcurl drops "Name:" and takes "Name;" for an empty value. */
-        autofree char *line = h->value[0] != '\0' ? xasprintf("%s: %s", h->name, h->value) : xasprintf("%s;", h->name);
+        autofree char *line = h->value[0] != '\0' ? xasprintf("%s: %s", h->name, h->value)
+                                                  : xasprintf("%s;", h->name);
         t->headers = curl->slist_append(t->headers, line);
     }
     t->headers = curl->slist_append(t->headers, "Expect:");

@@ -1,7 +1,8 @@
 /* Outbound HTTP on the engine's loop (libcurl's multi interface). Engine thread only.
  *
- * There is one instance for model providers, whom the operator chose, and one for what skills ask for: they
- * share no connections, so that no skill can ride on a connection that its guard would have refused. */
+ * There is one instance for model providers, whom the operator chose, and one for what skills ask
+ * for: they share no connections, so that no skill can ride on a connection that its guard would
+ * have refused. */
 #ifndef C9_SUPERVISOR_FETCH_H
 #define C9_SUPERVISOR_FETCH_H
 
@@ -33,8 +34,9 @@ struct fetch_spec {
     void (*status)(void *arg, int status);
     void (*header)(void *arg, const char *name, const char *value); /* name in lower case */
     int (*data)(void *arg, const char *data, size_t len);           /* non-zero: stop */
-    /* Exactly once, last; the fetch is gone after it. err NULL: the reply is complete. Not called after
-     * fetch_cancel. E_ADDRESS_DENIED when address_allowed refused, E_HTTP_FAILED otherwise. */
+    /* Exactly once, last; the fetch is gone after it. err NULL: the reply is complete. Not called
+     * after fetch_cancel. E_ADDRESS_DENIED when address_allowed refused, E_HTTP_FAILED otherwise.
+     */
     void (*done)(void *arg, struct error *err);
     void *arg;
 };
@@ -42,8 +44,10 @@ struct fetch_spec {
 /* Costs nothing: libcurl is loaded by the first fetch (curl.h). */
 struct fetcher *fetcher_new(struct loop *loop);
 void fetcher_free(struct fetcher *fetcher); /* cancels what is under way */
-/* NULL with err when it cannot even begin (bad URL, bad header, no libcurl). Never calls back before it returns. */
-struct fetch *fetch_start(struct fetcher *fetcher, const struct fetch_spec *spec, struct error *err);
+/* NULL with err when it cannot even begin (bad URL, bad header, no libcurl). Never calls back
+ * before it returns. */
+struct fetch *fetch_start(struct fetcher *fetcher, const struct fetch_spec *spec,
+                          struct error *err);
 void fetch_cancel(struct fetch *fetch);
 
 #endif

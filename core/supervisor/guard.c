@@ -58,9 +58,11 @@ struct guard {
 
 const struct config_key guard_keys[] = {
     {"outbound", "hosts", CONFIG_LIST, "", 0, 0, NULL,
-     "Hosts that skills may reach if their manifest names them too, such as api.example.org or *.example.org; empty: any."},
+     "Hosts that skills may reach if their manifest names them too, such as api.example.org or "
+     "*.example.org; empty: any."},
     {"outbound", "allow", CONFIG_LIST, "", 0, 0, NULL,
-     "Networks inside the special-purpose ranges (loopback, private, link-local …) that skills may reach after all."},
+     "Networks inside the special-purpose ranges (loopback, private, link-local …) that skills may "
+     "reach after all."},
 };
 const size_t guard_keys_n = countof(guard_keys);
 
@@ -108,15 +110,18 @@ struct guard *guard_new(const struct config *config, struct error *err)
     char *save = NULL;
     for (char *w = strtok_r(text, " ,\t", &save); w != NULL; w = strtok_r(NULL, " ,\t", &save)) {
         if (g->n_allowed == NETWORKS_MAX || network_parse(w, &g->allowed[g->n_allowed]) < 0) {
-            error_set(err, E_CONFIG_INVALID, "%s: [outbound] allow: '%s' is not a network such as 10.1.0.0/16 (at most %d)",
-                      config_origin(config, "outbound", NULL, "allow"), w, NETWORKS_MAX);
+            error_set(
+                err, E_CONFIG_INVALID,
+                "%s: [outbound] allow: '%s' is not a network such as 10.1.0.0/16 (at most %d)",
+                config_origin(config, "outbound", NULL, "allow"), w, NETWORKS_MAX);
             guard_free(g);
             return NULL;
         }
         g->n_allowed++;
     }
     g->host_text = xstrdup(config_string(config, "outbound", NULL, "hosts"));
-    for (char *w = strtok_r(g->host_text, " ,\t", &save); w != NULL; w = strtok_r(NULL, " ,\t", &save)) {
+    for (char *w = strtok_r(g->host_text, " ,\t", &save); w != NULL;
+         w = strtok_r(NULL, " ,\t", &save)) {
         if (g->n_hosts == HOSTS_MAX) {
             error_set(err, E_CONFIG_INVALID, "%s: [outbound] hosts: more than %d patterns",
                       config_origin(config, "outbound", NULL, "hosts"), HOSTS_MAX);
@@ -178,7 +183,7 @@ bool guard_host_in(const json_t *patterns, const char *host)
 {
     size_t i;
     json_t *pattern;
-    json_array_foreach((json_t *)patterns, i, pattern)
+    json_array_foreach ((json_t *)patterns, i, pattern)
         if (json_is_string(pattern) && guard_host_matches(json_string_value(pattern), host))
             return true;
     return false;

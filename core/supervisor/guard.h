@@ -16,13 +16,14 @@ struct guard;
 struct guard *guard_new(const struct config *config, struct error *err);
 void guard_free(struct guard *guard);
 
-/* Refuses loopback, link-local, private, shared, multicast, documentation and other special-purpose ranges (the IANA
- * registries of RFC 6890), also when mapped or translated into IPv6, unless [outbound] allow names a network
- * that holds the address. */
+/* Refuses loopback, link-local, private, shared, multicast, documentation and other special-purpose
+ * ranges (the IANA registries of RFC 6890), also when mapped or translated into IPv6, unless
+ * [outbound] allow names a network that holds the address. */
 bool guard_address_allowed(const struct guard *guard, const struct sockaddr *address);
 /* Whether the operator's [outbound] hosts (empty: all) has a pattern for host. */
 bool guard_host_allowed(const struct guard *guard, const char *host);
-/* "example.org" is itself; "*.example.org" is anything below it; "*" is all. Case does not matter. */
+/* "example.org" is itself; "*.example.org" is anything below it; "*" is all. Case does not matter.
+ */
 bool guard_host_matches(const char *pattern, const char *host);
 /* Any string of the array. */
 bool guard_host_in(const json_t *patterns, const char *host);

@@ -1,5 +1,5 @@
-/* Taking executions up again: claimed from the queue, or interrupted here. The store is read on pool threads; the
- * queue has a thread of its own, since its plugin may block. */
+/* Taking executions up again: claimed from the queue, or interrupted here. The store is read on
+ * pool threads; the queue has a thread of its own, since its plugin may block. */
 #include <poll.h>
 #include <string.h>
 
@@ -47,8 +47,11 @@ static void journal_row(void *arg, const struct journal_row *row)
         l->replays = xrealloc(l->replays, l->cap_replays * sizeof(*l->replays));
     }
     struct replay *r = &l->replays[l->n_replays++];
-    *r = (struct replay){.seq = row->seq, .kind = kind_by_name(row->kind), .is_error = row->is_error,
-                         .answer = xstrndup(row->answer, row->answer_len), .answer_len = row->answer_len};
+    *r = (struct replay){.seq = row->seq,
+                         .kind = kind_by_name(row->kind),
+                         .is_error = row->is_error,
+                         .answer = xstrndup(row->answer, row->answer_len),
+                         .answer_len = row->answer_len};
     snprintf(r->digest, sizeof(r->digest), "%s", row->request_sha256);
     l->usage.api_calls += row->api_calls;
     l->usage.tokens += row->tokens;
@@ -78,7 +81,8 @@ static void load(void *arg)
     l->found = got == 0;
     if (l->found && store_execution_progress(storage, l->id, &l->seq, &l->notice, &l->err) == 0 &&
         store_journal_read(storage, l->id, journal_row, l, &l->err) == 0)
-        execution_launch(l->engine->parts.service, l->job.agent_id, l->job.agent_version, &l->launch, &l->launch_err);
+        execution_launch(l->engine->parts.service, l->job.agent_id, l->job.agent_version,
+                         &l->launch, &l->launch_err);
     loop_post(l->engine->loop, loaded, l);
 }
 
@@ -145,7 +149,9 @@ static void run_restore(struct run *run, struct loading *l)
     run->usage.tokens = l->usage.tokens;
     run->usage.cost_microcents = l->usage.cost_microcents;
     error_auto err = ERROR_INIT;
-    jx_auto *context = run->context != NULL ? jx_decode(run->context, strlen(run->context), "context", &err) : NULL;
+    jx_auto *context = run->context != NULL
+                           ? jx_decode(run->context, strlen(run->context), "context", &err)
+                           : NULL;
     run->depth = (unsigned)jx_int(context, "depth", 0);
 }
 
@@ -164,7 +170,8 @@ static void loaded(void *arg)
     if (l->err.code != E_NONE) {
         log_error("execution.load", "execution %s: %s; trying again", run->id, l->err.message);
         run_load(run, RETRY_US);
-    } else if (!l->found || (strcmp(l->job.status, "pending") != 0 && strcmp(l->job.status, "running") != 0)) {
+    } else if (!l->found ||
+               (strcmp(l->job.status, "pending") != 0 && strcmp(l->job.status, "running") != 0)) {
         run_gone(run); /* it has ended, or its agent was deleted */
     } else {
         error_auto err = ERROR_INIT;
@@ -181,11 +188,14 @@ static void loaded(void *arg)
             error_set(&err, E_CANCELLED, "the execution was cancelled");
             run_end_failed(run, &err, NULL);
         } else if (run->attempt > engine->attempts_max) {
-            error_set(&err, E_EXECUTION_FAILED, "it was started %ld times and never came to an end: [executions] attempts", (long)(run->attempt - 1));
+            error_set(&err, E_EXECUTION_FAILED,
+                      "it was started %ld times and never came to an end: [executions] attempts",
+                      (long)(run->attempt - 1));
             error_detail(&err, "attempts", json_integer(run->attempt - 1));
             run_end_failed(run, &err, NULL);
         } else {
-            log_info("execution.resumed", "execution %s: attempt %ld, %zu effects in its journal", run->id, (long)run->attempt, run->n_replays);
+            log_info("execution.resumed", "execution %s: attempt %ld, %zu effects in its journal",
+                     run->id, (long)run->attempt, run->n_replays);
             run_admit(run);
         }
     }
@@ -198,7 +208,8 @@ void engine_adopt(struct engine *engine, const char *id)
         run_load(run_new(engine, id, NULL), 0);
 }
 
-/* ---- the queue's thread ----------------------------------------------------------------------------------- */
+/* ---- the queue's thread
+ * ----------------------------------------------------------------------------------- */
 
 struct claimed {
     struct engine *engine;

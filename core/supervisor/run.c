@@ -10,13 +10,16 @@
 
 enum {
     PENDING_REQUESTS_MAX = 64, /* of one executor at a time */
-    FRAME_SLACK = 4096,        /* a frame's JSON is bounded by output_max; this is for what stands around it */
+    FRAME_SLACK =
+        4096, /* a frame's JSON is bounded by output_max; this is for what stands around it */
     INPUT_FRAME_MAX = 1 << 20, /* what is read of an executor at once */
-    CPU_GRACE_US = 200000      /* beyond the limit, after which a SIGKILL must have been the CPU timer's */
+    CPU_GRACE_US =
+        200000 /* beyond the limit, after which a SIGKILL must have been the CPU timer's */
 };
 
 static void run_ready(struct executor_user *user, struct executor *executor);
-static void run_frame(struct executor_user *user, const struct wire_header *h, const uint8_t *payload);
+static void run_frame(struct executor_user *user, const struct wire_header *h,
+                      const uint8_t *payload);
 static void run_violated(struct executor_user *user, const char *why);
 static void run_exited(struct executor_user *user, const struct executor_exit *how);
 static void wall_fire(struct loop_timer *timer);
@@ -27,8 +30,8 @@ struct run *run_new(struct engine *engine, const char *id, struct launch *launch
 {
     struct run *run = xcalloc(1, sizeof(*run));
     run->engine = engine;
-    run->user = (struct executor_user){.ready = run_ready, .frame = run_frame, .violated = run_violated,
-                                       .exited = run_exited};
+    run->user = (struct executor_user){
+        .ready = run_ready, .frame = run_frame, .violated = run_violated, .exited = run_exited};
     memcpy(run->id, id, UUID_SIZE - 1);
     run->launch = launch != NULL ? launch_ref(launch) : NULL;
     run->wall = (struct loop_timer){.fn = wall_fire, .arg = run};
@@ -76,17 +79,20 @@ static void replays_free(struct run *run)
 }
 
 static const char *const end_status[] = {
-    [RUN_COMPLETED] = "completed", [RUN_FAILED] = "failed", [RUN_CANCELLED] = "cancelled",
+    [RUN_COMPLETED] = "completed",
+    [RUN_FAILED] = "failed",
+    [RUN_CANCELLED] = "cancelled",
 };
 
 static void usage_append(const struct execution_usage *u, struct buf *out)
 {
-    buf_printf(out,
-               "{\"cpuTimeMs\":%ld,\"cpuTimeUs\":%ld,\"memoryPeakMb\":%ld,\"memoryPeakBytes\":%ld,"
-               "\"apiCallsCount\":%ld,\"tokensConsumed\":%ld,\"costCents\":%ld,\"costMicrocents\":%ld}",
-               (long)((u->cpu_us + 999) / 1000), (long)u->cpu_us, (long)((u->memory_peak + (1 << 20) - 1) >> 20),
-               (long)u->memory_peak, (long)u->api_calls, (long)u->tokens,
-               (long)((u->cost_microcents + 999999) / 1000000), (long)u->cost_microcents);
+    buf_printf(
+        out,
+        "{\"cpuTimeMs\":%ld,\"cpuTimeUs\":%ld,\"memoryPeakMb\":%ld,\"memoryPeakBytes\":%ld,"
+        "\"apiCallsCount\":%ld,\"tokensConsumed\":%ld,\"costCents\":%ld,\"costMicrocents\":%ld}",
+        (long)((u->cpu_us + 999) / 1000), (long)u->cpu_us,
+        (long)((u->memory_peak + (1 << 20) - 1) >> 20), (long)u->memory_peak, (long)u->api_calls,
+        (long)u->tokens, (long)((u->cost_microcents + 999999) / 1000000), (long)u->cost_microcents);
 }
 
 static void watchers_ended(struct run *run)
@@ -96,8 +102,12 @@ static void watchers_ended(struct run *run)
     buf_auto usage = BUF_INIT;
     usage_append(&run->usage, &usage);
     struct execution_outcome outcome = {
-        .status = end_status[run->end], .output = run->output, .error = run->error, .usage = usage.data,
-        .started_at = run->started_at, .completed_at = run->ended_at,
+        .status = end_status[run->end],
+        .output = run->output,
+        .error = run->error,
+        .usage = usage.data,
+        .started_at = run->started_at,
+        .completed_at = run->ended_at,
         .execution_time_us = run->started_at != 0 ? run->ended_at - run->started_at : 0,
     };
     struct execution_watch *w = run->watchers, *next;
@@ -165,7 +175,8 @@ void run_free(struct run *run)
     free(run);
 }
 
-/* ---- getting an executor ------------------------------------------------------------------------------ */
+/* ---- getting an executor
+ * ------------------------------------------------------------------------------ */
 
 static void run_ask(struct run *run)
 {
@@ -210,11 +221,18 @@ void run_insert(struct run *run)
     struct commit *c = commit_next(run);
     c->inserts = true;
     struct execution_row row = {
-        .agent_id = run->launch->agent_id, .agent_version = run->launch->version,
-        .organization_id = run->launch->organization_id, .triggered_by = run->user_id,
-        .parent_id = run->parent_id, .input = run->input, .context = run->context,
-        .priority = run->priority, .available_at = run->created_at, .created_at = run->created_at,
-        .lease_owner = engine->owner, .lease_until = clock_wall_us() + engine->lease_us,
+        .agent_id = run->launch->agent_id,
+        .agent_version = run->launch->version,
+        .organization_id = run->launch->organization_id,
+        .triggered_by = run->user_id,
+        .parent_id = run->parent_id,
+        .input = run->input,
+        .context = run->context,
+        .priority = run->priority,
+        .available_at = run->created_at,
+        .created_at = run->created_at,
+        .lease_owner = engine->owner,
+        .lease_until = clock_wall_us() + engine->lease_us,
     };
     memcpy(row.id, run->id, UUID_SIZE);
     if (!run->ephemeral)
@@ -241,27 +259,34 @@ static void send_start(struct run *run, struct buf *out)
     const struct launch_limits *l = &run->launch->limits;
     struct wire_start start = {
         .mode = WIRE_MODE_RUN,
-        .log_bytes_max = (uint32_t)l->log_bytes, .log_count_max = (uint32_t)l->log_count,
-        .emit_count_max = (uint32_t)l->emit_count, .requests_max = (uint32_t)l->requests,
+        .log_bytes_max = (uint32_t)l->log_bytes,
+        .log_count_max = (uint32_t)l->log_count,
+        .emit_count_max = (uint32_t)l->emit_count,
+        .requests_max = (uint32_t)l->requests,
         .pending_max = PENDING_REQUESTS_MAX,
-        .cpu_us = (uint64_t)l->cpu_us, .memory = (uint64_t)l->memory, .output_max = (uint64_t)l->output_max,
+        .cpu_us = (uint64_t)l->cpu_us,
+        .memory = (uint64_t)l->memory,
+        .output_max = (uint64_t)l->output_max,
     };
     /* The same on replay, and not to be guessed from the id. */
-    hash_hmac_sha256(run->engine->secret, sizeof(run->engine->secret), run->id, UUID_SIZE - 1, start.seed);
+    hash_hmac_sha256(run->engine->secret, sizeof(run->engine->secret), run->id, UUID_SIZE - 1,
+                     start.seed);
     memcpy(start.execution_id, run->id, UUID_SIZE);
     buf_auto payload = BUF_INIT;
     wire_start_encode(&start, &payload);
     wire_frame_append(out, WIRE_START, 0, 0, payload.data, payload.len);
 }
 
-/* {"input":…,"context":{"execution":{…},"agent":{…},"skills":[…]}}: the texts are put together, not parsed. */
+/* {"input":…,"context":{"execution":{…},"agent":{…},"skills":[…]}}: the texts are put together, not
+ * parsed. */
 static void send_run(struct run *run, struct buf *out)
 {
     buf_auto payload = BUF_INIT;
     buf_reserve(&payload, run->input_len + run->launch->context_len + 256);
     buf_append_str(&payload, "{\"input\":");
     buf_append(&payload, run->input, run->input_len);
-    buf_printf(&payload, ",\"context\":{\"execution\":{\"id\":\"%s\",\"attempt\":%ld}", run->id, (long)run->attempt);
+    buf_printf(&payload, ",\"context\":{\"execution\":{\"id\":\"%s\",\"attempt\":%ld}", run->id,
+               (long)run->attempt);
     if (run->launch->context_len > 2) {
         buf_append_char(&payload, ',');
         buf_append(&payload, run->launch->context + 1, run->launch->context_len - 1);
@@ -304,12 +329,14 @@ static void flush_fire(struct loop_timer *timer)
     commit_deltas(run);
     if (!run->started && run->started_at != 0 && run->end == RUN_GOES_ON && !run->ephemeral) {
         run->started = true;
-        store_execution_started(commit_next(run)->batch, run->id, run->engine->owner, run->started_at);
+        store_execution_started(commit_next(run)->batch, run->id, run->engine->owner,
+                                run->started_at);
     }
     commit_go(run);
 }
 
-/* ---- what an executor says -------------------------------------------------------------------------------- */
+/* ---- what an executor says
+ * -------------------------------------------------------------------------------- */
 
 static void run_violation(struct run *run, const char *why)
 {
@@ -341,14 +368,16 @@ static void frame_log(struct run *run, const struct wire_header *h, const uint8_
         return;
     }
     run->log_bytes += h->length;
-    if (++run->log_count > l->log_count + 1 || run->log_bytes > l->log_bytes + l->output_max + FRAME_SLACK) {
+    if (++run->log_count > l->log_count + 1 ||
+        run->log_bytes > l->log_bytes + l->output_max + FRAME_SLACK) {
         run_violation(run, "more logs than its limits allow");
         return;
     }
     error_auto err = ERROR_INIT;
     size_t meta_len = h->length - 5 - len;
     const char *message = (const char *)p + 5, *meta = message + len;
-    jx_auto *metadata = meta_len > 0 ? jx_decode(meta, meta_len, "log metadata", &err) : json_object();
+    jx_auto *metadata =
+        meta_len > 0 ? jx_decode(meta, meta_len, "log metadata", &err) : json_object();
     jx_auto *text = json_stringn(message, len);
     if (!json_is_object(metadata) || text == NULL) {
         run_violation(run, "a log record is not UTF-8 or its metadata not an object");
@@ -361,10 +390,11 @@ static void frame_log(struct run *run, const struct wire_header *h, const uint8_
     c->bytes += h->length + 64;
     c->last_seq = ++run->seq;
     if (!run->ephemeral)
-        store_execution_log(c->batch, run->id, run->seq, (int64_t)h->id, log_levels[p[0]], message, len,
-                            meta_len > 0 ? meta : NULL, meta_len, clock_wall_us());
+        store_execution_log(c->batch, run->id, run->seq, (int64_t)h->id, log_levels[p[0]], message,
+                            len, meta_len > 0 ? meta : NULL, meta_len, clock_wall_us());
     if (run->on_event != NULL) {
-        jx_auto *event = json_pack("{sssOsO}", "level", log_levels[p[0]], "message", text, "metadata", metadata);
+        jx_auto *event =
+            json_pack("{sssOsO}", "level", log_levels[p[0]], "message", text, "metadata", metadata);
         size_t event_len;
         autofree char *event_text = jx_encode(event, &event_len);
         run->on_event(run->on_event_arg, "log", event_text, event_len);
@@ -405,8 +435,9 @@ static int take_stats(struct run *run, const struct wire_header *h, const uint8_
         run_violation(run, why);
         return -1;
     }
-    int64_t peak = stats.memory_peak < (uint64_t)run->launch->limits.memory ? (int64_t)stats.memory_peak
-                                                                           : run->launch->limits.memory;
+    int64_t peak = stats.memory_peak < (uint64_t)run->launch->limits.memory
+                       ? (int64_t)stats.memory_peak
+                       : run->launch->limits.memory;
     if (peak > run->usage.memory_peak)
         run->usage.memory_peak = peak;
     return 0;
@@ -437,30 +468,34 @@ static void frame_failure(struct run *run, const struct wire_header *h, const ui
     error_auto decode_err = ERROR_INIT, err = ERROR_INIT;
     if (take_stats(run, h, p) < 0)
         return;
-    jx_auto *said = jx_decode((const char *)p + WIRE_STATS_SIZE, h->length - WIRE_STATS_SIZE, "failure", &decode_err);
+    jx_auto *said = jx_decode((const char *)p + WIRE_STATS_SIZE, h->length - WIRE_STATS_SIZE,
+                              "failure", &decode_err);
     if (!json_is_object(said)) {
         run_violation(run, said == NULL ? decode_err.message : "a failure that is not an object");
         return;
     }
     const char *code = jx_str(said, "code", "ExecutionFailed");
     enum error_code known = error_code_by_name(code);
-    error_set(&err, known != E_NONE ? known : E_EXECUTION_FAILED, "%s", jx_str(said, "message", "the skill failed"));
+    error_set(&err, known != E_NONE ? known : E_EXECUTION_FAILED, "%s",
+              jx_str(said, "message", "the skill failed"));
     json_t *details = json_object_get(said, "details");
     const char *key;
     json_t *value;
-    json_object_foreach(details, key, value) /* none when it is not an object */
+    json_object_foreach (details, key, value) /* none when it is not an object */
         error_detail(&err, key, json_incref(value));
     if (known == E_NONE)
         error_detail(&err, "code", json_string(code));
     run_end_failed(run, &err, jx_str(said, "traceback", NULL));
 }
 
-static void (*const frames[WIRE_TYPE_COUNT_])(struct run *run, const struct wire_header *h, const uint8_t *p) = {
+static void (*const frames[WIRE_TYPE_COUNT_])(struct run *run, const struct wire_header *h,
+                                              const uint8_t *p) = {
     [WIRE_LOG] = frame_log,       [WIRE_EMIT] = frame_emit,       [WIRE_REQUEST] = frame_request,
     [WIRE_RESULT] = frame_result, [WIRE_FAILURE] = frame_failure,
 };
 
-static void run_frame(struct executor_user *user, const struct wire_header *h, const uint8_t *payload)
+static void run_frame(struct executor_user *user, const struct wire_header *h,
+                      const uint8_t *payload)
 {
     struct run *run = (struct run *)user;
     if (run->end == RUN_GOES_ON && !run->interrupted)
@@ -472,7 +507,8 @@ static void run_violated(struct executor_user *user, const char *why)
     run_violation((struct run *)user, why);
 }
 
-/* ---- how it ends --------------------------------------------------------------------------------------------- */
+/* ---- how it ends
+ * --------------------------------------------------------------------------------------------- */
 
 /* The first decision stays. */
 static bool run_decide(struct run *run, enum run_end_kind end)
@@ -592,21 +628,25 @@ static void death_explain(struct run *run, const struct executor_exit *how, stru
     const struct launch_limits *l = &run->launch->limits;
     int sig = WIFSIGNALED(how->status) ? WTERMSIG(how->status) : 0;
     if (sig == SIGKILL && how->cpu_us >= l->cpu_us) {
-        error_set(err, E_EXECUTION_TIMEOUT, "the execution used more than its %ld ms of CPU time", (long)(l->cpu_us / 1000));
+        error_set(err, E_EXECUTION_TIMEOUT, "the execution used more than its %ld ms of CPU time",
+                  (long)(l->cpu_us / 1000));
         error_detail(err, "limit", json_string("cpuTimeMs"));
         error_detail(err, "limitMs", json_integer(l->cpu_us / 1000));
         error_detail(err, "usedMs", json_integer(how->cpu_us / 1000));
     } else if (sig == SIGKILL) {
-        error_set(err, E_RESOURCE_EXHAUSTED, "the kernel killed the executor, most likely for memory");
+        error_set(err, E_RESOURCE_EXHAUSTED,
+                  "the kernel killed the executor, most likely for memory");
         error_detail(err, "limit", json_string("memoryMb"));
     } else if (sig == SIGSYS) {
-        error_set(err, E_EXECUTION_FAILED, "the sandbox killed the executor for a forbidden system call");
+        error_set(err, E_EXECUTION_FAILED,
+                  "the sandbox killed the executor for a forbidden system call");
         error_detail(err, "signal", json_integer(sig));
     } else if (sig != 0) {
         error_set(err, E_EXECUTION_FAILED, "the executor crashed: %s", strsignal(sig));
         error_detail(err, "signal", json_integer(sig));
     } else {
-        error_set(err, E_EXECUTION_FAILED, "the executor ended without a result (status %d)", WEXITSTATUS(how->status));
+        error_set(err, E_EXECUTION_FAILED, "the executor ended without a result (status %d)",
+                  WEXITSTATUS(how->status));
     }
 }
 
@@ -639,9 +679,14 @@ static void settle_end_event(struct run *run)
     buf_auto usage = BUF_INIT, event = BUF_INIT;
     usage_append(&run->usage, &usage);
     struct execution_end end = {
-        .status = end_status[run->end], .output = run->output, .error_message = run->error_message,
-        .error_details = run->error, .usage_json = usage.data, .usage = run->usage,
-        .started_at = run->started_at, .completed_at = run->ended_at,
+        .status = end_status[run->end],
+        .output = run->output,
+        .error_message = run->error_message,
+        .error_details = run->error,
+        .usage_json = usage.data,
+        .usage = run->usage,
+        .started_at = run->started_at,
+        .completed_at = run->ended_at,
     };
     commit_deltas(run);
     buf_printf(&event, "{\"status\":\"%s\"", end.status);
@@ -654,7 +699,8 @@ static void settle_end_event(struct run *run)
         buf_append_str(&event, run->error);
     }
     int64_t took = run->started_at != 0 ? run->ended_at - run->started_at : 0;
-    buf_printf(&event, ",\"executionTime\":%ld.%03ld,\"resourceUsage\":%s}", (long)(took / 1000), (long)(took % 1000), usage.data);
+    buf_printf(&event, ",\"executionTime\":%ld.%03ld,\"resourceUsage\":%s}", (long)(took / 1000),
+               (long)(took % 1000), usage.data);
     struct commit *c = commit_next(run);
     c->ends = true;
     if (!run->ephemeral)

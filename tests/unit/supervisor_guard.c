@@ -31,14 +31,36 @@ static bool allowed(const struct guard *guard, const char *text)
 }
 
 static const char *const denied[] = {
-    "0.0.0.0", "10.1.2.3", "100.64.0.1", "127.0.0.1", "127.255.255.255", "169.254.169.254", "172.16.0.1", "172.31.255.255",
-    "192.168.1.1", "198.18.0.1", "224.0.0.1", "239.255.255.250", "255.255.255.255", "::", "::1", "fe80::1", "fc00::1",
-    "fd00:ec2::254", "ff02::1", "2001:db8::1", "2002:7f00:1::", "64:ff9b::7f00:1", "::ffff:127.0.0.1", "::ffff:10.0.0.1",
+    "0.0.0.0",
+    "10.1.2.3",
+    "100.64.0.1",
+    "127.0.0.1",
+    "127.255.255.255",
+    "169.254.169.254",
+    "172.16.0.1",
+    "172.31.255.255",
+    "192.168.1.1",
+    "198.18.0.1",
+    "224.0.0.1",
+    "239.255.255.250",
+    "255.255.255.255",
+    "::",
+    "::1",
+    "fe80::1",
+    "fc00::1",
+    "fd00:ec2::254",
+    "ff02::1",
+    "2001:db8::1",
+    "2002:7f00:1::",
+    "64:ff9b::7f00:1",
+    "::ffff:127.0.0.1",
+    "::ffff:10.0.0.1",
     "::127.0.0.1",
 };
 static const char *const fine[] = {
-    "1.1.1.1", "8.8.8.8", "9.255.255.255", "11.0.0.0", "100.63.255.255", "100.128.0.0", "126.255.255.255", "172.15.255.255",
-    "172.32.0.0", "192.167.255.255", "223.255.255.255", "2606:4700::1111", "2a00:1450::1", "::ffff:1.1.1.1",
+    "1.1.1.1",         "8.8.8.8",         "9.255.255.255",  "11.0.0.0",       "100.63.255.255",
+    "100.128.0.0",     "126.255.255.255", "172.15.255.255", "172.32.0.0",     "192.167.255.255",
+    "223.255.255.255", "2606:4700::1111", "2a00:1450::1",   "::ffff:1.1.1.1",
 };
 
 static void test_addresses(void)
@@ -63,7 +85,8 @@ static void test_allowed_networks(void)
     ok(allowed(guard, "::ffff:127.0.0.1"), "mapped into IPv6, it is the same address");
     ok(allowed(guard, "fd12::1"), "an IPv6 network works as well");
     guard_free(guard);
-    static const char *const wrong[] = {"10.0.0.0/33", "10.0.0/8", "localhost", "10.0.0.0/", "::/129", "10.0.0.0/8x"};
+    static const char *const wrong[] = {"10.0.0.0/33", "10.0.0/8", "localhost",
+                                        "10.0.0.0/",   "::/129",   "10.0.0.0/8x"};
     for (size_t i = 0; i < countof(wrong); i++)
         ok(guard_with("", wrong[i]) == NULL, "'%s' is refused in the configuration", wrong[i]);
 }
@@ -71,9 +94,11 @@ static void test_allowed_networks(void)
 static void test_hosts(void)
 {
     ok(guard_host_matches("example.org", "EXAMPLE.org"), "a host matches itself in any case");
-    ok(!guard_host_matches("example.org", "a.example.org"), "a plain pattern does not match what is below it");
+    ok(!guard_host_matches("example.org", "a.example.org"),
+       "a plain pattern does not match what is below it");
     ok(guard_host_matches("*.example.org", "a.b.example.org"), "a wildcard matches what is below");
-    ok(!guard_host_matches("*.example.org", "example.org"), "a wildcard does not match the host itself");
+    ok(!guard_host_matches("*.example.org", "example.org"),
+       "a wildcard does not match the host itself");
     ok(!guard_host_matches("*.example.org", "badexample.org"), "a wildcard stops at the dot");
     ok(!guard_host_matches("*.example.org", ".example.org"), "an empty label is no host");
     ok(guard_host_matches("*", "anything"), "a lone star matches all");
