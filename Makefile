@@ -137,8 +137,14 @@ $(B)/c9d: $(B)/core/supervisor/main.o $(CORE_LIBS)
 	$(call link,$<,$(CORE_LIBS),$(call pkg-libs,$(CORE_PKGS)) -ldl -rdynamic)
 $(B)/c9ctl: $(B)/api/client/main.o $(B)/libclient.a $(B)/libbase.a
 	$(call link,$<,$(B)/libclient.a $(B)/libbase.a,$(call pkg-libs,$(PKG_client) $(PKG_base)))
-$(B)/c9d-zygote: $(B)/sandbox/main.o $(B)/libsandbox.a $(B)/libwire.a $(B)/libbase.a
-	$(call link,$<,$(B)/libsandbox.a $(B)/libwire.a $(B)/libbase.a,$(call pkg-libs,$(PKG_sandbox) $(PKG_base)) -lm)
+# The zygote is static: each fork copies its mappings, and each executor faults in and unmaps pages of every
+# shared library. ZYGOTE_LINK= links it to the shared liblua instead.
+ZYGOTE_LINK ?= $(if $(SANITIZED),,-static-pie)
+zygote-link = $(Q)$(CC) $(LDFLAGS_ALL) $(ZYGOTE_LINK) $< -o $@ -Wl,--start-group $(ZYGOTE_LIBS) -Wl,--end-group \
+              $(call pkg-libs,lua5.4) -lm
+ZYGOTE_LIBS := $(B)/libsandbox.a $(B)/libwire.a $(B)/libbase.a
+$(B)/c9d-zygote: $(B)/sandbox/main.o $(ZYGOTE_LIBS)
+	$(zygote-link)
 $(B)/core/supervisor/main.o: $(W)/supervisor/.made
 $(B)/core/supervisor/main.o: CFLAGS_ALL += -I$(W)/supervisor $(call pkg-cflags,$(CORE_PKGS))
 $(B)/api/client/main.o: $(W)/client/.made
@@ -179,8 +185,11 @@ endef
 $(foreach t,$(TEST_SRC) $(filter-out %/driver.c,$(FUZZ_SRC)) $(BENCH_SRC),$(eval $(call test-rules,$t)))
 $(B)/tests/fuzz/driver.o: CFLAGS_ALL += -Itests
 
-$(TESTS_C) $(BENCHES): %: %.o $(TEST_LIBS)
+$(TESTS_C) $(filter-out %/sandbox_reference,$(BENCHES)): %: %.o $(TEST_LIBS)
 	$(call link,$<,$(TEST_LIBS),$(call pkg-libs,$(TEST_PKGS)) -ldl -lm -rdynamic)
+# The reference for executions is linked as the zygote is.
+$(B)/tests/bench/sandbox_reference: $(B)/tests/bench/sandbox_reference.o $(ZYGOTE_LIBS)
+	$(zygote-link)
 # In the plain build a fuzz target runs over its corpus as a test; in VARIANT=fuzz it is libFuzzer's.
 ifeq ($(VARIANT),fuzz)
 $(FUZZERS): %: %.o $(TEST_LIBS)
