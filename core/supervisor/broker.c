@@ -7,7 +7,7 @@
 #include "schema/schema.h"
 #include "supervisor/engine-private.h"
 
-enum { PENDING_MAX = 64, SLEEP_MAX_S = 366 * 24 * 3600 };
+enum { SLEEP_MAX_S = 366 * 24 * 3600 };
 
 static void begin_now(struct effect *effect);
 static void begin_sleep(struct effect *effect);
@@ -306,7 +306,7 @@ void broker_request(struct run *run, uint64_t id, const uint8_t *payload, size_t
         violation(run, "a request of unknown kind");
         return;
     }
-    if (id != run->last_request + 1 || run->n_pending >= PENDING_MAX ||
+    if (id != run->last_request + 1 || run->n_pending >= RUN_PENDING_MAX ||
         id > (uint64_t)run->launch->limits.requests + 1) {
         violation(run, "a request out of order, or more than allowed");
         return;

@@ -23,6 +23,16 @@ struct commit *commit_next(struct run *run)
     return run->next;
 }
 
+void commit_free(struct commit *c)
+{
+    if (c == NULL)
+        return;
+    storage_batch_free(c->batch);
+    buf_free(&c->answers);
+    error_clear(&c->err);
+    free(c);
+}
+
 /* On a thread of the storage driver's. */
 static void commit_stored(void *arg, struct error *err)
 {

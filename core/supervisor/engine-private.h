@@ -132,6 +132,21 @@ struct run {
     UT_hash_handle hh;
 };
 
+enum {
+    RUN_PENDING_MAX = 64, /* requests of one executor at a time */
+    RUN_FRAME_SLACK =
+        4096, /* a frame's JSON is bounded by output_max; this is for what stands around it */
+};
+
+/* run_frames.c: the executor's user, see executors.h */
+void run_frame(struct executor_user *user, const struct wire_header *h, const uint8_t *payload);
+void run_violated(struct executor_user *user, const char *why);
+/* run_end.c */
+void run_exited(struct executor_user *user, const struct executor_exit *how);
+void run_wall_fire(struct loop_timer *timer);
+void run_grace_fire(struct loop_timer *timer);
+void run_watchers_end(struct run *run); /* tells them the outcome */
+
 /* run.c */
 struct run *run_new(struct engine *engine, const char *id,
                     struct launch *launch); /* takes a reference */
@@ -152,6 +167,7 @@ void run_executor_left(struct run *run); /* frees its place under running_max */
 
 /* commit.c */
 struct commit *commit_next(struct run *run); /* the one being filled */
+void commit_free(struct commit *commit);     /* one that was not submitted; NULL is fine */
 void commit_go(struct run *run);             /* submit it, unless one is under way */
 void commit_soon(struct run *run);           /* within a few milliseconds, with what else comes */
 void commit_event(struct run *run, const char *type, const char *data, size_t len, int64_t notice);

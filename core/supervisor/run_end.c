@@ -1,0 +1,265 @@
+/* How an execution ends: decided once, written when its executor is gone, told when that is
+ * durable. */
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "supervisor/engine-private.h"
+
+static const char *const end_status[] = {
+    [RUN_COMPLETED] = "completed",
+    [RUN_FAILED] = "failed",
+    [RUN_CANCELLED] = "cancelled",
+};
+
+static void usage_append(const struct execution_usage *u, struct buf *out)
+{
+    buf_printf(
+        out,
+        "{\"cpuTimeMs\":%ld,\"cpuTimeUs\":%ld,\"memoryPeakMb\":%ld,\"memoryPeakBytes\":%ld,"
+        "\"apiCallsCount\":%ld,\"tokensConsumed\":%ld,\"costCents\":%ld,\"costMicrocents\":%ld}",
+        (long)((u->cpu_us + 999) / 1000), (long)u->cpu_us,
+        (long)((u->memory_peak + (1 << 20) - 1) >> 20), (long)u->memory_peak, (long)u->api_calls,
+        (long)u->tokens, (long)((u->cost_microcents + 999999) / 1000000), (long)u->cost_microcents);
+}
+
+void run_watchers_end(struct run *run)
+{
+    if (run->watchers == NULL || run->end == RUN_GOES_ON)
+        return;
+    buf_auto usage = BUF_INIT;
+    usage_append(&run->usage, &usage);
+    struct execution_outcome outcome = {
+        .status = end_status[run->end],
+        .output = run->output,
+        .error = run->error,
+        .usage = usage.data,
+        .started_at = run->started_at,
+        .completed_at = run->ended_at,
+        .execution_time_us = run->started_at != 0 ? run->ended_at - run->started_at : 0,
+    };
+    struct execution_watch *w = run->watchers, *next;
+    run->watchers = NULL;
+    for (; w != NULL; w = next) {
+        next = w->next_;
+        w->place_ = NULL;
+        if (w->ended != NULL)
+            w->ended(w, &outcome);
+    }
+}
+
+/* The first decision stays. */
+static bool run_decide(struct run *run, enum run_end_kind end)
+{
+    if (run->end != RUN_GOES_ON)
+        return false;
+    run->end = end;
+    run->ended_at = clock_wall_us();
+    broker_abort(run);
+    loop_timer_cancel(run->engine->loop, &run->wall);
+    return true;
+}
+
+/* A final frame lets the executor go by itself; anything else ends it. */
+static void run_after_decision(struct run *run)
+{
+    if (run->executor == NULL)
+        run_settle(run);
+    else
+        loop_timer_set(run->engine->loop, &run->grace, run->engine->grace_us);
+}
+
+void run_end_completed(struct run *run, const char *output, size_t len)
+{
+    if (!run_decide(run, RUN_COMPLETED))
+        return;
+    run->output = xstrndup(output, len);
+    run_after_decision(run);
+}
+
+void run_end_failed(struct run *run, const struct error *err, const char *traceback)
+{
+    bool cancelled = err->code == E_CANCELLED && run->cancelling;
+    if (!run_decide(run, cancelled ? RUN_CANCELLED : RUN_FAILED))
+        return;
+    jx_auto *object = error_to_json(err);
+    json_object_set_new(object, "retryable", json_boolean(error_row(err->code)->retryable));
+    if (traceback != NULL)
+        json_object_set_new(object, "traceback", json_string(traceback));
+    run->error = jx_encode(object, NULL);
+    run->error_message = xstrdup(err->message);
+    run_after_decision(run);
+}
+
+static void run_end_killed(struct run *run, const struct error *err)
+{
+    run_end_failed(run, err, NULL);
+    if (run->executor != NULL)
+        executor_kill(run->executor);
+}
+
+void run_wall_fire(struct loop_timer *timer)
+{
+    struct run *run = timer->arg;
+    error_auto err = ERROR_INIT;
+    error_set(&err, E_EXECUTION_TIMEOUT, "the execution took longer than its %ld ms of wall time",
+              (long)(run->launch->limits.wall_us / 1000));
+    error_detail(&err, "limit", json_string("wallTimeMs"));
+    error_detail(&err, "limitMs", json_integer(run->launch->limits.wall_us / 1000));
+    run_end_killed(run, &err);
+}
+
+static void run_end_cancelled(struct run *run)
+{
+    error_auto err = ERROR_INIT;
+    error_set(&err, E_CANCELLED, "the execution was cancelled");
+    run_end_killed(run, &err);
+}
+
+void run_grace_fire(struct loop_timer *timer)
+{
+    struct run *run = timer->arg;
+    if (run->end == RUN_GOES_ON && run->cancelling)
+        run_end_cancelled(run);
+    else if (run->executor != NULL)
+        executor_kill(run->executor);
+}
+
+void run_cancel(struct run *run)
+{
+    if (run->cancelling || run->end != RUN_GOES_ON)
+        return;
+    run->cancelling = true;
+    if (run->executor == NULL) {
+        if (!run->loading)
+            run_end_cancelled(run);
+        return;
+    }
+    executor_send_frame(run->executor, WIRE_CANCEL, 0, 0, NULL, 0);
+    executor_flush(run->executor);
+    loop_timer_set(run->engine->loop, &run->grace, run->engine->grace_us);
+}
+
+void run_interrupt(struct run *run)
+{
+    if (run->ephemeral) { /* there is no store to take it up from */
+        error_auto err = ERROR_INIT;
+        error_set(&err, E_UNAVAILABLE, "the sandbox ended under the execution");
+        run_end_failed(run, &err, NULL);
+        return;
+    }
+    run->interrupted = true;
+    broker_abort(run);
+    commit_free(run->next);
+    run->next = NULL;
+    loop_timer_cancel(run->engine->loop, &run->wall);
+    loop_timer_cancel(run->engine->loop, &run->grace);
+    if (run->executor != NULL)
+        executor_kill(run->executor); /* `exited` goes on from there */
+    else
+        run_settle(run);
+}
+
+/* Says why an executor ended that left no final frame. */
+static void death_explain(struct run *run, const struct executor_exit *how, struct error *err)
+{
+    const struct launch_limits *l = &run->launch->limits;
+    int sig = WIFSIGNALED(how->status) ? WTERMSIG(how->status) : 0;
+    if (sig == SIGKILL && how->cpu_us >= l->cpu_us) {
+        error_set(err, E_EXECUTION_TIMEOUT, "the execution used more than its %ld ms of CPU time",
+                  (long)(l->cpu_us / 1000));
+        error_detail(err, "limit", json_string("cpuTimeMs"));
+        error_detail(err, "limitMs", json_integer(l->cpu_us / 1000));
+        error_detail(err, "usedMs", json_integer(how->cpu_us / 1000));
+    } else if (sig == SIGKILL) {
+        error_set(err, E_RESOURCE_EXHAUSTED,
+                  "the kernel killed the executor, most likely for memory");
+        error_detail(err, "limit", json_string("memoryMb"));
+    } else if (sig == SIGSYS) {
+        error_set(err, E_EXECUTION_FAILED,
+                  "the sandbox killed the executor for a forbidden system call");
+        error_detail(err, "signal", json_integer(sig));
+    } else if (sig != 0) {
+        error_set(err, E_EXECUTION_FAILED, "the executor crashed: %s", strsignal(sig));
+        error_detail(err, "signal", json_integer(sig));
+    } else {
+        error_set(err, E_EXECUTION_FAILED, "the executor ended without a result (status %d)",
+                  WEXITSTATUS(how->status));
+    }
+}
+
+void run_exited(struct executor_user *user, const struct executor_exit *how)
+{
+    struct run *run = (struct run *)user;
+    run->executor = NULL;
+    run->asked = false;
+    run_executor_left(run);
+    run->usage.cpu_us += how->cpu_us;
+    if (how->maxrss > 0 && run->usage.memory_peak == 0)
+        run->usage.memory_peak = how->maxrss;
+    if (run->end == RUN_GOES_ON && how->lost) {
+        run->lost = true;
+        run_interrupt(run);
+        return;
+    }
+    if (run->end == RUN_GOES_ON && !run->interrupted && !run->dropped) {
+        error_auto err = ERROR_INIT;
+        death_explain(run, how, &err);
+        log_info("execution.died", "execution %s: %s", run->id, err.message);
+        run_end_failed(run, &err, NULL);
+        return;
+    }
+    run_settle(run);
+}
+
+static void settle_end_event(struct run *run)
+{
+    buf_auto usage = BUF_INIT, event = BUF_INIT;
+    usage_append(&run->usage, &usage);
+    struct execution_end end = {
+        .status = end_status[run->end],
+        .output = run->output,
+        .error_message = run->error_message,
+        .error_details = run->error,
+        .usage_json = usage.data,
+        .usage = run->usage,
+        .started_at = run->started_at,
+        .completed_at = run->ended_at,
+    };
+    commit_deltas(run);
+    buf_printf(&event, "{\"status\":\"%s\"", end.status);
+    if (run->output != NULL) {
+        buf_append_str(&event, ",\"output\":");
+        buf_append_str(&event, run->output);
+    }
+    if (run->error != NULL) {
+        buf_append_str(&event, ",\"error\":");
+        buf_append_str(&event, run->error);
+    }
+    int64_t took = run->started_at != 0 ? run->ended_at - run->started_at : 0;
+    buf_printf(&event, ",\"executionTime\":%ld.%03ld,\"resourceUsage\":%s}", (long)(took / 1000),
+               (long)(took % 1000), usage.data);
+    struct commit *c = commit_next(run);
+    c->ends = true;
+    if (!run->ephemeral)
+        store_execution_ended(c->batch, run->id, run->launch->agent_id, run->engine->owner, &end);
+    commit_event(run, "end", event.data, event.len, 0);
+    commit_go(run);
+}
+
+/* Nothing of it runs any more: write the end, take it up again, or let it go. */
+void run_settle(struct run *run)
+{
+    loop_timer_cancel(run->engine->loop, &run->grace);
+    if (run->dropped) {
+        if (run->flying == NULL)
+            run_free(run);
+    } else if (run->interrupted) {
+        if (run->flying == NULL)
+            run_load(run, 0);
+    } else if (run->end != RUN_GOES_ON && (run->next == NULL || !run->next->ends)) {
+        settle_end_event(run);
+    }
+}
