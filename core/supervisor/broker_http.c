@@ -104,9 +104,8 @@ static void reply_header(void *arg, const char *name, const char *value)
     const char *before = jx_str(r->headers, name, NULL);
     autofree char *joined = before != NULL ? xasprintf("%s, %s", before, value) : xstrdup(value);
     json_t *text = json_string(joined);
-    if (text != NULL && json_object_set_new(r->headers, name, text) == 0)
-        return;
-    json_decref(text);
+    if (text != NULL) /* a name or value that is not UTF-8 is left out: set_new frees what it refuses */
+        json_object_set_new(r->headers, name, text);
 }
 
 static int reply_data(void *arg, const char *data, size_t len)
@@ -127,6 +126,7 @@ static bool is_redirect(const struct request *r)
             r->status == 308);
 }
 
+/* Both are URLs as libcurl writes them: with "://". */
 static bool same_origin(const char *a, const char *b)
 {
     const char *a_end = strchr(strstr(a, "://") + 3, '/'),
@@ -190,6 +190,21 @@ static void hop_done(void *arg, struct error *failed)
 /* ---- what is asked
  * ------------------------------------------------------------------------------------------- */
 
+/* Puts the URL as libcurl understands it in the place of the one that was given: what is checked is what is fetched. */
+static int url_normalise(struct request *r, const struct curl *curl, CURLU *url, struct error *err)
+{
+    char *whole = NULL;
+    if (curl->url_get(url, CURLUPART_URL, &whole, 0) != CURLUE_OK || strlen(whole) > URL_MAX) {
+        curl->free(whole);
+        return error_set(err, E_HTTP_FAILED, "'%.200s' is not a URL, or has more than %d bytes",
+                         r->url, URL_MAX);
+    }
+    free(r->url);
+    r->url = xstrdup(whole);
+    curl->free(whole);
+    return 0;
+}
+
 static int check_host(struct request *r, struct error *err)
 {
     const struct curl *curl = curl_load(err);
@@ -216,6 +231,8 @@ static int check_host(struct request *r, struct error *err)
     else if (!guard_host_allowed(run->engine->guard, host))
         result = error_set(err, E_ADDRESS_DENIED,
                            "the operator does not allow '%.200s': [outbound] hosts", host);
+    else
+        result = url_normalise(r, curl, url, err);
     curl->free(host);
     curl->free(scheme);
     curl->free(user);

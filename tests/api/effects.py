@@ -32,6 +32,8 @@ class Pages(http.server.BaseHTTPRequestHandler):
             self.send_response(200)
             self.end_headers()
             self.wfile.write(b"x" * 300000)
+        elif self.path == "/odd-header":
+            self.wfile.write(b"HTTP/1.1 200 OK\r\nX-\xff: a\r\nX-\xff: b\r\nX-Fine: \xfe\r\nContent-Length: 2\r\n\r\nok")
         elif self.path == "/bytes":
             self.send_response(200)
             self.end_headers()
@@ -160,6 +162,15 @@ def test_http_headers_cannot_be_injected():
     result = execute("inject", f'''return c9.http.request{{ url = "{page}/page", headers = {{ ["x-a"] = "1\\r\\nx-b: 2" }} }}''', HERE)
     equal(result["status"], "failed", "a header with a line break is refused")
     ok(not any("x-b" in headers for _, headers in Pages.seen), "and nothing of it was sent")
+
+
+def test_http_hostile():
+    needs = '{ http = { "127.0.0.1" } }'
+    body = 'local r = c9.http.request{ url = input } return { status = r.status, body = r.body, odd = r.headers["x-fine"] }'
+    got = execute("http_odd_header", body, needs, page + "/odd-header")
+    equal(got["output"], {"status": 200, "body": "ok"}, "headers that are not UTF-8 are left out")
+    got = execute("http_one_slash", body, needs, page.replace("//", "/") + "/hop")
+    equal(got["output"], {"status": 200, "body": "a page"}, "a URL with one slash is followed through a redirect")
 
 
 def test_http_bounds():
