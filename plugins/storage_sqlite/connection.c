@@ -40,9 +40,18 @@ static int connection_setup(struct connection *connection, const struct options 
     return rc == SQLITE_OK ? 0 : fault_from(fault, connection->db, rc, options->path);
 }
 
+/* Nobody asks SQLite how much memory it uses, and counting takes one lock for all threads at each allocation.
+ * Too late, and refused, when another part of the process uses SQLite already: then it counts. */
+static void library_set_up(void)
+{
+    sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+}
+
 struct connection *connection_open(const struct options *options, bool writes,
                                    struct c9d_fault *fault)
 {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, library_set_up);
     struct connection *connection = calloc(1, sizeof(*connection));
     if (connection == NULL) {
         fault_set(fault, C9D_E_FAILED, "%s: out of memory", options->path);
