@@ -126,7 +126,7 @@ static void insert_failed(struct run *run, struct error *err)
 
 static void commit_failed(struct run *run, struct commit *c)
 {
-    log_warn("execution.commit", "execution %s: %s", run->id, c->err.message);
+    run_log(run, log_warn, "execution.commit", "%s", c->err.message);
     if (c->inserts) {
         insert_failed(run, &c->err);
         return;

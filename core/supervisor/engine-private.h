@@ -10,6 +10,7 @@
 #include "base/buf.h"
 #include "base/hash.h"
 #include "base/json.h"
+#include "base/log.h"
 #include "base/loop.h"
 #include "base/work.h"
 #include "store/execution.h"
@@ -137,6 +138,17 @@ enum {
     RUN_FRAME_SLACK =
         4096, /* a frame's JSON is bounded by output_max; this is for what stands around it */
 };
+
+/* A record with the ids of execution and agent as fields: run_log(run, log_info, "event", "text",
+ * …). */
+#define run_log(run, log_fn, ...)                                                                  \
+    do {                                                                                           \
+        log_bind("execution", (run)->id);                                                          \
+        log_bind("agent", (run)->launch != NULL ? (run)->launch->agent_id : NULL);                 \
+        log_fn(__VA_ARGS__);                                                                       \
+        log_bind("execution", NULL);                                                               \
+        log_bind("agent", NULL);                                                                   \
+    } while (0)
 
 /* run_frames.c: the executor's user, see executors.h */
 void run_frame(struct executor_user *user, const struct wire_header *h, const uint8_t *payload);

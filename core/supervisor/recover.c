@@ -168,7 +168,7 @@ static void loaded(void *arg)
     struct engine *engine = l->engine;
     run->loading = false;
     if (l->err.code != E_NONE) {
-        log_error("execution.load", "execution %s: %s; trying again", run->id, l->err.message);
+        run_log(run, log_error, "execution.load", "%s; trying again", l->err.message);
         run_load(run, RETRY_US);
     } else if (!l->found ||
                (strcmp(l->job.status, "pending") != 0 && strcmp(l->job.status, "running") != 0)) {
@@ -194,8 +194,8 @@ static void loaded(void *arg)
             error_detail(&err, "attempts", json_integer(run->attempt - 1));
             run_end_failed(run, &err, NULL);
         } else {
-            log_info("execution.resumed", "execution %s: attempt %ld, %zu effects in its journal",
-                     run->id, (long)run->attempt, run->n_replays);
+            run_log(run, log_info, "execution.resumed", "attempt %ld, %zu effects in its journal",
+                    (long)run->attempt, run->n_replays);
             run_admit(run);
         }
     }

@@ -207,7 +207,7 @@ void run_exited(struct executor_user *user, const struct executor_exit *how)
     if (run->end == RUN_GOES_ON && !run->interrupted && !run->dropped) {
         error_auto err = ERROR_INIT;
         death_explain(run, how, &err);
-        log_info("execution.died", "execution %s: %s", run->id, err.message);
+        run_log(run, log_info, "execution.died", "%s", err.message);
         run_end_failed(run, &err, NULL);
         return;
     }
@@ -245,6 +245,7 @@ static void settle_end_event(struct run *run)
     c->ends = true;
     if (!run->ephemeral)
         store_execution_ended(c->batch, run->id, run->launch->agent_id, run->engine->owner, &end);
+    run_log(run, log_debug, "execution.ended", "%s", end.status);
     commit_event(run, "end", event.data, event.len, 0);
     commit_go(run);
 }

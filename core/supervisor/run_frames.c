@@ -11,7 +11,7 @@ static void run_violation(struct run *run, const char *why)
 {
     error_auto err = ERROR_INIT;
     error_set(&err, E_PROTOCOL_VIOLATION, "the executor broke the protocol: %s", why);
-    log_warn("execution.violation", "execution %s: %s", run->id, why);
+    run_log(run, log_warn, "execution.violation", "%s", why);
     run_end_failed(run, &err, NULL);
 }
 
