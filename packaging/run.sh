@@ -19,7 +19,7 @@ if [ ! -d var/state ]; then
 fi
 cat >&2 <<EOF
 API      http://127.0.0.1:8420/v1   (its description: /v1/openapi.json)
-token    in ./var/token; another one: $build/c9d init -c var/c9d.conf --again
+token    in ./var/token; another one: $build/c9ctl token create NAME --scope admin
 try      export C9CTL_URL=http://127.0.0.1:8420 C9CTL_TOKEN=\$(cat var/token); $build/c9ctl status
 EOF
 exec "$build/c9d" run -c var/c9d.conf
