@@ -13,6 +13,7 @@ api/openapi.json, and TAP.
 C9_BUILD is the build folder (default build). Only the standard library and python3-jsonschema.
 """
 import atexit
+import ctypes
 import http.client
 import json
 import os
@@ -35,6 +36,12 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 BUILD = os.path.abspath(os.environ.get("C9_BUILD", os.path.join(ROOT, "build")))
 SLOW = 8 if os.environ.get("C9_SANITIZED") else 1  # how much longer a sanitizer's build may take
 START_TIMEOUT = 20 * SLOW
+
+
+def end_with_parent(prctl=ctypes.CDLL(None).prctl):
+    """In a child: a test that is killed leaves nothing behind."""
+    prctl(1, signal.SIGKILL, 0, 0, 0)  # PR_SET_PDEATHSIG
+
 
 # ---- TAP -------------------------------------------------------------------------------------
 
@@ -401,7 +408,7 @@ class Daemon:
         begin = self.log_file.tell()
         self.process = subprocess.Popen([f"{BUILD}/c9d", "run", "-c", self.file],
                                         stderr=self.log_file, stdout=self.log_file,
-                                        start_new_session=True)
+                                        start_new_session=True, preexec_fn=end_with_parent)
         self.addresses = eventually(lambda: self._addresses(begin), START_TIMEOUT, 0.01)
         if not self.addresses:
             raise AssertionError(f"the daemon does not start:\n{self.log()}")

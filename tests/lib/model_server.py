@@ -32,6 +32,7 @@ From Python:  with ModelServer() as m: m.base_url, m.calls(), m.requests(), m.sc
 """
 import argparse
 import asyncio
+import ctypes
 import json
 import os
 import resource
@@ -504,7 +505,7 @@ class ModelServer:
     def __enter__(self):
         port_file = os.path.join(self.folder.name, "port")
         self.process = subprocess.Popen([sys.executable, os.path.abspath(__file__), "--port", "0",
-                                         "--port-file", port_file])
+                                         "--port-file", port_file, "--with-parent"])
         deadline = time.monotonic() + 20
         while not os.path.exists(port_file):
             if self.process.poll() is not None or time.monotonic() > deadline:
@@ -551,7 +552,10 @@ def main():
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--port-file")
     parser.add_argument("--script")
+    parser.add_argument("--with-parent", action="store_true", help="end when the parent ends")
     options = parser.parse_args()
+    if options.with_parent:
+        ctypes.CDLL(None).prctl(1, signal.SIGTERM, 0, 0, 0)  # PR_SET_PDEATHSIG
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     asyncio.run(serve(options))
