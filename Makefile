@@ -75,7 +75,7 @@ PKG_wire    := jansson
 PKG_supervisor := jansson libcurl
 PKG_api     := jansson libmicrohttpd
 PKG_client  := jansson libcurl
-PKG_sandbox := lua5.4 libseccomp jansson
+PKG_sandbox := lua5.4 jansson
 
 # Which packages each plugin links to; a plugin is plugins/NAME.c or every .c in plugins/NAME/.
 PLUGINS := $(sort $(basename $(notdir $(wildcard plugins/*.c))) $(notdir $(patsubst %/,%,$(dir $(wildcard plugins/*/*.c)))))
@@ -83,8 +83,8 @@ PKG_storage_sqlite := sqlite3
 PKG_model_openai   := jansson
 PKG_model_fake     := jansson
 
-pkg-cflags = $(if $(strip $1),$(shell pkg-config --cflags $1))
-pkg-libs   = $(if $(strip $1),$(shell pkg-config --libs $1))
+pkg-cflags = $(if $(strip $1),$(shell pkg-config --cflags $1 2> /dev/null))
+pkg-libs   = $(if $(strip $1),$(shell pkg-config --libs $1 2> /dev/null))
 
 # ---- from the table to rules ---------------------------------------------------------------------
 # build/walls/ROOM/ holds one link for each room that ROOM may see: -Ibuild/walls/ROOM.
@@ -227,8 +227,14 @@ $(B)/skills:
 build: $(PROGRAMS) $(PLUGIN_SOS) $(B)/skills ## compile everything
 tests: build $(TESTS_C) $(TEST_PLUGINS) $(FUZZERS) $(B)/tests/schema_suite
 
+# Which parts of packaging/build-deps.txt a target needs.
+PARTS := build test bench dev
+demo run: PARTS := build
+check asan ubsan tsan: PARTS := build test
+bench: PARTS := build bench
+fuzz coverage valgrind: PARTS := build test dev
 deps: ## install the Debian packages that are missing
-	@packaging/install-deps.sh
+	@packaging/install-deps.sh $(PARTS)
 
 demo: deps ## the main job, from nothing, in one command
 	@$(MAKE) --no-print-directory -j$$(nproc) build

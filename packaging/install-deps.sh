@@ -1,11 +1,13 @@
 #!/bin/sh
-# Installs the Debian packages that building, testing and running need and that are missing.
+# install-deps.sh PART…: installs the Debian packages of these parts of build-deps.txt that are missing.
 set -eu
-here=$(dirname "$0")
+list=$(dirname "$0")/build-deps.txt
 missing=
-for package in $(sed 's/#.*//' "$here/build-deps.txt"); do
-    dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q '^install ok installed$' ||
-        missing="$missing $package"
+for part in "$@"; do
+    for package in $(awk -v part="[$part]" '/^#/ { next } /^\[/ { on = $0 == part; next } on' "$list"); do
+        dpkg-query -W -f='${Status}' "$package" 2> /dev/null | grep -q '^install ok installed$' ||
+            missing="$missing $package"
+    done
 done
 [ -n "$missing" ] || exit 0
 echo "installing:$missing" >&2
