@@ -1,13 +1,17 @@
 /* The one thread that writes. All batches that wait are committed together: one transaction, a
- * savepoint each, one sync of the WAL, and then everyone is told. A batch that comes alone is not
- * kept waiting for company. */
+ * savepoint each, one sync of the WAL, and then everyone is told. A batch that comes alone, or with
+ * few, is not kept waiting for company. */
 #include <signal.h>
 #include <string.h>
+#include <time.h>
 
 #include "driver.h"
 
-/* A group ends here so that the first of a flood does not wait for all of it. */
-enum { GROUP_MAX = 512 };
+enum {
+    GROUP_MAX = 512,      /* so that the first of a flood does not wait for all of it */
+    GATHER_FROM = 6,      /* a group of so many is followed by a pause … */
+    GATHER_NS = 1000000,  /* … of this */
+};
 
 /* A batch and what became of it, until its group is durable. */
 struct outcome {
@@ -153,12 +157,21 @@ static size_t group_take(struct c9d_storage *storage, struct outcome *group)
     return n;
 }
 
+/* What a commit costs, its fsync and pages, is about the same for one batch and for many. When the last group
+ * was large, more are on their way, and it pays to wait for them; where few write, none waits. */
+static void group_gather(size_t last)
+{
+    static const struct timespec pause = {0, GATHER_NS};
+    if (last >= GATHER_FROM)
+        nanosleep(&pause, NULL);
+}
+
 static void *writer_main(void *arg)
 {
     struct c9d_storage *storage = arg;
     struct outcome group[GROUP_MAX];
-    size_t n;
-    while ((n = group_take(storage, group)) > 0) {
+    size_t n = 0;
+    while (group_gather(n), (n = group_take(storage, group)) > 0) {
         commit(storage, group, n);
         for (size_t i = 0; i < n; i++)
             group[i].batch->done(group[i].batch, group[i].status);
