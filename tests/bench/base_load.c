@@ -2,9 +2,9 @@
  *
  *     base_load HOST PORT CONNECTIONS SECONDS REQUESTS FILE
  *
- * FILE holds one whole HTTP request, sent again and again, until SECONDS are over or REQUESTS were answered (0: no
- * such limit). Prints one line of JSON: how many, how long it took, how many were not 2xx, latencies in µs. The server must
- * answer with Content-Length. */
+ * FILE holds one whole HTTP request, sent again and again, until SECONDS are over or REQUESTS were
+ * answered (0: no such limit). Prints one line of JSON: how many, how long it took, how many were
+ * not 2xx, latencies in µs. The server must answer with Content-Length. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -133,8 +133,10 @@ static void print(void)
         die("nothing was answered");
     }
     qsort(samples, n_samples, sizeof(*samples), by_value);
-    printf("{\"requests\": %zu, \"seconds\": %.6f, \"failed\": %zu, \"p50_us\": %ld, \"p99_us\": %ld}\n", n_samples, seconds,
-           n_failed, (long)samples[n_samples / 2], (long)samples[n_samples * 99 / 100]);
+    printf("{\"requests\": %zu, \"seconds\": %.6f, \"failed\": %zu, \"p50_us\": %ld, \"p99_us\": "
+           "%ld}\n",
+           n_samples, seconds, n_failed, (long)samples[n_samples / 2],
+           (long)samples[n_samples * 99 / 100]);
 }
 
 int main(int argc, char **argv)
@@ -143,7 +145,8 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: base_load HOST PORT CONNECTIONS SECONDS REQUESTS FILE\n");
         return 2;
     }
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(argv[2]))};
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_port = htons((uint16_t)atoi(argv[2]))};
     size_t n = strtoul(argv[3], NULL, 10);
     if (inet_pton(AF_INET, argv[1], &address.sin_addr) != 1 || n < 1 || n > CONNECTIONS_MAX)
         return 2;

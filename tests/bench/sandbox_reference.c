@@ -1,9 +1,10 @@
-/* What executions are measured against: a C loop of fork + an executor's lock-down + the same Lua + exit, and nothing else:
- * no HTTP, no JSON, no store, no protocol. In a zygote's place: in its layers, with its Lua state.
+/* What executions are measured against: a C loop of fork + an executor's lock-down + the same Lua +
+ * exit, and nothing else: no HTTP, no JSON, no store, no protocol. In a zygote's place: in its
+ * layers, with its Lua state.
  *
- *     sandbox_reference rate WORKERS SECONDS     runs a second, so many workers each forking one at a time
- *     sandbox_reference wait COUNT FILE          median µs of one 4 KiB append to FILE with fdatasync, and of one run
- *     sandbox_reference bare WORKERS SECONDS     fork + exit only
+ *     sandbox_reference rate WORKERS SECONDS     runs a second, so many workers each forking one at
+ * a time sandbox_reference wait COUNT FILE          median µs of one 4 KiB append to FILE with
+ * fdatasync, and of one run sandbox_reference bare WORKERS SECONDS     fork + exit only
  *     sandbox_reference lock WORKERS SECONDS     fork + lock-down + exit
  */
 #include <errno.h>
@@ -24,7 +25,8 @@
 
 enum { WORKERS_MAX = 64, COUNT_MAX = 100000, PAGE = 4096, LIMIT = 64 << 20, ARENA = 512 << 20 };
 
-static const char skill[] = "local sum = 0 for i = 1, 10000 do sum = sum + i * i % 7 end return sum";
+static const char skill[] =
+    "local sum = 0 for i = 1, 10000 do sum = sum + i * i % 7 end return sum";
 enum { SUM = 20001 };
 
 static struct lockdown lockdown;
@@ -34,7 +36,7 @@ static int sock;
 static struct results {
     uint64_t runs[WORKERS_MAX];
     int64_t us[COUNT_MAX];
-} *results;
+} * results;
 
 static void run_bare(void)
 {
@@ -44,7 +46,8 @@ static void run_lock(void)
 {
     struct lockdown mine = lockdown;
     mine.socket = sock;
-    if (executor_lock_down(&mine) != NULL || executor_limit_cpu(10 * CLOCK_SECOND) < 0 || policy_install() < 0)
+    if (executor_lock_down(&mine) != NULL || executor_limit_cpu(10 * CLOCK_SECOND) < 0 ||
+        policy_install() < 0)
         _exit(1);
 }
 
@@ -56,8 +59,8 @@ static void run_lua(void)
         _exit(1);
     arena_limit(LIMIT);
     if (executor_limit_cpu(10 * CLOCK_SECOND) < 0 || policy_install() < 0 ||
-        luaL_loadbufferx(L, skill, sizeof(skill) - 1, "=skill", "t") != LUA_OK || lua_pcall(L, 0, 1, 0) != LUA_OK ||
-        lua_tointeger(L, -1) != SUM)
+        luaL_loadbufferx(L, skill, sizeof(skill) - 1, "=skill", "t") != LUA_OK ||
+        lua_pcall(L, 0, 1, 0) != LUA_OK || lua_tointeger(L, -1) != SUM)
         _exit(1);
 }
 
@@ -70,7 +73,8 @@ static void run(void (*work)(void))
         _exit(0);
     }
     if (pid < 0 || waitpid(pid, &status, 0) != pid || status != 0) {
-        fprintf(stderr, "sandbox_reference: a run failed: %s\n", pid < 0 ? strerror(errno) : "see its status");
+        fprintf(stderr, "sandbox_reference: a run failed: %s\n",
+                pid < 0 ? strerror(errno) : "see its status");
         _exit(1);
     }
 }
@@ -111,7 +115,8 @@ static void waits(unsigned count)
     }
 }
 
-/* Outside: inside the layers no file may grow. Cheaper than both in turn, which is to our disadvantage. */
+/* Outside: inside the layers no file may grow. Cheaper than both in turn, which is to our
+ * disadvantage. */
 static int appends(unsigned count, const char *path)
 {
     static const char page[PAGE] = "x";
@@ -167,7 +172,8 @@ static int inside(unsigned n, double seconds, void (*work)(void))
 {
     buf_auto report = BUF_INIT;
     int status;
-    const char *missing = lockdown_apply(lockdown_namespaces, lockdown_namespace_count, &lockdown, &report);
+    const char *missing =
+        lockdown_apply(lockdown_namespaces, lockdown_namespace_count, &lockdown, &report);
     if (missing != NULL)
         fprintf(stderr, "sandbox_reference: without the %s: %s\n", missing, strerror(errno));
     pid_t pid = fork();
@@ -201,9 +207,11 @@ int main(int argc, char **argv)
         if (strcmp(argv[1], modes[i].name) == 0)
             work = modes[i].work;
     unsigned n = argc == 4 ? (unsigned)atoi(argv[2]) : 0;
-    if (n < 1 || n > (work != NULL ? WORKERS_MAX : COUNT_MAX) || (work == NULL && strcmp(argv[1], "wait") != 0))
+    if (n < 1 || n > (work != NULL ? WORKERS_MAX : COUNT_MAX) ||
+        (work == NULL && strcmp(argv[1], "wait") != 0))
         return 2;
-    results = mmap(NULL, sizeof(*results), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    results =
+        mmap(NULL, sizeof(*results), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (results == MAP_FAILED || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
         return 1;
     sock = pair[1];
