@@ -8,15 +8,15 @@
 #include "base/error.h"
 
 /* The functions used, each a member without its curl_ prefix. */
-#define CURL_FUNCTIONS(F)                                                                          \
-    F(easy_cleanup)                                                                                \
-    F(easy_getinfo)                                                                                \
-    F(easy_init)                                                                                   \
-    F(easy_setopt)                                                                                 \
-    F(easy_strerror) F(free) F(global_init) F(multi_add_handle) F(multi_assign) F(multi_cleanup)   \
-        F(multi_info_read) F(multi_init) F(multi_remove_handle) F(multi_setopt)                    \
-            F(multi_socket_action) F(slist_append) F(slist_free_all) F(url) F(url_cleanup)         \
-                F(url_get) F(url_set)
+/* clang-format off */
+#define CURL_FUNCTIONS(F) \
+    F(easy_cleanup) F(easy_getinfo) F(easy_init) F(easy_setopt) F(easy_strerror) \
+    F(free) F(global_init) \
+    F(multi_add_handle) F(multi_assign) F(multi_cleanup) F(multi_info_read) F(multi_init) \
+    F(multi_remove_handle) F(multi_setopt) F(multi_socket_action) \
+    F(slist_append) F(slist_free_all) \
+    F(url) F(url_cleanup) F(url_get) F(url_set)
+/* clang-format on */
 
 #define CURL_MEMBER(name) __typeof__(curl_##name) *name;
 struct curl {
