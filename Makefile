@@ -245,7 +245,7 @@ check: deps ## build and run every test
 	@$(MAKE) --no-print-directory test
 
 # A test that hangs fails; five minutes are ten times what the slowest takes under a sanitizer.
-PROVE := prove --exec 'timeout -k 10 300' --timer -j2
+PROVE := prove --exec 'timeout -k 10 300' --timer --failures -j2
 test: tests
 	@C9_BUILD=$(abspath $(B)) C9_SANITIZED=$(if $(SANITIZED),1,) tests/walls.sh
 	@C9_BUILD=$(abspath $(B)) C9_SANITIZED=$(if $(SANITIZED),1,) \
