@@ -69,6 +69,15 @@ void log_bind(const char *key, const char *value)
     }
 }
 
+/* Bytes of s that stand for themselves everywhere: nearly all. */
+static size_t plain_span(const char *s, size_t len)
+{
+    size_t n = 0;
+    while (n < len && s[n] >= 0x20 && s[n] < 0x7F && s[n] != '"' && s[n] != '\\')
+        n++;
+    return n;
+}
+
 /* Appends s so that no byte of it can end the line, steer a terminal, or break the record's own
  * syntax: C0 and C1 controls, '"' (where quoted) and '\\', and what is no UTF-8. */
 static void append_escaped(struct buf *b, const char *s, bool json, bool quoted)
@@ -76,6 +85,11 @@ static void append_escaped(struct buf *b, const char *s, bool json, bool quoted)
     size_t left = strlen(s);
     for (size_t n; left > 0; s += n, left -= n) {
         unsigned char c = (unsigned char)*s;
+        n = plain_span(s, left);
+        if (n > 0) {
+            buf_append(b, s, n);
+            continue;
+        }
         n = utf8_char_len(s, left);
         if (n == 0) {
             buf_printf(b, json ? "\\ufffd" : "\\x%02x", c);
