@@ -7,7 +7,10 @@
 #include "schema/schema.h"
 #include "supervisor/engine-private.h"
 
-enum { SLEEP_MAX_S = 366 * 24 * 3600 };
+enum {
+    SLEEP_MAX_S = 366 * 24 * 3600,
+    UNREAD_MAX = 64 << 20 /* bytes of answers that an executor leaves unread and may ask for more */
+};
 
 static void begin_now(struct effect *effect);
 static void begin_sleep(struct effect *effect);
@@ -309,6 +312,14 @@ void broker_request(struct run *run, uint64_t id, const uint8_t *payload, size_t
     if (id != run->last_request + 1 || run->n_pending >= RUN_PENDING_MAX ||
         id > (uint64_t)run->launch->limits.requests + 1) {
         violation(run, "a request out of order, or more than allowed");
+        return;
+    }
+    if (executor_unsent(run->executor) > UNREAD_MAX) {
+        error_set(&err, E_RESOURCE_EXHAUSTED,
+                  "it leaves more than %d MiB of answers unread and asks for more",
+                  UNREAD_MAX >> 20);
+        run_end_failed(run, &err, NULL);
+        executor_kill(run->executor);
         return;
     }
     jx_auto *request = jx_decode((const char *)payload + 2, len - 2, "request", &err);

@@ -167,6 +167,11 @@ static void child_prepared(void *arg)
     } else if (run != NULL) {
         child->watching = true;
         run_watch(run, &child->watch);
+    } else if (!child->exists && !run_child_admissible(child->engine)) {
+        error_set(&child->err, E_UNAVAILABLE,
+                  "no place is left for an execution by an execution: [executions] running is %ld",
+                  (long)child->engine->running_max);
+        child_refuse(child);
     } else if (!child->exists) {
         child_submit(child);
     } else if (strcmp(child->job.status, "pending") == 0 ||

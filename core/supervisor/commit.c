@@ -6,6 +6,8 @@
 #include "supervisor/engine-private.h"
 
 enum {
+    PAUSE_MIN_US = 1000000,    /* before it is taken up again when a commit failed, doubled … */
+    PAUSE_MAX_US = 64000000,   /* … up to this */
     SOON_US = 20000,           /* how long events wait for company */
     PAUSE_BYTES = 1 << 20,     /* of uncommitted events, after which the executor is not read */
     DELTA_EVENT_MAX = 64 << 10 /* bytes of streamed text in one event */
@@ -136,11 +138,18 @@ static void commit_failed(struct run *run, struct commit *c)
         run->dropped = true;
         run_watchers_leave(run);
     }
+    /* Effects that this batch was to journal will be asked for, and paid, again: not at once while
+     * the store cannot take them, and not for ever. */
+    run->lost = true;
+    run->pause_us = run->pause_us == 0             ? PAUSE_MIN_US
+                    : run->pause_us < PAUSE_MAX_US ? 2 * run->pause_us
+                                                   : PAUSE_MAX_US;
     run_interrupt(run);
 }
 
 static void commit_durable(struct run *run, struct commit *c)
 {
+    run->pause_us = 0;
     if (c->inserts) {
         run->durable = true;
         watchers_accepted(run, NULL);

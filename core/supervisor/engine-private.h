@@ -40,6 +40,8 @@ struct engine {
     struct run *runs;                   /* hash by id */
     struct run *waiting, **waiting_end; /* admitted, but over the limit of running ones */
     int64_t n_running;                  /* runs that have or have asked for an executor */
+    int64_t n_children;                 /* of these, executed by executions */
+    int64_t executors_max;              /* by descriptors */
     int64_t running_max, live_max, attempts_max, grace_us, drain_us, lease_us, depth_max;
     char owner[96];         /* of leases: "NODE/BOOT" */
     uint8_t secret[32];     /* seeds of executions derive from it */
@@ -98,6 +100,7 @@ struct run {
     bool cancelling;
     bool interrupted; /* to be taken up again from the store when its executor is gone */
     bool in_line;     /* engine->waiting */
+    int64_t pause_us; /* before it is taken up again: its last commit failed */
     bool lost;        /* interrupted by the loss of its executor's zygote: counts as an attempt */
     bool dropped;     /* another node has it: say and write nothing more */
 
@@ -161,7 +164,8 @@ void run_watchers_end(struct run *run); /* tells them the outcome */
 
 /* run.c */
 struct run *run_new(struct engine *engine, const char *id,
-                    struct launch *launch); /* takes a reference */
+                    struct launch *launch);             /* takes a reference */
+bool run_child_admissible(const struct engine *engine); /* there is a place for one more */
 void run_admit(struct run *run);  /* it is known to the engine and may ask for an executor */
 void run_insert(struct run *run); /* its row goes into the next commit */
 void run_cancel(struct run *run);
@@ -176,6 +180,8 @@ void run_watch(struct run *run, struct execution_watch *watch);
 struct run *run_find(struct engine *engine, const char *id);
 void run_settle(struct run *run);        /* nothing of it runs any more: go on from there */
 void run_executor_left(struct run *run); /* frees its place under running_max */
+/* Takes a run without an executor out of every line: none will be given to it any more. */
+void run_leave_line(struct run *run);
 
 /* commit.c */
 struct commit *commit_next(struct run *run); /* the one being filled */

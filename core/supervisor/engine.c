@@ -326,6 +326,7 @@ static void limit_by_descriptors(struct engine *engine)
     struct rlimit limit;
     getrlimit(RLIMIT_NOFILE, &limit);
     int64_t possible = (int64_t)limit.rlim_cur - DESCRIPTORS_KEPT;
+    engine->executors_max = possible > 1 ? possible : 1;
     if (engine->running_max <= possible)
         return;
     log_warn("engine.descriptors",

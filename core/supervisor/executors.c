@@ -18,6 +18,7 @@ enum {
     SPAWNING_MAX = 64,         /* SPAWNs under way: more would only wait in the socket */
     RESTART_MIN_US = 100000,   /* pause before a zygote is started again, doubled each time … */
     RESTART_MAX_US = 10000000, /* … up to this */
+    HUNG_US = 30000000,        /* a zygote that owes an answer is killed when silent for so long */
     UNSENT_KEEP = 4096         /* a send buffer larger than this is given back when empty */
 };
 
@@ -32,6 +33,7 @@ struct executor {
     struct executor *next_ready;
     uint64_t cpu_before; /* µs used before START: not the user's */
     bool warming;        /* counted in n_spawning: SPAWN was sent, READY has not come */
+    bool spawned;        /* SPAWNED came with its socket */
     bool final, killed, writing, paused;
     UT_hash_handle hh; /* by cookie */
 };
@@ -47,9 +49,10 @@ struct executors {
     struct loop_timer restart;
     int64_t restart_pause;
     uint64_t last_cookie;
-    struct executor *all;   /* hash */
-    struct executor *ready; /* stack: the warmest first */
-    size_t n_ready, n_spawning;
+    struct executor *all;                 /* hash */
+    struct executor *ready;               /* stack: the warmest first */
+    size_t n_ready, n_spawning, n_killed; /* n_killed: KILL was sent, EXITED has not come */
+    struct loop_timer hung;               /* runs while the zygote owes an answer */
     struct executor_user *line, **line_end;
     size_t n_line;
 };
@@ -154,15 +157,39 @@ static int zygote_watch(struct executors *x, struct error *err)
     return loop_watch_add(x->loop, &x->watch, EPOLLIN, err);
 }
 
+static void zygote_kill(struct executors *x)
+{
+    if (x->zygote > 0)
+        kill(x->zygote, SIGKILL); /* the end of its socket tells us */
+}
+
+static void hung_fire(struct loop_timer *timer)
+{
+    log_error("zygote.hung", "it has not answered for %d s; it is killed and started again",
+              HUNG_US / 1000000);
+    zygote_kill(timer->arg);
+}
+
+/* Each packet of the zygote's gives it more time; when it owes nothing, none is measured. */
+static void zygote_expect(struct executors *x, bool heard)
+{
+    bool owes = x->control >= 0 && x->n_spawning + x->n_killed > 0;
+    if (!owes)
+        loop_timer_cancel(x->loop, &x->hung);
+    else if (heard || x->hung.place == 0)
+        loop_timer_set(x->loop, &x->hung, HUNG_US);
+}
+
 static void control_send(struct executors *x, unsigned type, uint64_t cookie)
 {
     struct wire_control c = {.type = (uint16_t)type, .version = WIRE_VERSION, .cookie = cookie};
+    zygote_expect(x, false);
     if (x->control < 0 || wire_control_send(x->control, &c, NULL, -1) == 0)
         return;
     /* The number of SPAWNs under way is bounded and the zygote always reads: a full socket means it
      * hangs. */
     log_error("zygote.send", "%s; the zygote is killed and started again", strerror(errno));
-    kill(x->zygote, SIGKILL);
+    zygote_kill(x);
 }
 
 /* ---- executors
@@ -192,6 +219,7 @@ static void executor_free(struct executor *e)
 {
     executor_close(e);
     executor_unready(e);
+    e->owner->n_killed -= e->killed;
     HASH_DEL(e->owner->all, e);
     buf_free(&e->reader.in);
     buf_free(&e->out);
@@ -255,6 +283,7 @@ static void executor_is_ready(struct executor *e, const uint8_t *payload)
     e->warming = false;
     x->n_spawning--;
     x->restart_pause = RESTART_MIN_US;
+    zygote_expect(x, true);
     struct executor_user *user = x->line;
     if (user != NULL) {
         line_remove(x, user);
@@ -340,13 +369,20 @@ static void executor_interest(struct executor *e, bool writing, bool paused)
         log_error("executor.watch", "%s", err.message);
 }
 
+/* EXITED follows on the control socket; until then it is given to nobody. */
+static void executor_end_of_file(struct executor *e)
+{
+    executor_close(e);
+    executor_unready(e);
+}
+
 static void executor_event(struct loop_watch *watch, uint32_t events)
 {
     struct executor *e = watch->arg;
     if (events & EPOLLOUT)
         executor_flush(e);
     if (e->watch.fd >= 0 && (events & (EPOLLIN | EPOLLHUP | EPOLLERR)) && !executor_read_some(e))
-        executor_close(e); /* EXITED follows on the control socket */
+        executor_end_of_file(e);
 }
 
 struct buf *executor_out(struct executor *e)
@@ -397,6 +433,8 @@ void executor_kill(struct executor *e)
     if (e->killed)
         return;
     e->killed = true;
+    e->owner->n_killed++;
+    executor_unready(e);
     control_send(e->owner, WIRE_CTL_KILL, e->cookie);
 }
 
@@ -420,6 +458,7 @@ static void control_spawned(struct executors *x, struct executor *e, const struc
         loop_timer_set(x->loop, &x->restart, RESTART_MIN_US);
         return;
     }
+    e->spawned = true;
     e->pid = c->pid;
     e->watch = (struct loop_watch){.fd = fd, .fn = executor_event, .arg = e};
     error_auto err = ERROR_INIT;
@@ -455,6 +494,7 @@ static void control_exited(struct executors *x, struct executor *e, const struct
 static void zygote_lost(struct executors *x)
 {
     int status = 0;
+    zygote_kill(x); /* its socket can end before it does, and we must not wait */
     waitpid(x->zygote, &status, 0);
     log_error("zygote.lost",
               "the zygote ended (status 0x%x); its executions start again in a new one", status);
@@ -463,6 +503,7 @@ static void zygote_lost(struct executors *x)
     x->control = -1;
     x->zygote = 0;
     x->n_spawning = 0;
+    loop_timer_cancel(x->loop, &x->hung);
     /* Users may ask for a new executor from `exited`: those wait in line, nothing is spawned yet.
      */
     struct executor *e, *tmp;
@@ -483,10 +524,14 @@ static void control_packet(struct executors *x, const struct wire_control *c, co
         log_error("zygote.down", "%s", text);
     } else if (e == NULL) {
         log_warn("zygote.message", "type %u for an executor that is not there", c->type);
-    } else if (c->type == WIRE_CTL_SPAWNED) {
+    } else if (c->type == WIRE_CTL_SPAWNED && !e->spawned && e->warming) {
         control_spawned(x, e, c, move_fd(fd));
-    } else if (c->type == WIRE_CTL_EXITED) {
+    } else if (c->type == WIRE_CTL_EXITED && e->spawned) {
         control_exited(x, e, c);
+    } else {
+        log_error("zygote.violation", "type %u out of order; it is killed and started again",
+                  c->type);
+        zygote_kill(x);
     }
 }
 
@@ -508,6 +553,7 @@ static void control_event(struct loop_watch *watch, uint32_t events)
         control_packet(x, &c, text, &fd);
     }
     spawn_more(x);
+    zygote_expect(x, true);
 }
 
 static void restart_fire(struct loop_timer *timer)
@@ -540,6 +586,8 @@ struct executors *executors_new(struct config *config, const char *path, int64_t
     x->line_end = &x->line;
     x->restart.fn = restart_fire;
     x->restart.arg = x;
+    x->hung.fn = hung_fire;
+    x->hung.arg = x;
     if (zygote_start(x, layers_r, err) == 0)
         return x;
     free(x->path);
@@ -562,6 +610,7 @@ void executors_free(struct executors *x)
         return;
     if (x->loop != NULL) {
         loop_timer_cancel(x->loop, &x->restart);
+        loop_timer_cancel(x->loop, &x->hung);
         if (x->control >= 0)
             loop_watch_remove(x->loop, &x->watch);
     }

@@ -74,16 +74,23 @@ static void waiting_remove(struct run *run)
         run->engine->waiting_end = run->waiting_place;
 }
 
+void run_leave_line(struct run *run)
+{
+    waiting_remove(run);
+    if (run->executor != NULL)
+        return;
+    if (run->asked)
+        executors_unask(run->engine->parts.executors, &run->user);
+    run->asked = false;
+    run_executor_left(run);
+}
+
 void run_free(struct run *run)
 {
     struct engine *engine = run->engine;
     run_watchers_end(run);
     broker_abort(run);
-    waiting_remove(run);
-    if (run->asked)
-        executors_unask(engine->parts.executors, &run->user);
-    run->asked = false;
-    run_executor_left(run);
+    run_leave_line(run);
     loop_timer_cancel(engine->loop, &run->wall);
     loop_timer_cancel(engine->loop, &run->flush);
     loop_timer_cancel(engine->loop, &run->grace);
@@ -112,6 +119,7 @@ static void run_ask(struct run *run)
 {
     run->counted = true;
     run->engine->n_running++;
+    run->engine->n_children += run->depth > 0;
     run->asked = true;
     executors_ask(run->engine->parts.executors, &run->user);
 }
@@ -123,6 +131,7 @@ void run_executor_left(struct run *run)
         return;
     run->counted = false;
     engine->n_running--;
+    engine->n_children -= run->depth > 0;
     struct run *first = engine->waiting;
     if (first != NULL && engine->n_running < engine->running_max) {
         waiting_remove(first);
@@ -130,10 +139,18 @@ void run_executor_left(struct run *run)
     }
 }
 
+bool run_child_admissible(const struct engine *engine)
+{
+    int64_t most = engine->running_max > RUN_PENDING_MAX ? engine->running_max : RUN_PENDING_MAX;
+    return engine->n_children < most && engine->n_running < engine->executors_max &&
+           atomic_load(&engine->n_live) < engine->live_max;
+}
+
 void run_admit(struct run *run)
 {
     struct engine *engine = run->engine;
-    /* A child's parent holds a place while it waits: children must not wait for places. */
+    /* A child's parent holds a place while it waits: children must not wait for places. They have
+     * as many of their own, and are refused beyond: run_child_admissible. */
     if (engine->n_running < engine->running_max || run->depth > 0) {
         run_ask(run);
         return;

@@ -253,13 +253,14 @@ static void settle_end_event(struct run *run)
 /* Nothing of it runs any more: write the end, take it up again, or let it go. */
 void run_settle(struct run *run)
 {
+    run_leave_line(run);
     loop_timer_cancel(run->engine->loop, &run->grace);
     if (run->dropped) {
         if (run->flying == NULL)
             run_free(run);
     } else if (run->interrupted) {
         if (run->flying == NULL)
-            run_load(run, 0);
+            run_load(run, run->pause_us);
     } else if (run->end != RUN_GOES_ON && (run->next == NULL || !run->next->ends)) {
         settle_end_event(run);
     }

@@ -2,6 +2,7 @@
 """What executions ask the broker for: models over real HTTP, outbound HTTP and its guard, other agents, cancelling."""
 import http.server
 import os
+import subprocess
 import sys
 import threading
 import time
@@ -77,6 +78,9 @@ def execute(name, body, needs="{}", input_=None, **config):
 
 
 CHAT = 'return c9.model.chat{ provider = "%s", messages = { { role = "user", content = input == c9.null and "hi" or input } } }'
+
+
+narrow = Daemon({"executors": {"ready": "0"}, "executions": {"running": "8", "drain": "1s"}})
 
 
 def test_model():
@@ -233,4 +237,52 @@ def test_agent_loop():
     contains(str(seen[1]), "5", "its result goes back to the model")
 
 
-run(globals(), daemon)
+def test_cancel_in_line():
+    """Cancelled at any moment on its way to an executor: none is ready, each has to be forked first."""
+    nap = narrow.api.lua_agent("nap", """return { name = "nap", version = "1.0.0", description = "sleeps",
+      run = function() c9.sleep(30) end }""")["id"]
+    ids = []
+
+    def some(n):
+        api = narrow.api.fresh()
+        for i in range(12):
+            execution = api.execute(nap, None, {"Prefer": "respond-async"}).json["executionId"]
+            time.sleep((i + n) % 8 * 0.0007)
+            api.post(f"/v1/executions/{execution}/cancel")
+            ids.append(execution)
+
+    threads = [threading.Thread(target=some, args=(n,)) for n in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    ok(len(ids) == 72 and eventually(lambda: all(narrow.api.get(f"/v1/executions/{i}").json["status"] == "cancelled" for i in ids)),
+       "executions cancelled in line for an executor end cancelled")
+
+
+def processes(of):
+    def below(pid):
+        pids = subprocess.run(["pgrep", "-P", str(pid)], capture_output=True, text=True, check=False).stdout.split()
+        return len(pids) + sum(below(p) for p in pids if len(pids) == 1)
+    return below(of.process.pid)
+
+
+def test_children_are_bounded():
+    brood = narrow.api.lua_agent("brood", """return { name = "brood", version = "1.0.0", description = "executes itself",
+      needs = { agents = { "brood" } }, run = function(depth)
+        local calls = {}
+        for i = 1, 5 do
+          calls[i] = function()
+            local fine, failure = pcall(c9.agents.execute, "brood", depth - 1)
+            return { fine = fine, code = not fine and failure.code or nil }
+          end
+        end
+        return depth > 0 and c9.all(calls) or {}
+      end }""")["id"]
+    narrow.api.execute(brood, 4, {"Prefer": "respond-async"})
+    most = max(processes(narrow) for _ in range(40) if time.sleep(0.05) is None)
+    ok(8 < most <= 8 + 64 + 8, f"an execution that executes itself is bounded: {most} processes at most")
+    equal(narrow.api.get("/v1/agents").status, 200, "and the daemon answers")
+
+
+run(globals(), daemon, narrow)
