@@ -293,6 +293,7 @@ static void executor_is_ready(struct executor *e, const uint8_t *payload)
         x->ready = e;
         x->n_ready++;
     }
+    spawn_more(x); /* one fewer is under way: a line longer than SPAWNING_MAX goes on */
 }
 
 static void executor_violates(struct executor *e, const char *why)
