@@ -1,10 +1,31 @@
 #include "base/paths.h"
 
 #include <limits.h>
+#include <pthread.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+
+/* What was handed out, for the life of the process. */
+struct kept {
+    struct kept *before;
+    char path[];
+};
+
+static const char *keep(const char *path)
+{
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    static struct kept *last;
+    size_t size = strlen(path) + 1;
+    struct kept *kept = xmalloc(sizeof(*kept) + size);
+    memcpy(kept->path, path, size);
+    pthread_mutex_lock(&lock);
+    kept->before = last;
+    last = kept;
+    pthread_mutex_unlock(&lock);
+    return kept->path;
+}
 
 const char *path_beside(const char *name, const char *installed)
 {
@@ -15,9 +36,6 @@ const char *path_beside(const char *name, const char *installed)
     self[n] = '\0';
     char *slash = strrchr(self, '/');
     *slash = '\0';
-    char *found = xasprintf("%s/%s", self, name);
-    if (access(found, F_OK) == 0)
-        return found;
-    free(found);
-    return installed;
+    autofree char *found = xasprintf("%s/%s", self, name);
+    return access(found, F_OK) == 0 ? keep(found) : installed;
 }
