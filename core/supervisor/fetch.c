@@ -233,6 +233,9 @@ static void fetch_options(struct fetch *t, const struct fetch_spec *spec)
     curl->easy_setopt(c, CURLOPT_PRIVATE, t);
     curl->easy_setopt(c, CURLOPT_ERRORBUFFER, t->message);
     curl->easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
+    /* A fetch that is over does not wait for its resolver thread: a name server that is silent would
+     * stop the engine with it. The thread ends by itself. */
+    curl->easy_setopt(c, CURLOPT_QUICK_EXIT, 1L);
     curl->easy_setopt(c, CURLOPT_PROXY, ""); /* nothing from the environment */
     curl->easy_setopt(c, CURLOPT_NETRC, CURL_NETRC_IGNORED);
     curl->easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https");
