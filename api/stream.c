@@ -106,13 +106,16 @@ static ssize_t stream_read(void *arg, uint64_t pos, char *out, size_t max)
         int64_t now = clock_monotonic_us();
         if (stream->out.len > stream->sent)
             return stream_give(stream, out, max, now);
-        if (stream->ended || keeper_interrupted(stream->follow->api->keeper))
+        if (stream->ended)
             return MHD_CONTENT_READER_END_OF_STREAM;
         if (stream_behind(stream, now)) {
             if (stream_pull(stream, now) < 0)
                 return MHD_CONTENT_READER_END_WITH_ERROR;
             continue;
         }
+        /* Behind what is there: an execution that ended while the server stops is told to its end. */
+        if (keeper_interrupted(stream->follow->api->keeper))
+            return MHD_CONTENT_READER_END_OF_STREAM;
         if (now - stream->wrote_at >= stream->follow->api->heartbeat)
             sse_heartbeat(&stream->out);
         else if (waiter_park(&stream->follow->waiter, stream_due(stream), true))
