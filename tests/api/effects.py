@@ -277,6 +277,7 @@ def test_children_are_bounded():
             return { fine = fine, code = not fine and failure.code or nil }
           end
         end
+        if depth == 0 then c9.sleep(1) end -- long enough to be counted
         return depth > 0 and c9.all(calls) or {}
       end }""")["id"]
     narrow.api.execute(brood, 4, {"Prefer": "respond-async"})
