@@ -50,7 +50,7 @@ struct engine {
     /* The queue thread's: */
     pthread_mutex_t queue_lock;
     pthread_cond_t queue_wake;
-    bool queue_kicked, queue_stop;
+    bool queue_stop;
 };
 
 /* ---- commits: what an execution makes durable, in order, one batch at a time
@@ -125,7 +125,6 @@ struct run {
     char *output;          /* JSON text */
     char *error;           /* JSON text */
     char *error_message;
-    char *kill_reason;
     struct execution_watch *watchers;
 
     json_t *rehearsal;
@@ -197,7 +196,6 @@ void run_load(struct run *run,
 void engine_adopt(struct engine *engine, const char *id); /* engine thread: a claimed job */
 int engine_queue_start(struct engine *engine, struct error *err);
 void engine_queue_stop(struct engine *engine);
-void engine_queue_kick(struct engine *engine); /* any thread */
 
 /* broker.c */
 struct effect {

@@ -24,7 +24,6 @@ enum {
 
 struct executor {
     uint64_t cookie;
-    uint32_t pid;
     struct loop_watch watch; /* fd -1 until spawned, and after the end of file */
     struct wire_reader reader;
     struct buf out;
@@ -439,11 +438,6 @@ void executor_kill(struct executor *e)
     control_send(e->owner, WIRE_CTL_KILL, e->cookie);
 }
 
-uint32_t executor_pid(const struct executor *e)
-{
-    return e->pid;
-}
-
 /* ---- news from the zygote
  * ------------------------------------------------------------------------------ */
 
@@ -460,7 +454,6 @@ static void control_spawned(struct executors *x, struct executor *e, const struc
         return;
     }
     e->spawned = true;
-    e->pid = c->pid;
     e->watch = (struct loop_watch){.fd = fd, .fn = executor_event, .arg = e};
     error_auto err = ERROR_INIT;
     if (loop_watch_add(x->loop, &e->watch, EPOLLIN, &err) < 0) {

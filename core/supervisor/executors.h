@@ -62,7 +62,6 @@ size_t executor_unsent(const struct executor *executor);
 void executor_pause(struct executor *executor, bool paused);
 void executor_payload_limit(struct executor *executor, uint64_t bytes); /* of one incoming frame */
 void executor_kill(struct executor *executor); /* SIGKILL; `exited` follows */
-uint32_t executor_pid(const struct executor *executor);
 
 extern const struct config_key executors_keys[];
 extern const size_t executors_keys_n;

@@ -1,6 +1,5 @@
 /* Taking executions up again: claimed from the queue, or interrupted here. The store is read on
  * pool threads; the queue has a thread of its own, since its plugin may block. */
-#include <poll.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -254,10 +253,9 @@ static bool queue_wait(struct engine *engine)
     clock_gettime(CLOCK_REALTIME, &until);
     until.tv_sec += CLAIM_EVERY_MS / 1000;
     pthread_mutex_lock(&engine->queue_lock);
-    while (!engine->queue_stop && !engine->queue_kicked &&
+    while (!engine->queue_stop &&
            pthread_cond_timedwait(&engine->queue_wake, &engine->queue_lock, &until) == 0)
         continue;
-    engine->queue_kicked = false;
     bool stop = engine->queue_stop;
     pthread_mutex_unlock(&engine->queue_lock);
     return !stop;
@@ -277,14 +275,6 @@ static void *queue_main(void *arg)
         }
     } while (queue_wait(engine));
     return NULL;
-}
-
-void engine_queue_kick(struct engine *engine)
-{
-    pthread_mutex_lock(&engine->queue_lock);
-    engine->queue_kicked = true;
-    pthread_cond_signal(&engine->queue_wake);
-    pthread_mutex_unlock(&engine->queue_lock);
 }
 
 int engine_queue_start(struct engine *engine, struct error *err)

@@ -108,7 +108,6 @@ void run_free(struct run *run)
     free(run->output);
     free(run->error);
     free(run->error_message);
-    free(run->kill_reason);
     free(run);
 }
 
