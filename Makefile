@@ -90,7 +90,7 @@ pkg-libs   = $(if $(strip $1),$(shell pkg-config --libs $1 2> /dev/null))
 # build/walls/ROOM/ holds one link for each room that ROOM may see: -Ibuild/walls/ROOM.
 W := build/walls
 # What must exist as source before anything compiles (generated text).
-GENERATED := $(W)/store/generated/schema_1.inc
+GENERATED := $(patsubst core/store/%.sql,$(W)/store/generated/%.inc,$(wildcard core/store/schema_*.sql))
 # SQL as a C string.
 $(W)/store/generated/%.inc: core/store/%.sql
 	@mkdir -p $(@D) && sed 's/[\\"]/\\&/g; s/.*/"&\\n"/' $< > $@

@@ -6,9 +6,24 @@
 static const char schema_1[] =
 #include "generated/schema_1.inc"
     ;
+static const char schema_2[] =
+#include "generated/schema_2.inc"
+    ;
+static const char schema_3[] =
+#include "generated/schema_3.inc"
+    ;
+static const char schema_4[] =
+#include "generated/schema_4.inc"
+    ;
+static const char schema_5[] =
+#include "generated/schema_5.inc"
+    ;
+static const char schema_6[] =
+#include "generated/schema_6.inc"
+    ;
 
 static const struct c9d_migration migrations[] = {
-    {1, schema_1},
+    {1, schema_1}, {2, schema_2}, {3, schema_3}, {4, schema_4}, {5, schema_5}, {6, schema_6},
 };
 
 int store_migrate(struct storage *storage, struct error *err)

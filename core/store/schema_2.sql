@@ -1,0 +1,1 @@
+-- Migration 2. People: teams, service accounts, grants, audit.

@@ -1,0 +1,1 @@
+-- Migration 3. Agents' versions: aliases and life cycle.

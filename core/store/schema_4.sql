@@ -1,0 +1,1 @@
+-- Migration 4. Journal: waits, signals, forks.

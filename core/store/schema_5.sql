@@ -1,0 +1,1 @@
+-- Migration 5. Execution service: retries, concurrency, batches, webhooks.

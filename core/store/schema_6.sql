@@ -1,0 +1,1 @@
+-- Migration 6. Schedules and events.
