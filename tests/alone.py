@@ -1,0 +1,74 @@
+#!/usr/bin/env python3
+"""alone.py SECONDS PROGRAM [ARGUMENT…]: runs one test program, and ends all that it left running.
+
+A process that outlives its test holds the test's output open, and whoever reads that waits for ever. So this
+process adopts whatever loses its parent (PR_SET_CHILD_SUBREAPER), kills it when the test has ended or its time is
+over, and then ends with the test's status; with 1 when something was left that did not end by itself in time.
+"""
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+
+LEAVING = 10  # seconds that the processes of a test have for ending after it
+TIMED_OUT = 124  # as timeout(1)
+
+
+def children():
+    with open(f"/proc/self/task/{os.getpid()}/children", encoding="ascii") as f:
+        return [int(pid) for pid in f.read().split()]
+
+
+def reap():
+    """Takes in who has ended; True when nobody is left."""
+    while True:
+        try:
+            if os.waitpid(-1, os.WNOHANG)[0] == 0:
+                return False
+        except ChildProcessError:
+            return True
+
+
+def name(pid):
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as f:
+            return f.read().replace(b"\0", b" ").decode(errors="replace").strip() or "?"
+    except OSError:
+        return "?"
+
+
+def end_all():
+    """What a killed process leaves comes to us in turn, so until there is nobody."""
+    while not reap():
+        for pid in children():
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        time.sleep(0.01)
+
+
+def main():
+    ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER
+    test = subprocess.Popen(sys.argv[2:])
+    try:
+        status = test.wait(float(sys.argv[1]))
+    except subprocess.TimeoutExpired:
+        print(f"# it did not end within {sys.argv[1]} s", flush=True)
+        end_all()
+        return TIMED_OUT
+    until = time.monotonic() + LEAVING
+    while not reap():
+        if time.monotonic() > until:
+            for pid in children():
+                print(f"# left running: {pid} {name(pid)}", flush=True)
+            end_all()
+            return status or 1
+        time.sleep(0.002)
+    return status if status >= 0 else 128 - status
+
+
+if __name__ == "__main__":
+    sys.exit(main())
