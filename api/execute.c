@@ -22,6 +22,7 @@ struct execute {
     struct follow *follow;
     struct prefer prefer;
     bool replayed;
+    struct keys_waiter line; /* while another request has the key */
     int64_t until; /* Prefer: wait; monotonic µs */
 };
 
@@ -29,6 +30,7 @@ static void execute_free(void *arg)
 {
     struct execute *x = arg;
     if (x->follow != NULL) {
+        keys_forget(x->follow->api->keys, &x->line);
         follow_detach(x->follow);
         follow_unref(x->follow);
     }
@@ -149,7 +151,7 @@ static enum progress execute_progress(struct execute *x, struct error *err)
     struct follow *follow = x->follow;
     pthread_mutex_lock(&follow->waiter.lock);
     enum progress progress = follow->refused                    ? PROGRESS_REFUSED
-                             : !follow->stored                  ? PROGRESS_NONE
+                             : !follow->accepted                ? PROGRESS_NONE
                              : follow->ended                    ? PROGRESS_ENDED
                                                                 : PROGRESS_DURABLE;
     if (progress == PROGRESS_REFUSED)
@@ -224,19 +226,44 @@ static int execute_again(struct execute *x, const char *location, struct error *
     return 0;
 }
 
+/* 0: it has started; 1: it had; IDEMPOTENCY_BUSY; -1. */
 static int execute_keyed(struct request *request, struct execute *x, struct error *err)
 {
     struct stored_answer first = {0};
     struct idempotency *key = NULL;
-    int seen = idempotency_begin(request, &key, &first, err);
-    if (seen > 0)
-        seen = execute_again(x, first.location != NULL ? first.location : "", err) < 0
-                   ? -1 : 1;
-    if (seen == 0 && key != NULL)
-        x->follow->store = (struct follow_store){
-            idempotency_store_execution, key, idempotency_free};
+    int seen = idempotency_begin_async(request, &x->line, &key, &first, err);
+    if (seen == 1 && execute_again(x, first.location != NULL ? first.location : "", err) < 0)
+        seen = -1;
     stored_answer_clear(&first);
-    return seen;
+    if (seen != 0)
+        return seen;
+    x->follow->key = key;
+    x->follow->watching = true;
+    int started =
+        execution_start(request->api->service, &request->who, request_path(request, "agentId"),
+                        request->body, &x->follow->watch, x->follow->id, err);
+    request->who.claim = NULL; /* the key may be gone by now */
+    if (started < 0)
+        x->follow->watching = false;
+    return started;
+}
+
+static int execute_begin(struct request *request, struct reply *reply, struct error *err)
+{
+    struct execute *x = request->state;
+    for (;;) {
+        int begun = execute_keyed(request, x, err);
+        if (begun < 0)
+            return -1;
+        if (begun != IDEMPOTENCY_BUSY)
+            break;
+        if (keeper_interrupted(request->api->keeper))
+            return error_set(err, E_UNAVAILABLE, "the server is stopping");
+        if (waiter_park(&x->follow->waiter, INT64_MAX, true))
+            return HANDLER_PARKED;
+    }
+    request->again = execute_go_on;
+    return execute_go_on(request, reply, err);
 }
 
 int handle_execute(struct request *request, struct reply *reply, struct error *err)
@@ -244,19 +271,9 @@ int handle_execute(struct request *request, struct reply *reply, struct error *e
     struct execute *x = execute_new(request, request->connection);
     request->state = x;
     request->state_free = execute_free;
-    request->again = execute_go_on;
-    int seen = execute_keyed(request, x, err);
-    if (seen < 0)
-        return -1;
-    if (seen == 0) {
-        x->follow->watching = true;
-        if (execution_start(request->api->service, &request->who, request_path(request, "agentId"),
-                            request->body, &x->follow->watch, x->follow->id, err) < 0) {
-            x->follow->watching = false;
-            return -1;
-        }
-    }
-    return execute_go_on(request, reply, err);
+    request->again = execute_begin;
+    x->line.waiter = &x->follow->waiter;
+    return execute_begin(request, reply, err);
 }
 
 /* ---- streaming what is there already ---- */

@@ -4,16 +4,7 @@
 #include <string.h>
 
 #include "api/api-private.h"
-
-static void follow_store_job(void *arg)
-{
-    struct follow *follow = arg;
-    follow->store.fn(follow, follow->store.arg);
-    follow->store.arg_free(follow->store.arg);
-    follow->store.arg = NULL;
-    follow_stored(follow);
-    follow_unref(follow);
-}
+#include "api/idempotency.h"
 
 static void on_accepted(struct execution_watch *watch, struct error *err)
 {
@@ -26,13 +17,12 @@ static void on_accepted(struct execution_watch *watch, struct error *err)
         waiter_wake_locked(&follow->waiter);
     } else {
         follow->accepted = true;
-        follow->stored = follow->store.fn == NULL;
-        if (follow->wake_on_accept && follow->stored)
+        if (follow->wake_on_accept)
             waiter_wake_locked(&follow->waiter);
-        if (!follow->stored)
-            work_submit(follow->api->pool, follow_store_job, follow_ref(follow));
     }
+    void *key = move_ptr(&follow->key);
     pthread_mutex_unlock(&follow->waiter.lock);
+    idempotency_free(key); /* it is stored with the row, or free again: others may look */
 }
 
 static void on_news(struct execution_watch *watch, int64_t seq)
@@ -87,8 +77,7 @@ void follow_unref(struct follow *follow)
     if (atomic_fetch_sub(&follow->refs, 1) != 1)
         return;
     waiter_clear(&follow->waiter);
-    if (follow->store.arg != NULL)
-        follow->store.arg_free(follow->store.arg);
+    idempotency_free(follow->key);
     error_clear(&follow->refusal);
     buf_free(&follow->result);
     free(follow);
@@ -116,18 +105,10 @@ void follow_detach(struct follow *follow)
         execution_unwatch(follow->api->service, &follow->watch);
 }
 
-void follow_stored(struct follow *follow)
-{
-    pthread_mutex_lock(&follow->waiter.lock);
-    follow->stored = true;
-    waiter_wake_locked(&follow->waiter);
-    pthread_mutex_unlock(&follow->waiter.lock);
-}
-
 int follow_watch(struct follow *follow, const char *id)
 {
     memcpy(follow->id, id, UUID_SIZE);
-    follow->accepted = follow->stored = true;
+    follow->accepted = true;
     follow->watching = execution_watch(follow->api->service, id, &follow->watch) == 1;
     return follow->watching;
 }

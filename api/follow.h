@@ -1,5 +1,5 @@
 /* One client that follows one execution: waits for its end, or streams its events. Shared between the
- * connection's thread, the engine's (which says what is new) and, for keyed requests, the pool's;
+ * connection's thread, the engine's (which says what is new);
  * counted, freed by the last. */
 #ifndef C9_API_FOLLOW_H
 #define C9_API_FOLLOW_H
@@ -15,22 +15,13 @@
 #include "service/execution.h"
 
 struct api;
-struct follow;
-
-/* What is to happen once the row is durable, before anybody hears of it (an idempotency key is kept). Runs on
- * the pool; then follow_stored. */
-struct follow_store {
-    void (*fn)(struct follow *follow, void *arg);
-    void *arg;
-    void (*arg_free)(void *arg);
-};
+struct idempotency;
 
 struct follow {
     struct api *api;
     struct waiter waiter;
     struct execution_watch watch;
     char id[UUID_SIZE];
-    struct follow_store store; /* fn NULL: nothing */
     bool wake_on_accept, keeps_result; /* set before it starts */
     bool watching; /* the connection's thread only: to be unwatched */
     int64_t looked_at; /* the connection's thread only: when the store was asked; monotonic µs */
@@ -39,7 +30,7 @@ struct follow {
     /* Under waiter.lock: */
     bool accepted, refused, ended;
     bool left; /* the engine has it no more: the store is to be asked */
-    bool stored; /* accepted, and the store's work is done too */
+    struct idempotency *key; /* in flight until it is accepted or refused; NULL: none */
     int64_t news;
     struct error refusal;
     struct buf result; /* ExecutionResult as JSON, once ended */
@@ -53,8 +44,6 @@ void follow_detach(struct follow *follow);
 /* True once, when the engine has let go of the execution before its end; nothing watches it from then on. On the
  * connection's thread. */
 bool follow_has_left(struct follow *follow);
-/* The store's work is done. */
-void follow_stored(struct follow *follow);
 /* Watches an execution that is there already. 1 when news will come, 0 when it is not live here. Blocks for a
  * turn of the engine. */
 int follow_watch(struct follow *follow, const char *id);

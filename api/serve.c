@@ -9,7 +9,6 @@
 #include <string.h>
 
 #include "api/api-private.h"
-#include "api/conditional.h"
 #include "api/follow.h"
 #include "api/idempotency.h"
 #include "api/media.h"
@@ -17,7 +16,6 @@
 #include "api/request.h"
 #include "api/stream.h"
 #include "base/clock.h"
-#include "base/json.h"
 #include "base/log.h"
 
 enum {
@@ -196,22 +194,6 @@ static enum MHD_Result exchange_options(struct exchange *x, struct MHD_Connectio
 
 /* ---- running the handler ---- */
 
-static int replay(struct reply *reply, const struct request *request, struct stored_answer *first)
-{
-    const char *body = first->body != NULL ? first->body : "";
-    jx_auto *resource = jx_decode(body, strlen(body), "stored answer", NULL);
-    reply->status = first->status;
-    reply->media = MEDIA_JSON;
-    buf_append_str(&reply->text, body);
-    if (json_object_get(resource, "revision") != NULL)
-        reply_revision(reply, request, resource);
-    if (first->location != NULL)
-        reply_header(reply, "Location", "%s", first->location);
-    reply_header(reply, "Idempotent-Replayed", "true");
-    stored_answer_clear(first);
-    return 0;
-}
-
 /* Decoding, and for what runs on the pool the idempotency key around the handler. */
 static int exchange_handle(struct exchange *x)
 {
@@ -223,11 +205,16 @@ static int exchange_handle(struct exchange *x)
     if (row->mode != HANDLER_POOL)
         return row->fn(&x->request, &x->reply, &x->err);
     int seen = idempotency_begin(&x->request, &key, &first, &x->err);
-    if (seen != 0)
-        return seen < 0 ? -1 : replay(&x->reply, &x->request, &first);
+    if (seen != 0) {
+        int replayed =
+            seen < 0 ? -1 : idempotency_replay(&x->request, &first, &x->reply, &x->err);
+        stored_answer_clear(&first);
+        return replayed;
+    }
     int outcome = row->fn(&x->request, &x->reply, &x->err);
     if (outcome == 0)
         idempotency_store(key, &x->reply);
+    x->request.who.claim = NULL;
     idempotency_free(key);
     return outcome;
 }

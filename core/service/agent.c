@@ -56,7 +56,8 @@ int agent_create(struct service *service, const struct principal *who, const jso
     store_agent_limit(batch, who->organization_id, service->agents_max);
     store_agent_insert(batch, uuid_make(id), who->user_id, who->organization_id, &columns.columns,
                        clock_wall_us());
-    if (service_commit(service, batch, conflicts, err) < 0)
+    autofree char *location = xasprintf("/v1/agents/%s", id);
+    if (service_commit_made(service, who, batch, 201, location, conflicts, err) < 0)
         return -1;
     return agent_get(service, who, id, agent_r, err);
 }

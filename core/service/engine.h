@@ -46,6 +46,9 @@ struct execution_order {
     size_t input_len;
     const char *context; /* executionContext: JSON object text */
     int64_t priority;
+    /* Idempotency-Key, kept in the row's own batch; NULL: none. */
+    const char *key, *key_sha256;
+    int64_t key_expired; /* keys made before are forgotten */
 };
 
 /* How an execution ended; strings valid during the callback. */

@@ -140,6 +140,11 @@ int execution_start(struct service *service, const struct principal *who, const 
     input_text = jx_encode(input, &order.input_len);
     order.input = input_text;
     order.context = context;
+    if (who->claim != NULL) {
+        order.key = who->claim->key;
+        order.key_sha256 = who->claim->request_sha256;
+        order.key_expired = clock_wall_us() - service->key_lifetime;
+    }
     memcpy(id_r, uuid_make(order.id), UUID_SIZE);
     int result = service->ops->submit(service->engine, &order, watch, err);
     launch_unref(order.launch);

@@ -58,16 +58,4 @@ void execution_unwatch(struct service *service, struct execution_watch *watch);
 void execution_result_append(struct buf *out, const char *id,
                              const struct execution_outcome *outcome);
 
-/* Idempotency-Key: looks the key up. 0: new (proceed, then idempotency_put); 1: seen with the same
- * request (status, location and body of the first answer, to be freed; the last two may be NULL);
- * -1: seen with another request (E_IDEMPOTENCY_CONFLICT), a malformed key, or failure. That two
- * requests with one key are not handled at the same time is the caller's to see to; of two answers
- * the first one stays. */
-int idempotency_get(struct service *service, const struct principal *who, const char *key,
-                    const char *request_sha256, int *status_r, char **location_r, char **body_r,
-                    struct error *err);
-int idempotency_put(struct service *service, const struct principal *who, const char *key,
-                    const char *request_sha256, int status, const char *location, const char *body,
-                    struct error *err);
-
 #endif

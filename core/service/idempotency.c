@@ -3,7 +3,7 @@
 
 #include "base/clock.h"
 #include "host/storage.h"
-#include "service/execution.h"
+#include "service/idempotency.h"
 #include "service/service-private.h"
 #include "store/idempotency.h"
 
@@ -46,9 +46,9 @@ int idempotency_get(struct service *service, const struct principal *who, const 
     return 1;
 }
 
-int idempotency_put(struct service *service, const struct principal *who, const char *key,
-                    const char *request_sha256, int status, const char *location, const char *body,
-                    struct error *err)
+int idempotency_answer(struct service *service, const struct principal *who, const char *key,
+                       const char *request_sha256, int status, const char *location,
+                       const char *body, struct error *err)
 {
     const struct idempotency_row row = {.request_sha256 = (char *)request_sha256,
                                         .location = (char *)location,
@@ -56,7 +56,35 @@ int idempotency_put(struct service *service, const struct principal *who, const 
                                         .status = status};
     int64_t now = clock_wall_us();
     struct storage_batch *batch = storage_batch_new();
-    store_idempotency_insert(batch, who->organization_id, key, &row, now,
+    store_idempotency_answer(batch, who->organization_id, key, &row, now,
                              now - service->key_lifetime);
     return storage_commit(service->storage, batch, err);
+}
+
+int service_commit_made(struct service *service, const struct principal *who,
+                        struct storage_batch *batch, int status, const char *location,
+                        const struct conflict *conflicts, struct error *err)
+{
+    if (who->claim == NULL)
+        return service_commit(service, batch, conflicts, err);
+    const struct idempotency_row row = {.request_sha256 = (char *)who->claim->request_sha256,
+                                        .location = (char *)location,
+                                        .status = status};
+    int64_t now = clock_wall_us();
+    store_idempotency_insert(batch, who->organization_id, who->claim->key, &row, now,
+                             now - service->key_lifetime);
+    int64_t key_statement = (int64_t)storage_batch_count(batch) - 1;
+    error_auto failure = ERROR_INIT;
+    if (service_commit(service, batch, conflicts, &failure) == 0)
+        return 0;
+    if (failure.code == E_INVALID_STATE &&
+        jx_int(failure.details, "statement", -1) == key_statement)
+        return idempotency_busy(who->claim->key, err);
+    return error_move(err, &failure);
+}
+
+int idempotency_busy(const char *key, struct error *err)
+{
+    return error_set(err, E_UNAVAILABLE,
+                     "a request with the Idempotency-Key %s is just being handled; try again", key);
 }

@@ -108,7 +108,8 @@ int persona_create(struct service *service, const struct principal *who, const j
     struct persona_row row = row_of(body, uuid_make(id), who);
     struct storage_batch *batch = storage_batch_new();
     store_persona_insert(batch, &row);
-    if (service_commit(service, batch, conflicts, err) < 0)
+    autofree char *location = xasprintf("/v1/personas/%s", id);
+    if (service_commit_made(service, who, batch, 201, location, conflicts, err) < 0)
         return -1;
     return persona_get(service, who, id, persona_r, err);
 }

@@ -5,6 +5,7 @@
 #include "base/cleanup.h"
 #include "base/hash.h"
 #include "base/json.h"
+#include "service/idempotency.h"
 #include "service/permission.h"
 #include "service/service.h"
 #include "store/agent.h"
@@ -48,6 +49,13 @@ struct conflict {
 /* Commits, and gives a conflict the code and message of its statement's row. 0, or -1. */
 int service_commit(struct service *service, struct storage_batch *batch,
                    const struct conflict *conflicts, struct error *err);
+
+/* The same for what a request with an Idempotency-Key may ask for: its key is kept in the same batch
+ * (as the last two statements). status and location are those of the answer. E_UNAVAILABLE when another
+ * node has the key at this moment. */
+int service_commit_made(struct service *service, const struct principal *who,
+                        struct storage_batch *batch, int status, const char *location,
+                        const struct conflict *conflicts, struct error *err);
 
 /* ---- lists ---- */
 

@@ -30,10 +30,12 @@ void service_set_models(struct service *service, const char *const *names, size_
 void service_free(struct service *service);
 
 /* Who asks; a plain value. */
+struct idempotency_claim;
 struct principal {
     char token_id[UUID_SIZE], user_id[UUID_SIZE], organization_id[UUID_SIZE];
     char role[8];    /* owner, admin, member, viewer */
     uint64_t scopes; /* bits, see token.h */
+    const struct idempotency_claim *claim; /* of the request's Idempotency-Key; NULL: none. Borrowed */
 };
 
 /* A page of a list: keyset, newest first unless sort says otherwise. */

@@ -96,8 +96,10 @@ static int upload_try(struct service *service, const struct principal *who, stru
     row->at = clock_wall_us();
     struct storage_batch *batch = storage_batch_new();
     (exists ? store_skill_revise : store_skill_insert)(batch, row);
+    static const struct conflict none[] = {{-1, E_NONE, NULL}};
+    autofree char *location = xasprintf("/v1/skills/%s", row->name);
     error_auto failure = ERROR_INIT;
-    if (storage_commit(service->storage, batch, &failure) == 0)
+    if (service_commit_made(service, who, batch, 201, location, none, &failure) == 0)
         return 0;
     return failure.code == E_INVALID_STATE ? 1 : error_move(err, &failure);
 }

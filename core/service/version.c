@@ -71,13 +71,15 @@ static int version_config(struct service *service, const struct principal *who, 
 }
 
 /* 0 done; 1: somebody else has made this version meanwhile; -1 error. */
-static int version_insert(struct service *service, const struct version_row *row, struct error *err)
+static int version_insert(struct service *service, const struct principal *who,
+                          const struct version_row *row, struct error *err)
 {
     static const struct conflict conflicts[] = {{0, E_VERSION_CONFLICT, ""}, {-1, E_NONE, NULL}};
     struct storage_batch *batch = storage_batch_new();
     store_version_insert(batch, row);
+    autofree char *location = xasprintf("/v1/agents/%s/versions/%s", row->agent_id, row->version);
     error_auto failure = ERROR_INIT;
-    if (service_commit(service, batch, conflicts, &failure) == 0)
+    if (service_commit_made(service, who, batch, 201, location, conflicts, &failure) == 0)
         return 0;
     return failure.code == E_VERSION_CONFLICT ? 1 : error_move(err, &failure);
 }
@@ -123,7 +125,7 @@ int version_create(struct service *service, const struct principal *who, const c
     for (int i = 0; i < (asked != NULL ? 1 : RETRIES) && taken > 0; i++) {
         if (asked == NULL && version_next(service, meta.id, next, err) < 0)
             return -1;
-        taken = version_insert(service, &row, err);
+        taken = version_insert(service, who, &row, err);
     }
     if (taken > 0)
         return error_set(err, E_VERSION_CONFLICT, "agent %s has a version %s already", meta.id,
@@ -183,8 +185,9 @@ static int capabilities_change(struct service *service, const char *agent_id, co
 
 /* Everything in one batch: the agent's state, the current mark, the pins, and that all that is
  * pinned is still there. */
-static int publish_commit(struct service *service, const char *agent_id, const char *version,
-                          const json_t *pins, const char *changelog, struct error *err)
+static int publish_commit(struct service *service, const struct principal *who,
+                          const char *agent_id, const char *version, const json_t *pins,
+                          const char *changelog, struct error *err)
 {
     struct conflict conflicts[] = {
         {0, E_INVALID_STATE, "the agent is archived, or was removed meanwhile"},
@@ -202,8 +205,9 @@ static int publish_commit(struct service *service, const char *agent_id, const c
     const json_t *skills = json_object_get(pins, "skills");
     for (size_t i = 0; i < json_array_size(skills); i++)
         store_source_guard(batch, jx_str(json_array_get(skills, i), "sha256", ""));
+    autofree char *location = xasprintf("/v1/agents/%s/versions/%s", agent_id, version);
     error_auto failure = ERROR_INIT;
-    if (service_commit(service, batch, conflicts, &failure) == 0)
+    if (service_commit_made(service, who, batch, 200, location, conflicts, &failure) == 0)
         return 0;
     if (failure.code == E_INVALID_STATE && jx_int(failure.details, "statement", 0) > 2)
         return error_set(err, E_INVALID_AGENT_CONFIG,
@@ -230,7 +234,7 @@ int version_publish(struct service *service, const struct principal *who, const 
     if (agent_config_require(service, meta.organization_id, config, err) < 0 ||
         launch_pins(service, meta.organization_id, config, &pins, err) < 0 ||
         capabilities_change(service, meta.id, config, pins, &change, err) < 0 ||
-        publish_commit(service, meta.id, exact, pins, changelog, err) < 0 ||
+        publish_commit(service, who, meta.id, exact, pins, changelog, err) < 0 ||
         version_read(service, meta.id, exact, version_r, err) < 0)
         return -1;
     json_object_set_new(*version_r, "capabilities", move_ptr(&change));

@@ -2,16 +2,36 @@
 
 #include "store/row.h"
 
+static void forget_expired(struct storage_batch *batch, int64_t expired)
+{
+    storage_batch_add(batch, "DELETE FROM idempotency_keys WHERE created_at < $1", -1, NULL, NULL,
+                      "i", expired);
+}
+
 void store_idempotency_insert(struct storage_batch *batch, const char *organization_id,
                               const char *key, const struct idempotency_row *row, int64_t at,
                               int64_t expired)
 {
-    storage_batch_add(batch, "DELETE FROM idempotency_keys WHERE created_at < $1", -1, NULL, NULL,
-                      "i", expired);
+    forget_expired(batch, expired);
     storage_batch_add(batch,
                       "INSERT INTO idempotency_keys (organization_id, key, request_sha256, status,"
                       " location, body, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7)"
                       " ON CONFLICT (organization_id, key) DO NOTHING",
+                      1, NULL, NULL, "sssissi", organization_id, key, row->request_sha256,
+                      row->status, row->location, row->body, at);
+}
+
+void store_idempotency_answer(struct storage_batch *batch, const char *organization_id,
+                              const char *key, const struct idempotency_row *row, int64_t at,
+                              int64_t expired)
+{
+    forget_expired(batch, expired);
+    storage_batch_add(batch,
+                      "INSERT INTO idempotency_keys (organization_id, key, request_sha256, status,"
+                      " location, body, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7)"
+                      " ON CONFLICT (organization_id, key) DO UPDATE SET status = $4, body = $6"
+                      " WHERE idempotency_keys.request_sha256 = $3"
+                      " AND idempotency_keys.body IS NULL",
                       -1, NULL, NULL, "sssissi", organization_id, key, row->request_sha256,
                       row->status, row->location, row->body, at);
 }

@@ -148,7 +148,7 @@ static void child_submit(struct child *child)
     run->depth = parent->depth + 1;
     child->watching = true;
     run_watch(run, &child->watch);
-    run_insert(run);
+    run_insert(run, NULL);
     run_admit(run);
 }
 

@@ -130,6 +130,12 @@ static void commit_failed(struct run *run, struct commit *c)
 {
     run_log(run, log_warn, "execution.commit", "%s", c->err.message);
     if (c->inserts) {
+        if (c->err.code == E_INVALID_STATE &&
+            jx_int(c->err.details, "statement", -1) == RUN_KEY_STATEMENT) {
+            error_clear(&c->err);
+            error_set(&c->err, E_UNAVAILABLE,
+                      "a request with this Idempotency-Key is just being handled; try again");
+        }
         insert_failed(run, &c->err);
         return;
     }

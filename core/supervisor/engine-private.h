@@ -166,7 +166,15 @@ struct run *run_new(struct engine *engine, const char *id,
                     struct launch *launch);             /* takes a reference */
 bool run_child_admissible(const struct engine *engine); /* there is a place for one more */
 void run_admit(struct run *run);  /* it is known to the engine and may ask for an executor */
-void run_insert(struct run *run); /* its row goes into the next commit */
+/* The Idempotency-Key under which an execution was asked for. */
+struct run_key {
+    char *key;
+    char request_sha256[SHA256_HEX_SIZE];
+    int64_t expired;
+};
+enum { RUN_KEY_STATEMENT = 2 }; /* of the inserting commit: the row, the old keys, the key */
+/* Its row goes into the next commit, and with it the key (NULL: none), if it has one. */
+void run_insert(struct run *run, const struct run_key *key);
 void run_cancel(struct run *run);
 /* Decides the end; the first decision stays. error is consumed (may be NULL for a completed one).
  */

@@ -85,6 +85,7 @@ struct submission {
     char *user_id, *parent_id, *input, *context;
     size_t input_len;
     int64_t priority;
+    struct run_key key;
 };
 
 static void submit_on_loop(void *arg)
@@ -102,8 +103,9 @@ static void submit_on_loop(void *arg)
     run->created_at = clock_wall_us();
     if (s->watch != NULL)
         run_watch(run, s->watch);
+    run_insert(run, s->key.key != NULL ? &s->key : NULL);
+    free(s->key.key);
     free(s);
-    run_insert(run);
     run_admit(run);
 }
 
@@ -130,6 +132,11 @@ static int engine_submit(void *arg, const struct execution_order *order,
     s->input_len = order->input_len;
     s->context = xstrdup(order->context != NULL ? order->context : "{}");
     s->priority = order->priority;
+    if (order->key != NULL) {
+        s->key.key = xstrdup(order->key);
+        snprintf(s->key.request_sha256, sizeof(s->key.request_sha256), "%s", order->key_sha256);
+        s->key.expired = order->key_expired;
+    }
     loop_post(engine->loop, submit_on_loop, s);
     return 0;
 }
@@ -286,7 +293,7 @@ static void rehearsal_begin(void *arg)
     run->on_event = r->on_event;
     run->on_event_arg = r->arg;
     run_watch(run, &r->watch);
-    run_insert(run);
+    run_insert(run, NULL);
     run_admit(run);
 }
 

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "store/idempotency.h"
 #include "supervisor/engine-private.h"
 
 static void run_ready(struct executor_user *user, struct executor *executor);
@@ -161,7 +162,17 @@ void run_admit(struct run *run)
     engine->waiting_end = &run->waiting_next;
 }
 
-void run_insert(struct run *run)
+/* In the row's own batch: no crash can leave one without the other. */
+static void insert_key(struct run *run, struct commit *c, const struct run_key *key)
+{
+    autofree char *location = xasprintf("/v1/executions/%s", run->id);
+    struct idempotency_row row = {
+        .request_sha256 = (char *)key->request_sha256, .location = location, .status = 202};
+    store_idempotency_insert(c->batch, run->launch->organization_id, key->key, &row,
+                             run->created_at, key->expired);
+}
+
+void run_insert(struct run *run, const struct run_key *key)
 {
     struct engine *engine = run->engine;
     struct commit *c = commit_next(run);
@@ -183,6 +194,8 @@ void run_insert(struct run *run)
     memcpy(row.id, run->id, UUID_SIZE);
     if (!run->ephemeral)
         store_execution_insert(c->batch, &row);
+    if (key != NULL)
+        insert_key(run, c, key);
     run->attempt = 1;
     commit_go(run);
 }

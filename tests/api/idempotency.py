@@ -1,6 +1,9 @@
 #!/usr/bin/python3
 """Idempotency-Key: the same request does its work once."""
+import contextlib
+import http.client
 import os
+import sqlite3
 import sys
 import threading
 
@@ -71,9 +74,31 @@ def test_at_the_same_time():
         thread.start()
     for thread in threads:
         thread.join()
-    ok(all(a.status == 200 or a.code == "InvalidState" for a in answers),
-       f"each gets the result, or hears that it is being handled: {[a.status for a in answers]}")
-    equal(count(), before + 1, "eight requests at once are one execution")
+    equal([a.status for a in answers], [200] * 8, "each gets the result")
+    equal(len({a.json["executionId"] for a in answers}), 1, "of one execution")
+    equal(count(), before + 1, "and there is only this one")
+
+
+def at_once(clients, call):
+    answers = []
+    threads = [threading.Thread(target=lambda c=c: answers.append(call(c))) for c in clients]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return answers
+
+
+def test_creating_at_the_same_time():
+    clients = [api.fresh() for _ in range(8)]
+    answers = at_once(clients, lambda c: c.post(
+        "/v1/skills", {"source": LUA % "at_once"}, {"Idempotency-Key": "c1"}))
+    equal([a.status for a in answers], [201] * 8, "eight uploads at once are answered alike")
+    equal(sum("Idempotent-Replayed" in a.headers for a in answers), 7, "seven wait for the first")
+    mixed = at_once(clients, lambda c: c.post(
+        "/v1/personas", {"name": "p", "prompt": str(clients.index(c) % 2)}, {"Idempotency-Key": "c2"}))
+    equal(sorted(a.status for a in mixed), [201] * 4 + [422] * 4,
+          "of two requests with one key the second is refused, also at the same time")
 
 
 def test_across_a_restart():
@@ -82,6 +107,79 @@ def test_across_a_restart():
     daemon.start()
     again = daemon.api.execute(sleeper, 0, {"Idempotency-Key": "e4"})
     equal(again.json, first.json, "a key outlives a crash")
+
+
+def sql(statement):
+    """In the daemon's own database, while it is down."""
+    with contextlib.closing(sqlite3.connect(f"{daemon.folder}/state/c9d.db")) as db, db:
+        return db.execute(statement).fetchall()
+
+
+def test_a_crash_before_the_answer_is_kept():
+    """The key is in the batch of the work, the answer's body is filled in later: a crash between."""
+    made = {
+        "d1": ("/v1/agents", {"name": "crash"}),
+        "d2": ("/v1/personas", {"name": "crash", "prompt": "p"}),
+        "d3": ("/v1/skills", {"source": LUA % "crash"}),
+        "d4": (f"/v1/agents/{sleeper}/versions", {"version": "7.0.0"}),
+        "d5": (f"/v1/agents/{sleeper}/versions/7.0.0/publish", {}),
+    }
+    first = {key: daemon.api.post(path, body, {"Idempotency-Key": key})
+             for key, (path, body) in made.items()}
+    equal([a.status for a in first.values()], [201, 201, 201, 201, 200], "five things are made")
+    daemon.kill()
+    sql("UPDATE idempotency_keys SET body = NULL WHERE key LIKE 'd_'")
+    daemon.start()
+    for key, (path, body) in made.items():
+        again = daemon.api.post(path, body, {"Idempotency-Key": key})
+        equal((again.status, again.headers.get("Idempotent-Replayed"), again.headers.get("Location")),
+              (first[key].status, "true", first[key].headers.get("Location")),
+              f"{path}: the key knows what was made")
+        if key in ("d1", "d2"):
+            equal(again.json, first[key].json, "which answers for itself")
+    equal(daemon.api.post("/v1/agents", {"name": "x"}, {"Idempotency-Key": "d1"}).code,
+          "IdempotencyConflict", "another request is refused as before")
+
+
+def test_kill_during_keyed_requests():
+    """Whatever the moment: what was asked for twice is there once."""
+    keys, stop = [f"kill{i}" for i in range(400)], threading.Event()
+
+    def ask(client, mine):
+        for key in mine:
+            try:
+                if stop.is_set():
+                    return
+                client.post(f"/v1/agents/{sleeper}/execute", {"input": 0, "context": {"key": key}},
+                            {"Idempotency-Key": key, "Prefer": "respond-async"})
+            except OSError:
+                return
+            except http.client.HTTPException:
+                return
+    threads = [threading.Thread(target=ask, args=(daemon.api.fresh(), keys[i::4]))
+               for i in range(4)]
+    for thread in threads:
+        thread.start()
+    eventually(lambda: len(daemon.api.get("/v1/executions?limit=200").json["items"]) > 40)
+    daemon.kill()
+    stop.set()
+    for thread in threads:
+        thread.join()
+    pairs = sql("SELECT (SELECT count(*) FROM idempotency_keys WHERE key LIKE 'kill%'),"
+                " (SELECT count(*) FROM agent_executions WHERE execution_context LIKE '%\"kill%'),"
+                " (SELECT count(*) FROM agent_executions e JOIN idempotency_keys k"
+                "  ON k.location = '/v1/executions/' || e.id WHERE k.key LIKE 'kill%')")[0]
+    ok(0 < pairs[0] == pairs[1] == pairs[2] < 400, f"each key has its execution, and the reverse: {pairs}")
+    daemon.start()
+    stop.clear()
+    ask(daemon.api, keys[:150])
+    eventually(lambda: daemon.api.get("/healthz").status == 200)
+    daemon.kill()
+    asked = sql("SELECT count(*), count(DISTINCT execution_context) FROM agent_executions"
+                " WHERE execution_context LIKE '%\"kill%'")[0]
+    equal(asked[0], asked[1], "asked for again, none is there twice")
+    ok(asked[0] >= 150, "and all are there")
+    daemon.start()
 
 
 def test_keys_have_a_form():

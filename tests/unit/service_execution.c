@@ -6,6 +6,7 @@
 
 #include "base/buf.h"
 #include "schema/schema.h"
+#include "service/idempotency.h"
 
 static char agent[UUID_SIZE], hidden[UUID_SIZE];
 
@@ -227,7 +228,7 @@ static int key(const char *name, const char *sha256, int *status, struct error *
 
 static int put(const char *name, const char *sha256, int status, struct error *err)
 {
-    return idempotency_put(service, &owner, name, sha256, status, "/v1/agents/x", "{}", err);
+    return idempotency_answer(service, &owner, name, sha256, status, "/v1/agents/x", "{}", err);
 }
 
 static void keys_test(void)
