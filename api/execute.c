@@ -23,6 +23,7 @@ struct execute {
     struct prefer prefer;
     bool replayed;
     struct keys_waiter line; /* while another request has the key */
+    bool later; /* it is put off: nobody waits for its end without having asked to */
     int64_t until; /* Prefer: wait; monotonic µs */
 };
 
@@ -55,7 +56,7 @@ static int reply_accepted(struct execute *x, struct reply *reply)
     reply_names_execution(reply, x->follow->id, x->replayed);
     if (x->prefer.respond_async)
         reply_header(reply, "Preference-Applied", "respond-async");
-    else
+    else if (x->prefer.wait >= 0)
         reply_header(reply, "Preference-Applied", "wait=%d", x->prefer.wait);
     return 0;
 }
@@ -175,9 +176,9 @@ static int execute_go_on(struct request *request, struct reply *reply, struct er
             x->follow->looked_at = 0;
         if (progress != PROGRESS_NONE && streams)
             return reply_stream(x, reply);
-        if (progress == PROGRESS_ENDED && !x->prefer.respond_async)
+        if (progress == PROGRESS_ENDED && !x->prefer.respond_async && !x->later)
             return reply_result(x, reply);
-        if (progress != PROGRESS_NONE && (x->prefer.respond_async || now >= x->until))
+        if (progress != PROGRESS_NONE && (x->prefer.respond_async || x->later || now >= x->until))
             return reply_accepted(x, reply);
         if (keeper_interrupted(request->api->keeper))
             return error_stopping(x, err);
@@ -206,7 +207,10 @@ static struct execute *execute_new(struct request *request, struct MHD_Connectio
                    : INT64_MAX;
     x->follow = follow_new(request->api, connection);
     x->follow->keeps_result = !streams;
-    x->follow->wake_on_accept = streams || x->prefer.respond_async || x->prefer.wait >= 0;
+    x->later = x->prefer.wait < 0 && (json_object_get(request->body, "delay") != NULL ||
+                                      json_object_get(request->body, "startAt") != NULL);
+    x->follow->wake_on_accept =
+        streams || x->prefer.respond_async || x->later || x->prefer.wait >= 0;
     x->follow->looked_at = clock_monotonic_us();
     return x;
 }
@@ -221,8 +225,8 @@ static int execute_again(struct execute *x, const char *location, struct error *
         return error_set(err, E_INTERNAL, "the idempotency key's location '%s' is no execution",
                          location);
     x->replayed = true;
-    if (follow_watch(x->follow, id + 1) == 0)
-        x->follow->looked_at = 0; /* it has ended, or another node has it: look at once */
+    follow_watch(x->follow, id + 1);
+    x->follow->looked_at = 0; /* it may have ended: look at once */
     return 0;
 }
 
@@ -297,7 +301,13 @@ int handle_execution_stream(struct request *request, struct reply *reply, struct
         return 0;
     reply->stream = follow_new(request->api, request->connection);
     reply->stream_after = stream_after(request);
-    if (follow_watch(reply->stream, id) == 0)
-        reply->stream->ended = ended;
+    follow_watch(reply->stream, id);
+    /* Looked at again, since it may have ended before it was watched. */
+    if (execution_check(request->api->service, &request->who, id, &ended, err) < 0)
+        return -1;
+    if (ended) {
+        follow_detach(reply->stream);
+        reply->stream->ended = true;
+    }
     return 0;
 }

@@ -44,8 +44,8 @@ void follow_detach(struct follow *follow);
 /* True once, when the engine has let go of the execution before its end; nothing watches it from then on. On the
  * connection's thread. */
 bool follow_has_left(struct follow *follow);
-/* Watches an execution that is there already. 1 when news will come, 0 when it is not live here. Blocks for a
- * turn of the engine. */
+/* Watches an execution that is there already. 1 when news will come, 0 when another node may have it. Blocks
+ * for a turn of the engine. See engine_ops.watch: one that has ended must be looked for afterwards. */
 int follow_watch(struct follow *follow, const char *id);
 
 #endif

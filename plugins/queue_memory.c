@@ -21,6 +21,7 @@ struct node {
     struct c9d_job job;
     char owner[OWNER_SIZE]; /* while leased */
     int64_t lease_until;
+    int64_t turn;       /* while ready; 0: claimed before */
     struct heap *heap;  /* where it is */
     size_t place;       /* in it */
     struct node *chain; /* same slot by id */
@@ -46,6 +47,8 @@ static bool before_ready(const struct node *a, const struct node *b)
 {
     if (a->job.priority != b->job.priority)
         return a->job.priority > b->job.priority;
+    if (a->turn != b->turn)
+        return a->turn < b->turn;
     if (a->job.available_at != b->job.available_at)
         return a->job.available_at < b->job.available_at;
     return strcmp(a->job.id, b->job.id) < 0;
@@ -53,7 +56,9 @@ static bool before_ready(const struct node *a, const struct node *b)
 
 static bool before_delayed(const struct node *a, const struct node *b)
 {
-    return a->job.available_at < b->job.available_at;
+    if (a->job.available_at != b->job.available_at)
+        return a->job.available_at < b->job.available_at;
+    return strcmp(a->job.id, b->job.id) < 0;
 }
 
 static bool before_leased(const struct node *a, const struct node *b)
@@ -141,22 +146,45 @@ static struct node *node_of(struct c9d_queue *queue, const char *owner, const ch
     return held ? node : NULL;
 }
 
-static void node_wait(struct c9d_queue *queue, struct node *node, int64_t now)
+/* One behind the last of its agent's; when that has none, level with the first of the priority. */
+static int64_t turn_of(const struct heap *ready, const struct node *node)
 {
-    heap_add(node->job.available_at <= now ? &queue->ready : &queue->delayed, node);
+    int64_t last = 0, first = INT64_MAX;
+    if (node->job.attempt > 0)
+        return 0;
+    for (size_t i = 0; i < ready->n; i++) {
+        const struct node *other = ready->nodes[i];
+        if (other->job.priority != node->job.priority)
+            continue;
+        if (other->turn > 0 && other->turn < first)
+            first = other->turn;
+        if (strcmp(other->job.agent, node->job.agent) == 0 && other->turn > last)
+            last = other->turn;
+    }
+    return last > 0 ? last + 1 : first != INT64_MAX ? first : 1;
 }
 
-/* Moves what time has changed: leases that are over, delays that are over. */
-static void queue_advance(struct c9d_queue *queue, int64_t now)
+/* Until a claim puts it in line. */
+static void node_wait(struct c9d_queue *queue, struct node *node)
+{
+    heap_add(&queue->delayed, node);
+}
+
+static void leases_end(struct c9d_queue *queue, int64_t now)
 {
     while (queue->leased.n > 0 && queue->leased.nodes[0]->lease_until < now) {
         struct node *node = queue->leased.nodes[0];
         heap_remove(node);
-        node_wait(queue, node, now);
+        node_wait(queue, node);
     }
+}
+
+static void line_up(struct c9d_queue *queue, int64_t now)
+{
     while (queue->delayed.n > 0 && queue->delayed.nodes[0]->job.available_at <= now) {
         struct node *node = queue->delayed.nodes[0];
         heap_remove(node);
+        node->turn = turn_of(&queue->ready, node);
         heap_add(&queue->ready, node);
     }
 }
@@ -183,7 +211,7 @@ static int64_t queue_enter(struct c9d_queue *queue)
 {
     pthread_mutex_lock(&queue->lock);
     int64_t now = queue->host->now();
-    queue_advance(queue, now);
+    leases_end(queue, now);
     return now;
 }
 
@@ -201,8 +229,7 @@ static int fault_say(struct c9d_fault *fault, int status, const char *what)
     return status;
 }
 
-static int push_locked(struct c9d_queue *queue, const struct c9d_job *job, int64_t now,
-                       struct c9d_fault *fault)
+static int push_locked(struct c9d_queue *queue, const struct c9d_job *job, struct c9d_fault *fault)
 {
     struct node **place = node_place(queue, job->id);
     if (*place != NULL)
@@ -216,14 +243,14 @@ static int push_locked(struct c9d_queue *queue, const struct c9d_job *job, int64
     }
     node->job = *job;
     *place = node;
-    node_wait(queue, node, now);
+    node_wait(queue, node);
     return 0;
 }
 
 static int memory_push(struct c9d_queue *queue, const struct c9d_job *job, struct c9d_fault *fault)
 {
-    int64_t now = queue_enter(queue);
-    int status = push_locked(queue, job, now, fault);
+    queue_enter(queue);
+    int status = push_locked(queue, job, fault);
     queue_leave(queue);
     return status;
 }
@@ -235,6 +262,7 @@ static int memory_claim(struct c9d_queue *queue, const char *owner, int64_t leas
         return fault_say(fault, C9D_E_FAILED, "the owner's name is too long");
     int64_t now = queue_enter(queue);
     size_t n = 0;
+    line_up(queue, now);
     for (; n < max && queue->ready.n > 0; n++) {
         struct node *node = queue->ready.nodes[0];
         heap_remove(node);
@@ -288,7 +316,7 @@ static int memory_release(struct c9d_queue *queue, const char *owner, const char
     if (node != NULL) {
         heap_remove(node);
         node->job.available_at = now + delay;
-        node_wait(queue, node, now);
+        node_wait(queue, node);
     }
     queue_leave(queue);
     return 0;

@@ -72,6 +72,12 @@ static json_t *input_make(const struct args *args, struct error *err)
     return move_ptr(&input);
 }
 
+static void body_text(json_t *body, const char *name, const char *text)
+{
+    if (text != NULL)
+        json_object_set_new(body, name, jx_text(text, strlen(text)));
+}
+
 static json_t *body_make(const struct args *args, struct error *err)
 {
     jx_auto *body = json_object();
@@ -80,9 +86,10 @@ static json_t *body_make(const struct args *args, struct error *err)
         return NULL;
     if (input != NULL)
         json_object_set_new(body, "input", input);
-    const char *version = args_get(args, "--version"), *priority = args_get(args, "--priority");
-    if (version != NULL)
-        json_object_set_new(body, "version", jx_text(version, strlen(version)));
+    const char *priority = args_get(args, "--priority");
+    body_text(body, "version", args_get(args, "--version"));
+    body_text(body, "delay", args_get(args, "--delay"));
+    body_text(body, "startAt", args_get(args, "--at"));
     if (priority != NULL) {
         char *end;
         long n = strtol(priority, &end, 10);

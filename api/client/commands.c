@@ -234,7 +234,7 @@ static const struct route token_revoke = {
 const struct command commands[] = {
     {"run", NULL,
      "AGENT [--input FILE|-] [--input-json JSON] [--set MEMBER=TEXT…] [--version VERSION] "
-     "[--priority N] [--async] [--no-follow]",
+     "[--priority N] [--delay DURATION] [--at TIME] [--async] [--no-follow]",
      "Execute an agent, follow it live, print its output and exit with its outcome.", command_run,
      NULL},
 

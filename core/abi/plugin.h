@@ -9,6 +9,7 @@
  *
  * ABI ledger. The number changes whenever a struct here changes size or meaning.
  *   1  first
+ *   2  queue: a job names its agent, and agents take turns
  *
  * Conventions. Functions return 0 or a negative C9D_E_*; on failure they fill the c9d_fault they were
  * given. Strings are UTF-8 and NUL-terminated unless a length stands beside them. Times are
@@ -20,7 +21,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define C9D_ABI 1u
+#define C9D_ABI 2u
 
 enum c9d_kind { C9D_KIND_STORAGE = 1, C9D_KIND_QUEUE = 2, C9D_KIND_MODEL = 3 };
 
@@ -151,6 +152,7 @@ struct c9d_storage_ops {
 
 struct c9d_job {
     char id[37];           /* the execution's */
+    char agent[37];        /* agents take turns */
     int64_t priority;      /* higher first */
     int64_t available_at;  /* wall µs; not before */
     int64_t attempt;       /* of the claim: 1 for the first */
@@ -167,9 +169,10 @@ struct c9d_queue_ops {
                 struct c9d_queue **queue_r, struct c9d_fault *fault);
     void (*close)(struct c9d_queue *queue);
     int (*push)(struct c9d_queue *queue, const struct c9d_job *job, struct c9d_fault *fault);
-    /* Up to max jobs that are available and not under a live lease, best first: priority, then age;
-     * each is leased to owner until now + lease. May block for the store's time. Returns how
-     * many, or negative. */
+    /* Up to max jobs that are available and not under a live lease, best first: by priority; within
+     * one, agents take turns; within an agent, by age. What was claimed before and given back, or lost
+     * with its lease, goes before what was not. Each is leased to owner until now + lease. May block
+     * for the store's time. Returns how many, or negative. */
     int (*claim)(struct c9d_queue *queue, const char *owner, int64_t lease, size_t max,
                  struct c9d_job *jobs_r, struct c9d_fault *fault);
     /* Extends all leases of owner to now + lease. */
@@ -181,8 +184,9 @@ struct c9d_queue_ops {
                    struct c9d_fault *fault);
     /* Jobs waiting (available or delayed, not leased). */
     int (*depth)(struct c9d_queue *queue, int64_t *depth_r, struct c9d_fault *fault);
-    /* A descriptor that is readable when there may be work, or -1: then claim is tried on a timer and
-     * whenever this process has pushed. Read by the host until it would block. */
+    /* A descriptor that is readable when there may be work, or -1: then claim is tried every second.
+     * Read by the host until it would block. With rows_are_jobs it need not tell of rows that this
+     * process writes: the host claims after those by itself. */
     int (*fd)(struct c9d_queue *queue);
 };
 

@@ -49,6 +49,7 @@ struct execution_order {
     /* Idempotency-Key, kept in the row's own batch; NULL: none. */
     const char *key, *key_sha256;
     int64_t key_expired; /* keys made before are forgotten */
+    int64_t available_at; /* wall µs: not to be started before; 0: at once */
 };
 
 /* How an execution ended; strings valid during the callback. */
@@ -82,14 +83,19 @@ struct engine_ops {
      * filled and -1 returned at once when the engine takes no more (draining, queue full). */
     int (*submit)(void *engine, const struct execution_order *order, struct execution_watch *watch,
                   struct error *err);
-    /* Watches an execution that may be anywhere: 1 it is live and callbacks will come; 0 it is not
-     * live here (read the store: it has ended, or another node has it). Blocks for one turn of the
-     * engine. */
+    /* Watches an execution that has not ended and may be anywhere: 1 callbacks will come, also when
+     * it waits in the store and is taken up later; 0 another node may have it (look into the store
+     * from time to time). Blocks for one turn of the engine. One that ends between the caller's look
+     * and this call may be watched for ever: look again afterwards. */
     int (*watch)(void *engine, const char *id, struct execution_watch *watch);
     void (*unwatch)(void *engine, struct execution_watch *watch);
     /* Asks it to stop; it ends as cancelled within the grace period. 1: was live here; 0: not live
      * here. */
     int (*cancel)(void *engine, const char *id);
+    /* It was brought to its end in the store, not being live: tells those who watch it. */
+    void (*ended)(void *engine, const char *id);
+    /* Rows were written that anybody may claim. Any thread; does not block. */
+    void (*queued)(void *engine);
     /* Evaluates a skill file in a sandboxed executor and gives its table without functions. Blocks,
      * at most a second or so. E_INVALID_SKILL with file and line when it is not a skill. */
     int (*describe)(void *engine, const char *file, const char *source, size_t len,

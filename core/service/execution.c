@@ -14,6 +14,7 @@
 #include "store/token.h"
 
 enum { PRIORITY_MAX = 1000 };
+#define START_MAX (366 * 86400 * CLOCK_SECOND) /* how far ahead an execution may be put off */
 
 /* ---- preparing ---- */
 
@@ -99,6 +100,28 @@ int execution_principal(struct service *service, const char *user_id, const char
 
 /* ---- starting ---- */
 
+/* delay or startAt: not before. What lies in the past starts at once. */
+static int order_time(const json_t *body, int64_t *available_at_r, struct error *err)
+{
+    const char *delay = jx_str(body, "delay", NULL), *at = jx_str(body, "startAt", NULL);
+    int64_t now = clock_wall_us(), when = now, wait = 0;
+    if (delay != NULL && at != NULL)
+        return error_set(err, E_INVALID_REQUEST, "delay, startAt: give one of them");
+    if (delay != NULL && clock_parse_duration(delay, &wait) < 0)
+        return error_set(err, E_INVALID_REQUEST,
+                         "delay: must be a duration such as 250ms, 30s, 5m, 2h or 3d");
+    if (at != NULL && clock_parse_rfc3339(at, strlen(at), &when) < 0)
+        return error_set(err, E_INVALID_REQUEST,
+                         "startAt: must be an RFC 3339 time such as 2026-01-31T12:00:00Z");
+    if (delay != NULL)
+        when = now + wait;
+    if (when - now > START_MAX)
+        return error_set(err, E_INVALID_REQUEST, "%s: lies more than 366 days ahead",
+                         delay != NULL ? "delay" : "startAt");
+    *available_at_r = when > now ? when : 0;
+    return 0;
+}
+
 static int order_check(const struct service *service, const json_t *body, int64_t *priority_r,
                        char **context_r, struct error *err)
 {
@@ -134,6 +157,7 @@ int execution_start(struct service *service, const struct principal *who, const 
     struct execution_order order = {.user_id = who->user_id};
     if (service_engine(service, err) < 0 ||
         order_check(service, body, &order.priority, &context, err) < 0 ||
+        order_time(body, &order.available_at, err) < 0 ||
         execution_prepare(service, who, agent, jx_str(body, "version", NULL), input, &order.launch,
                           err) < 0)
         return -1;
@@ -338,6 +362,8 @@ int execution_cancel(struct service *service, const struct principal *who, const
     bool live = service->ops != NULL && service->ops->cancel(service->engine, id) == 1;
     if (!live && cancel_waiting(service, &meta, err) < 0)
         return -1;
+    if (!live && service->ops != NULL)
+        service->ops->ended(service->engine, id);
     return execution_get(service, who, id, execution_r, err);
 }
 

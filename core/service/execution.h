@@ -20,8 +20,8 @@ int execution_launch(struct service *service, const char *agent_id, const char *
 int execution_principal(struct service *service, const char *user_id, const char *organization_id,
                         struct principal *principal_r, struct error *err);
 
-/* body: {"input":any,"version"?,"context"?,"priority"?}. Prepares and submits; id_r is the new id.
- * The watch (may be NULL) gets accepted, news and ended. */
+/* body: {"input":any,"version"?,"context"?,"priority"?,"delay"? or "startAt"?}. Prepares and
+ * submits; id_r is the new id. The watch (may be NULL) gets accepted, news and ended. */
 int execution_start(struct service *service, const struct principal *who, const char *agent,
                     const json_t *body, struct execution_watch *watch, char id_r[UUID_SIZE],
                     struct error *err);

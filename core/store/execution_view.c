@@ -1,5 +1,8 @@
 #include "store/execution_view.h"
 
+#define STARTS_LATER                                                                               \
+    "CASE WHEN e.status = 'pending' AND e.available_at > e.created_at THEN e.available_at END"
+
 #define EXECUTION_FIELDS(F)                                                                        \
     F("e.id", "id", TEXT)                                                                          \
     F("e.agent_id", "agentId", TEXT)                                                               \
@@ -17,6 +20,7 @@
     F("e.execution_context", "executionContext", JSON)                                             \
     F("e.priority", "priority", INT)                                                               \
     F("e.attempt", "attempt", INT)                                                                 \
+    F(STARTS_LATER, "startAt", TIME)                                                               \
     F("e.created_at", "createdAt", TIME)
 #define EXECUTION_FULL_FIELDS(F)                                                                   \
     EXECUTION_FIELDS(F)                                                                            \

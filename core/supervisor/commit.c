@@ -153,14 +153,29 @@ static void commit_failed(struct run *run, struct commit *c)
     run_interrupt(run);
 }
 
+/* Its row waits in the store now. */
+static void commit_released(struct run *run, struct commit *c)
+{
+    if (c->last_seq > 0)
+        watchers_news(run, c->last_seq);
+    if (run->cancelling)
+        run_end_cancelled(run);
+    else
+        run_let_go(run);
+}
+
 static void commit_durable(struct run *run, struct commit *c)
 {
     run->pause_us = 0;
     if (c->inserts) {
         run->durable = true;
         watchers_accepted(run, NULL);
-        if (!c->ends)
+        if (!c->ends && !c->releases)
             broker_row_durable(run);
+    }
+    if (c->releases) {
+        commit_released(run, c);
+        return;
     }
     if (c->answers.len > 0 && run->executor != NULL && !run->interrupted) {
         buf_append(executor_out(run->executor), c->answers.data, c->answers.len);

@@ -47,10 +47,10 @@ struct engine {
     uint8_t secret[32];     /* seeds of executions derive from it */
     _Atomic int64_t n_live; /* any thread */
     _Atomic bool draining;  /* any thread */
-    /* The queue thread's: */
-    pthread_mutex_t queue_lock;
-    pthread_cond_t queue_wake;
-    bool queue_stop;
+    struct seat *seats;     /* hash by id: who waits for executions that are not live */
+    int queue_kick;         /* eventfd: wakes the queue's thread */
+    _Atomic bool queue_stop;
+    _Atomic bool starved; /* there may be more to claim than there was room for */
 };
 
 /* ---- commits: what an execution makes durable, in order, one batch at a time
@@ -63,6 +63,7 @@ struct commit {
     struct buf answers; /* frames for the executor, sent when this is durable */
     int64_t last_seq;   /* events up to here become visible; 0: none new */
     bool inserts, ends;
+    bool releases; /* the row has no lease from then on: the run is let go */
     bool failed; /* set when it came back; then: */
     struct error err;
 };
@@ -88,6 +89,7 @@ struct run {
     char *input; /* given back once it was sent, unless it is not stored yet */
     size_t input_len;
     int64_t priority, created_at, started_at, ended_at, attempt;
+    int64_t available_at; /* wall µs: not to be started before; 0: at once */
     unsigned depth; /* of executions by executions */
 
     struct executor *executor;
@@ -103,6 +105,7 @@ struct run {
     int64_t pause_us; /* before it is taken up again: its last commit failed */
     bool lost;        /* interrupted by the loss of its executor's zygote: counts as an attempt */
     bool dropped;     /* another node has it: say and write nothing more */
+    bool unleased;    /* its row has no lease, or will have none with the next commit */
 
     struct commit *next, *flying;
     struct loop_timer wall, flush, grace;
@@ -180,9 +183,12 @@ void run_cancel(struct run *run);
  */
 void run_end_completed(struct run *run, const char *output, size_t len);
 void run_end_failed(struct run *run, const struct error *err, const char *traceback);
+void run_end_cancelled(struct run *run);
 void run_interrupt(struct run *run); /* takes it up again from the store */
 void run_free(struct run *run);
+void watchers_leave(struct execution_watch *watchers); /* tells a list to look into the store */
 void run_watchers_leave(struct run *run); /* tells them to look into the store */
+void run_let_go(struct run *run);         /* its row waits in the store; its watchers go on waiting */
 void run_watch(struct run *run, struct execution_watch *watch);
 struct run *run_find(struct engine *engine, const char *id);
 void run_settle(struct run *run);        /* nothing of it runs any more: go on from there */
@@ -201,9 +207,23 @@ void commit_deltas(struct run *run); /* streamed text so far becomes an event */
 /* recover.c */
 void run_load(struct run *run,
               int64_t after_us); /* reads the store on a pool thread, then goes on */
-void engine_adopt(struct engine *engine, const char *id); /* engine thread: a claimed job */
+/* Engine thread: a claimed job. False: it is just being let go here; ask again. */
+bool engine_adopt(struct engine *engine, const char *id);
 int engine_queue_start(struct engine *engine, struct error *err);
 void engine_queue_stop(struct engine *engine);
+void engine_queue_kick(struct engine *engine); /* any thread: there may be work to claim */
+
+/* seat.c: watchers of executions that have ended nowhere and are not live here: delayed ones, those
+ * let go between attempts. */
+void seat_take(struct engine *engine, const char *id, struct execution_watch *watch);
+/* Both ways between a run and the seat of its id. */
+void seats_from_run(struct run *run);
+void seats_to_run(struct run *run);
+/* Tells those who wait for id to look into the store. */
+void seats_leave(struct engine *engine, const char *id);
+void seats_leave_all(struct engine *engine);
+/* Takes back one that sits; false when it does not. */
+bool seat_leave(struct engine *engine, struct execution_watch *watch);
 
 /* broker.c */
 struct effect {

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
@@ -84,7 +85,7 @@ struct submission {
     char id[UUID_SIZE];
     char *user_id, *parent_id, *input, *context;
     size_t input_len;
-    int64_t priority;
+    int64_t priority, available_at;
     struct run_key key;
 };
 
@@ -101,12 +102,14 @@ static void submit_on_loop(void *arg)
     run->context = s->context;
     run->priority = s->priority;
     run->created_at = clock_wall_us();
+    run->available_at = s->available_at;
     if (s->watch != NULL)
         run_watch(run, s->watch);
     run_insert(run, s->key.key != NULL ? &s->key : NULL);
     free(s->key.key);
     free(s);
-    run_admit(run);
+    if (!run->unleased)
+        run_admit(run);
 }
 
 static int engine_submit(void *arg, const struct execution_order *order,
@@ -137,6 +140,7 @@ static int engine_submit(void *arg, const struct execution_order *order,
         snprintf(s->key.request_sha256, sizeof(s->key.request_sha256), "%s", order->key_sha256);
         s->key.expired = order->key_expired;
     }
+    s->available_at = order->available_at;
     loop_post(engine->loop, submit_on_loop, s);
     return 0;
 }
@@ -148,13 +152,21 @@ struct lookup {
     int found;
 };
 
+/* With the store to ourselves what is not live here is live nowhere, and comes back here. */
+static bool all_is_here(const struct engine *engine)
+{
+    return engine->parts.storage != NULL && storage_exclusive(engine->parts.storage);
+}
+
 static void watch_on_loop(void *arg)
 {
     struct lookup *l = arg;
     struct run *run = run_find(l->engine, l->id);
-    l->found = run != NULL;
+    l->found = run != NULL || all_is_here(l->engine);
     if (run != NULL)
         run_watch(run, l->watch);
+    else if (l->found)
+        seat_take(l->engine, l->id, l->watch);
 }
 
 static int engine_watch(void *arg, const char *id, struct execution_watch *watch)
@@ -170,8 +182,10 @@ static void unwatch_on_loop(void *arg)
     struct lookup *l = arg;
     struct execution_watch *watch = l->watch;
     struct run *run = run_find(l->engine, watch->id_);
-    if (run == NULL)
-        return; /* it has ended: no callback is left */
+    if (run == NULL) {
+        seat_leave(l->engine, watch);
+        return; /* or it has ended: no callback is left */
+    }
     for (struct execution_watch **p = &run->watchers; *p != NULL; p = &(*p)->next_) {
         if (*p != watch)
             continue;
@@ -204,6 +218,23 @@ static int engine_cancel(void *arg, const char *id)
     return l.found;
 }
 
+static void ended_on_loop(void *arg)
+{
+    struct lookup *l = arg;
+    seats_leave(l->engine, l->id);
+}
+
+static void engine_ended(void *arg, const char *id)
+{
+    struct lookup l = {.engine = arg, .id = id};
+    engine_call(arg, ended_on_loop, &l);
+}
+
+static void engine_queued(void *arg)
+{
+    engine_queue_kick(arg);
+}
+
 struct figures {
     struct engine *engine;
     json_t *result;
@@ -230,6 +261,8 @@ const struct engine_ops engine_ops = {
     .watch = engine_watch,
     .unwatch = engine_unwatch,
     .cancel = engine_cancel,
+    .ended = engine_ended,
+    .queued = engine_queued,
     .describe = engine_describe,
     .stats = engine_stats,
 };
@@ -386,14 +419,18 @@ struct engine *engine_new(const struct engine_parts *parts, struct error *err)
     engine->drain_us = config_int(c, "executions", NULL, "drain");
     engine->lease_us = config_int(c, "executions", NULL, "lease");
     engine->waiting_end = &engine->waiting;
-    pthread_mutex_init(&engine->queue_lock, NULL);
-    pthread_cond_init(&engine->queue_wake, NULL);
+    engine->queue_kick = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     engine->providers = xcalloc(parts->n_models + 1, sizeof(*engine->providers));
     for (size_t i = 0; i < parts->n_models; i++) {
         engine->providers[i].model = parts->models[i];
         engine->providers[i].line_end = &engine->providers[i].line;
     }
     limit_by_descriptors(engine);
+    if (engine->queue_kick < 0) {
+        error_errno(err, E_INTERNAL, "eventfd");
+        engine_free(engine);
+        return NULL;
+    }
     engine->loop = loop_new(err);
     if (engine->loop == NULL || (engine->guard = guard_new(c, err)) == NULL ||
         engine_identity(engine, err) < 0 ||
@@ -448,6 +485,7 @@ static void abandon_all(void *arg)
         run->dropped = true;
         broker_abort(run);
     }
+    seats_leave_all(engine);
     if (left > 0)
         log_info("engine.abandoned", "%zu executions go on after the next start", left);
 }
@@ -492,8 +530,9 @@ void engine_free(struct engine *engine)
     guard_free(engine->guard);
     if (engine->loop != NULL)
         loop_free(engine->loop);
-    pthread_mutex_destroy(&engine->queue_lock);
-    pthread_cond_destroy(&engine->queue_wake);
+    seats_leave_all(engine);
+    if (engine->queue_kick >= 0)
+        close(engine->queue_kick);
     free(engine->providers);
     free(engine);
 }

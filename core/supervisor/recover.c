@@ -1,6 +1,9 @@
 /* Taking executions up again: claimed from the queue, or interrupted here. The store is read on
  * pool threads; the queue has a thread of its own, since its plugin may block. */
+#include <poll.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -9,7 +12,7 @@
 
 enum {
     CLAIM_MAX = 256,
-    CLAIM_EVERY_MS = 1000,
+    CLAIM_EVERY_US = 1000000, /* of a queue without a descriptor */
     RETRY_US = 1000000 /* when the store cannot be read */
 };
 
@@ -193,18 +196,24 @@ static void loaded(void *arg)
             error_detail(&err, "attempts", json_integer(run->attempt - 1));
             run_end_failed(run, &err, NULL);
         } else {
-            run_log(run, log_info, "execution.resumed", "attempt %ld, %zu effects in its journal",
-                    (long)run->attempt, run->n_replays);
+            if (run->attempt > 1)
+                run_log(run, log_info, "execution.resumed",
+                        "start %ld, %zu effects in its journal", (long)run->attempt,
+                        run->n_replays);
             run_admit(run);
         }
     }
     loading_free(l);
 }
 
-void engine_adopt(struct engine *engine, const char *id)
+bool engine_adopt(struct engine *engine, const char *id)
 {
-    if (run_find(engine, id) == NULL)
+    struct run *run = run_find(engine, id);
+    if (run != NULL && run->unleased)
+        return false;
+    if (run == NULL)
         run_load(run_new(engine, id, NULL), 0);
+    return true;
 }
 
 /* ---- the queue's thread
@@ -218,7 +227,11 @@ struct claimed {
 static void claimed_adopt(void *arg)
 {
     struct claimed *c = arg;
-    engine_adopt(c->engine, c->id);
+    if (!engine_adopt(c->engine, c->id)) {
+        loop_post(c->engine->loop, claimed_adopt, c);
+        return;
+    }
+    atomic_fetch_sub(&c->engine->n_live, 1);
     free(c);
 }
 
@@ -226,55 +239,69 @@ static void claimed_adopt(void *arg)
 static void queue_claim_all(struct engine *engine)
 {
     struct c9d_job *jobs = xcalloc(CLAIM_MAX, sizeof(*jobs));
-    for (;;) {
+    bool more = true;
+    while (more && !atomic_load(&engine->draining)) {
         error_auto err = ERROR_INIT;
         int64_t room = engine->live_max - atomic_load(&engine->n_live);
-        if (room <= 0 || atomic_load(&engine->draining))
-            break;
-        size_t want = room < CLAIM_MAX ? (size_t)room : CLAIM_MAX;
-        int n = queue_claim(engine->parts.queue, engine->owner, engine->lease_us, want, jobs, &err);
+        size_t want = room < CLAIM_MAX ? (size_t)(room > 0 ? room : 0) : CLAIM_MAX;
+        int n = want > 0 ? queue_claim(engine->parts.queue, engine->owner, engine->lease_us, want,
+                                       jobs, &err)
+                         : 0;
         if (n < 0)
             log_error("queue.claim", "%s", err.message);
         for (int i = 0; i < n; i++) {
             struct claimed *c = xcalloc(1, sizeof(*c));
             c->engine = engine;
             memcpy(c->id, jobs[i].id, UUID_SIZE);
+            atomic_fetch_add(&engine->n_live, 1); /* until it is adopted: the room is taken */
             loop_post(engine->loop, claimed_adopt, c);
         }
-        if (n < (int)want)
-            break;
+        atomic_store(&engine->starved, n == (int)want && want < CLAIM_MAX);
+        more = n == CLAIM_MAX;
     }
     free(jobs);
 }
 
-static bool queue_wait(struct engine *engine)
+/* Until there may be work, a lease is to be renewed, or the end. */
+static bool queue_wait(struct engine *engine, int64_t renew_at)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += CLAIM_EVERY_MS / 1000;
-    pthread_mutex_lock(&engine->queue_lock);
-    while (!engine->queue_stop &&
-           pthread_cond_timedwait(&engine->queue_wake, &engine->queue_lock, &until) == 0)
-        continue;
-    bool stop = engine->queue_stop;
-    pthread_mutex_unlock(&engine->queue_lock);
-    return !stop;
+    int fd = queue_fd(engine->parts.queue);
+    struct pollfd wake[] = {{.fd = engine->queue_kick, .events = POLLIN},
+                            {.fd = fd, .events = POLLIN}};
+    int64_t wait = renew_at - clock_monotonic_us();
+    if (fd < 0 && wait > CLAIM_EVERY_US)
+        wait = CLAIM_EVERY_US;
+    if (poll(wake, countof(wake), wait > 0 ? (int)(wait / 1000) + 1 : 0) > 0) {
+        char drain[64];
+        for (size_t i = 0; i < countof(wake); i++)
+            while (wake[i].revents != 0 && read(wake[i].fd, drain, sizeof(drain)) > 0)
+                continue;
+    }
+    return !atomic_load(&engine->queue_stop);
 }
 
 static void *queue_main(void *arg)
 {
     struct engine *engine = arg;
-    int64_t renewed = clock_monotonic_us();
+    int64_t renew_at = clock_monotonic_us() + engine->lease_us / 3;
+    prctl(PR_SET_NAME, "c9d-queue");
     do {
         queue_claim_all(engine);
-        if (clock_monotonic_us() - renewed > engine->lease_us / 3) {
+        if (clock_monotonic_us() >= renew_at) {
             error_auto err = ERROR_INIT;
-            renewed = clock_monotonic_us();
+            renew_at = clock_monotonic_us() + engine->lease_us / 3;
             if (queue_renew(engine->parts.queue, engine->owner, engine->lease_us, &err) < 0)
                 log_error("queue.renew", "%s", err.message);
         }
-    } while (queue_wait(engine));
+    } while (queue_wait(engine, renew_at));
     return NULL;
+}
+
+void engine_queue_kick(struct engine *engine)
+{
+    const uint64_t one = 1;
+    if (write(engine->queue_kick, &one, sizeof(one)) < 0) /* EAGAIN: it is readable already */
+        return;
 }
 
 int engine_queue_start(struct engine *engine, struct error *err)
@@ -286,9 +313,7 @@ int engine_queue_start(struct engine *engine, struct error *err)
 
 void engine_queue_stop(struct engine *engine)
 {
-    pthread_mutex_lock(&engine->queue_lock);
-    engine->queue_stop = true;
-    pthread_cond_signal(&engine->queue_wake);
-    pthread_mutex_unlock(&engine->queue_lock);
+    atomic_store(&engine->queue_stop, true);
+    engine_queue_kick(engine);
     pthread_join(engine->queue_thread, NULL);
 }

@@ -22,6 +22,7 @@ struct run *run_new(struct engine *engine, const char *id, struct launch *launch
     run->grace = (struct loop_timer){.fn = run_grace_fire, .arg = run};
     atomic_fetch_add(&engine->n_live, 1);
     HASH_ADD_STR(engine->runs, id, run);
+    seats_to_run(run);
     return run;
 }
 
@@ -51,16 +52,29 @@ static void replays_free(struct run *run)
     run->n_replays = run->next_replay = 0;
 }
 
-void run_watchers_leave(struct run *run)
+void watchers_leave(struct execution_watch *watchers)
 {
-    struct execution_watch *w = run->watchers, *next;
-    run->watchers = NULL;
-    for (; w != NULL; w = next) {
+    for (struct execution_watch *w = watchers, *next; w != NULL; w = next) {
         next = w->next_;
         w->place_ = NULL;
         if (w->left != NULL)
             w->left(w);
     }
+}
+
+void run_watchers_leave(struct run *run)
+{
+    struct execution_watch *watchers = run->watchers;
+    run->watchers = NULL;
+    watchers_leave(watchers);
+}
+
+void run_let_go(struct run *run)
+{
+    struct engine *engine = run->engine;
+    seats_from_run(run);
+    run_free(run);
+    engine_queue_kick(engine);
 }
 
 static void waiting_remove(struct run *run)
@@ -86,6 +100,15 @@ void run_leave_line(struct run *run)
     run_executor_left(run);
 }
 
+/* There is a place for one more: the queue's thread hears of it when there was none, and not for
+ * every single one. */
+static void run_left_room(struct engine *engine)
+{
+    int64_t live = atomic_fetch_sub(&engine->n_live, 1) - 1;
+    if (atomic_load(&engine->starved) && live <= engine->live_max - (engine->live_max + 7) / 8)
+        engine_queue_kick(engine);
+}
+
 void run_free(struct run *run)
 {
     struct engine *engine = run->engine;
@@ -96,7 +119,7 @@ void run_free(struct run *run)
     loop_timer_cancel(engine->loop, &run->flush);
     loop_timer_cancel(engine->loop, &run->grace);
     HASH_DEL(engine->runs, run);
-    atomic_fetch_sub(&engine->n_live, 1);
+    run_left_room(engine);
     launch_unref(run->launch);
     commit_free(run->next);
     replays_free(run);
@@ -177,6 +200,7 @@ void run_insert(struct run *run, const struct run_key *key)
     struct engine *engine = run->engine;
     struct commit *c = commit_next(run);
     c->inserts = true;
+    c->releases = run->unleased = run->available_at != 0;
     struct execution_row row = {
         .agent_id = run->launch->agent_id,
         .agent_version = run->launch->version,
@@ -186,9 +210,9 @@ void run_insert(struct run *run, const struct run_key *key)
         .input = run->input,
         .context = run->context,
         .priority = run->priority,
-        .available_at = run->created_at,
+        .available_at = run->available_at != 0 ? run->available_at : run->created_at,
         .created_at = run->created_at,
-        .lease_owner = engine->owner,
+        .lease_owner = run->available_at != 0 ? NULL : engine->owner,
         .lease_until = clock_wall_us() + engine->lease_us,
     };
     memcpy(row.id, run->id, UUID_SIZE);

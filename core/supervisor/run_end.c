@@ -111,7 +111,7 @@ void run_wall_fire(struct loop_timer *timer)
     run_end_killed(run, &err);
 }
 
-static void run_end_cancelled(struct run *run)
+void run_end_cancelled(struct run *run)
 {
     error_auto err = ERROR_INIT;
     error_set(&err, E_CANCELLED, "the execution was cancelled");
@@ -133,7 +133,8 @@ void run_cancel(struct run *run)
         return;
     run->cancelling = true;
     if (run->executor == NULL) {
-        if (!run->loading)
+        /* What is loading, or about to be let go, sees it when it comes back. */
+        if (!run->loading && !run->unleased)
             run_end_cancelled(run);
         return;
     }
@@ -244,7 +245,8 @@ static void settle_end_event(struct run *run)
     struct commit *c = commit_next(run);
     c->ends = true;
     if (!run->ephemeral)
-        store_execution_ended(c->batch, run->id, run->launch->agent_id, run->engine->owner, &end);
+        store_execution_ended(c->batch, run->id, run->launch->agent_id,
+                              run->unleased ? NULL : run->engine->owner, &end);
     run_log(run, log_debug, "execution.ended", "%s", end.status);
     commit_event(run, "end", event.data, event.len, 0);
     commit_go(run);

@@ -23,7 +23,7 @@ _c9ctl() {
         return
     fi
     case "$noun $verb" in
-        "run "*) words=" --input --input-json --set --version --priority --async --no-follow" ;;
+        "run "*) words=" --input --input-json --set --version --priority --delay --at --async --no-follow" ;;
         "agent create") words=" -f" ;;
         "agent list") words=" --name --text --status --visibility --trigger-mode --skill --sort --limit" ;;
         "agent get") words="" ;;

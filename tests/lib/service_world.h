@@ -75,6 +75,16 @@ static int engine_cancel(void *arg, const char *id)
     return engine.live;
 }
 
+static void engine_ended(void *arg, const char *id)
+{
+    (void)arg, (void)id;
+}
+
+static void engine_queued(void *arg)
+{
+    (void)arg;
+}
+
 /* The manifest is the JSON behind "--" in the first line. */
 static int engine_describe(void *arg, const char *file, const char *source, size_t len,
                            json_t **manifest_r, struct error *err)
@@ -92,6 +102,8 @@ static const struct engine_ops engine_ops = {
     .watch = engine_watch,
     .unwatch = engine_unwatch,
     .cancel = engine_cancel,
+    .ended = engine_ended,
+    .queued = engine_queued,
     .describe = engine_describe,
 };
 
