@@ -91,6 +91,14 @@ pkg-libs   = $(if $(strip $1),$(shell pkg-config --libs $1 2> /dev/null))
 W := build/walls
 # What must exist as source before anything compiles (generated text).
 GENERATED := $(patsubst core/store/%.sql,$(W)/store/generated/%.inc,$(wildcard core/store/schema_*.sql))
+GENERATED += $(W)/wire/generated/syscalls.inc $(W)/wire/generated/syscalls_32.inc
+# Names of system calls by their numbers; where there is no 32-bit header its table is empty.
+syscall-table = @mkdir -p $(@D) && { echo '\#include <$1>' | $(CC) -E -dM - 2> /dev/null || true; } | \
+  sed -nE 's/^\#define __NR_([a-z0-9_]+) ([0-9]+)$$/[\2] = "\1",/p' > $@
+$(W)/wire/generated/syscalls.inc: Makefile
+	$(call syscall-table,asm/unistd.h)
+$(W)/wire/generated/syscalls_32.inc: Makefile
+	$(call syscall-table,asm/unistd_32.h)
 # SQL as a C string.
 $(W)/store/generated/%.inc: core/store/%.sql
 	@mkdir -p $(@D) && sed 's/[\\"]/\\&/g; s/.*/"&\\n"/' $< > $@
@@ -190,6 +198,13 @@ $(TESTS_C) $(filter-out %/sandbox_reference,$(BENCHES)): %: %.o $(TEST_LIBS)
 # The reference for executions is linked as the zygote is.
 $(B)/tests/bench/sandbox_reference: $(B)/tests/bench/sandbox_reference.o $(ZYGOTE_LIBS)
 	$(zygote-link)
+# A zygote in which print() makes system calls: native code of an attacker, in a real daemon.
+ATTACKER := $(B)/tests/attacker/c9d-zygote
+$(B)/tests/attacker/attacker.o: $(W)/sandbox/.made $(GENERATED)
+$(B)/tests/attacker/attacker.o: CFLAGS_ALL += -I$(W)/sandbox $(call pkg-cflags,$(PKG_sandbox))
+$(ATTACKER): $(B)/sandbox/main.o $(B)/tests/attacker/attacker.o $(ZYGOTE_LIBS)
+	$(Q)$(CC) $(LDFLAGS_ALL) $(ZYGOTE_LINK) -Wl,--wrap=vm_notice_print $(filter %.o,$^) -o $@ \
+	  -Wl,--start-group $(ZYGOTE_LIBS) -Wl,--end-group $(call pkg-libs,lua5.4) -lm
 # In the plain build a fuzz target runs over its corpus as a test; in VARIANT=fuzz it is libFuzzer's.
 ifeq ($(VARIANT),fuzz)
 $(FUZZERS): %: %.o $(TEST_LIBS)
@@ -225,7 +240,7 @@ $(B)/skills:
 	@mkdir -p $(@D) && ln -sfn $(abspath skills) $@
 
 build: $(PROGRAMS) $(PLUGIN_SOS) $(B)/skills ## compile everything
-tests: build $(TESTS_C) $(TEST_PLUGINS) $(FUZZERS) $(B)/tests/schema_suite
+tests: build $(TESTS_C) $(TEST_PLUGINS) $(ATTACKER) $(FUZZERS) $(B)/tests/schema_suite
 
 # Which parts of packaging/build-deps.txt a target needs.
 PARTS := build test bench dev

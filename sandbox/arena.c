@@ -16,6 +16,8 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 
@@ -137,6 +139,13 @@ void arena_limit(size_t bytes)
     arena.limit = bytes;
     arena.peak = arena.used;
     arena.exceeded = false;
+}
+
+int arena_seal(void)
+{
+    size_t end = arena.count, len = (arena.mapped - end) * (size_t)PAGE;
+    arena.mapped = (uint32_t)end;
+    return len > 0 ? (int)syscall(SYS_munmap, arena.base + end * PAGE, len) : 0;
 }
 
 size_t arena_used(void)

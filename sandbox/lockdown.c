@@ -4,6 +4,21 @@
 #include <errno.h>
 #include <string.h>
 
+static void row_report(const struct lockdown_layer *row, const char *state, const char *detail, int failure,
+                       struct buf *report)
+{
+    buf_printf(report, "%s{\"layer\":\"%s\",\"state\":\"%s\",\"detail\":\"%s%s%s\",\"required\":%s,\"why\":\"%s\"}",
+               report->len > 0 ? "," : "", row->name, state, detail,
+               detail[0] != '\0' && failure != 0 ? ": " : "", failure != 0 ? strerror(failure) : "",
+               row->required ? "true" : "false", row->reason);
+}
+
+void lockdown_describe(const struct lockdown_layer *rows, size_t n, struct buf *report)
+{
+    for (const struct lockdown_layer *row = rows; row < rows + n; row++)
+        row_report(row, "each", "", 0, report);
+}
+
 const char *lockdown_apply(const struct lockdown_layer *rows, size_t n, struct lockdown *lockdown,
                            struct buf *report)
 {
@@ -17,9 +32,7 @@ const char *lockdown_apply(const struct lockdown_layer *rows, size_t n, struct l
             missing = row->name;
             missing_errno = failure;
         }
-        buf_printf(report, "%s{\"layer\":\"%s\",\"state\":\"%s\",\"detail\":\"%s%s%s\"}",
-                   report->len > 0 ? "," : "", row->name, on ? "on" : "off", lockdown->detail,
-                   lockdown->detail[0] != '\0' && !on ? ": " : "", on ? "" : strerror(failure));
+        row_report(row, on ? "on" : "off", lockdown->detail, failure, report);
     }
     errno = missing_errno;
     return missing;

@@ -37,11 +37,17 @@ extern const size_t lockdown_zygote_count;
 /* After the fork, all fatal when they fail; the CPU limit and the syscall policy come after START. */
 extern const struct lockdown_layer lockdown_executor[];
 extern const size_t lockdown_executor_count;
+/* What START puts in force, after these and in executor.c: only to be told of. */
+extern const struct lockdown_layer lockdown_start[];
+extern const size_t lockdown_start_count;
 
 /* Applies n rows and appends one JSON object for each to report, as in WIRE_CTL_UP, separated by commas.
  * Returns the name of the first required layer that is not in force, with errno; NULL: none. */
 const char *lockdown_apply(const struct lockdown_layer *rows, size_t n, struct lockdown *lockdown,
                            struct buf *report);
+
+/* Appends a row for each without applying it: what every executor does for itself, "state":"each". */
+void lockdown_describe(const struct lockdown_layer *rows, size_t n, struct buf *report);
 
 /* lockdown_root.c: an empty, read-only root; needs a mount namespace of its own. 0, or -1 with errno. */
 int lockdown_root_enter(void);

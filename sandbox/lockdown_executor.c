@@ -77,3 +77,10 @@ const struct lockdown_layer lockdown_executor[] = {
     {"process limits", layer_limits, true, "no further descriptor, no further process"},
 };
 const size_t lockdown_executor_count = countof(lockdown_executor);
+
+const struct lockdown_layer lockdown_start[] = {
+    {"memory", NULL, true, "Lua's memory ends at the execution's limit, its pages at twice that and 4 MiB"},
+    {"CPU time", NULL, true, "an error that skills cannot catch, then SIGKILL; RLIMIT_CPU behind"},
+    {"syscall policy", NULL, true, "five calls on one descriptor; any other ends the executor and is named"},
+};
+const size_t lockdown_start_count = countof(lockdown_start);

@@ -1,4 +1,9 @@
-/* The syscall policy: one row a call, everything else kills the process (SIGSYS).
+/* The syscall policy: one row a call, everything else ends the process (SIGSYS).
+ *
+ * The filter answers such a call with a trap and not with the kill at once, so that it can be named: the kernel
+ * does not make the call, but runs the handler in executor.c, which sends the call's number and place and dies.
+ * For the attacker nothing is gained by that. The handler cannot be replaced (no row for rt_sigaction), and no
+ * state of it lets the call be made; where it is gone, ignored or blocked, the kernel kills instead.
  *
  * The filter is written as classic BPF here and not by libseccomp: for so few rows it is a screenful, and
  * a library would be mapped in the zygote, and its mappings copied by every fork.
@@ -118,7 +123,7 @@ static void put_tree(const struct policy_row *const *begin, const struct policy_
     for (; begin < end; begin++)
         put_row(begin[0]);
     program[test].jf = (uint8_t)(program_len - test - 1);
-    put_return(SECCOMP_RET_KILL_PROCESS);
+    put_return(SECCOMP_RET_TRAP);
 }
 
 static int by_call(const void *a, const void *b)
@@ -137,7 +142,7 @@ void policy_build(void)
     put_unless(POLICY_ARCH, 0);
     put_load(OFFSET_NR);
     put_tree(sorted, sorted + countof(sorted));
-    program[1].jf = (uint8_t)(program_len - 3); /* to the last instruction, which kills */
+    program[1].jf = (uint8_t)(program_len - 3); /* to the last instruction, which refuses */
 }
 
 int policy_install(void)
@@ -147,5 +152,6 @@ int policy_install(void)
         errno = EINVAL;
         return -1;
     }
-    return (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &filter);
+    /* LOG: what is refused is in the kernel's audit trail as well, where there is one. */
+    return (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_LOG, &filter);
 }

@@ -20,6 +20,9 @@ struct lua_State;
 int arena_map(size_t limit_max);
 /* From now on Lua may hold so many bytes (as Lua counts: requested sizes). */
 void arena_limit(size_t bytes);
+/* Gives back the pages beyond those of the limit: native code that touches more gets SIGSEGV. Once, in the
+ * executor; arena_limit may not raise the limit afterwards. 0, or -1 with errno. */
+int arena_seal(void);
 size_t arena_used(void);
 size_t arena_peak(void);     /* since arena_limit */
 bool arena_exceeded(void);   /* a request was refused because of the limit */

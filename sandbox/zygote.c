@@ -114,6 +114,8 @@ static int zygote_up(struct zygote *z)
 {
     struct wire_control up = {.type = WIRE_CTL_UP};
     buf_auto text = BUF_INIT;
+    lockdown_describe(lockdown_executor, lockdown_executor_count, &z->report);
+    lockdown_describe(lockdown_start, lockdown_start_count, &z->report);
     buf_printf(&text, "[%s]", z->report.data);
     buf_free(&z->report);
     return wire_control_send(CONTROL_FD, &up, text.data, -1);

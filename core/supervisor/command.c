@@ -268,31 +268,3 @@ int command_plugins(int argc, char **argv)
     daemon_close(&d);
     return 0;
 }
-
-/* ---- check-sandbox
- * --------------------------------------------------------------------------------------------- */
-
-int command_check_sandbox(int argc, char **argv)
-{
-    struct command_options o;
-    error_auto err = ERROR_INIT;
-    struct daemon d = {0};
-    if (command_parse(argc, argv, "[-c FILE] [--json]", false, &o) < 0)
-        return 2;
-    int failed = daemon_configure(&d, o.config, &err) < 0 || daemon_open_sandbox(&d, &err) < 0;
-    if (failed) {
-        command_fail(&err);
-    } else if (o.json) {
-        puts(d.layers);
-    } else {
-        jx_auto *layers = jx_decode(d.layers, strlen(d.layers), "layers", &err);
-        size_t i;
-        json_t *layer;
-        json_array_foreach (layers, i, layer)
-            printf("%-22s %-4s %s\n", jx_str(layer, "layer", ""), jx_str(layer, "state", ""),
-                   jx_str(layer, "detail", ""));
-        printf("[sandbox] mode = %s: holds\n", config_string(d.config, "sandbox", NULL, "mode"));
-    }
-    daemon_close(&d);
-    return failed ? 1 : 0;
-}

@@ -74,7 +74,8 @@ int daemon_open_sandbox(struct daemon *d, struct error *err)
     raise_descriptors();
     d->executors =
         executors_new(d->config, config_string(d->config, "sandbox", NULL, "zygote"),
-                      config_int(d->config, "limits", NULL, "memory_max"), &d->layers, err);
+                      executors_strict(d->config), config_int(d->config, "limits", NULL, "memory_max"),
+                      NULL, err);
     return d->executors != NULL ? 0 : -1;
 }
 
@@ -217,6 +218,5 @@ void daemon_close(struct daemon *d)
     config_free(d->config); /* plugins' keys are the host's */
     host_free(d->host);
     free(d->keys);
-    free(d->layers);
     *d = (struct daemon){0};
 }

@@ -19,7 +19,6 @@ struct http_server;
 struct daemon {
     struct config *config;
     struct config_key *keys; /* of this room: some defaults are known at run time only */
-    char *layers;            /* JSON array: the sandbox as it came up */
     struct executors *executors;
     struct host *host;
     struct storage *storage;

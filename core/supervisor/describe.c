@@ -67,6 +67,16 @@ static void described_failure(struct description *d, const char *text, size_t le
         error_detail(d->err, "traceback", json_incref(traceback));
 }
 
+static void described_denied(struct description *d, const uint8_t *payload, size_t len)
+{
+    struct wire_denied what;
+    if (wire_denied_decode(payload, len, &what) != NULL)
+        return; /* its size was checked with its header */
+    denied_explain(&what, d->err);
+    d->err->code = E_INVALID_SKILL;
+    error_wrap(d->err, "while the file was evaluated");
+}
+
 static void described_frame(struct executor_user *user, const struct wire_header *h,
                             const uint8_t *payload)
 {
@@ -75,6 +85,10 @@ static void described_frame(struct executor_user *user, const struct wire_header
         return;
     if (h->type == WIRE_LOG)
         return; /* c9.log at the top of a file harms nobody and is heard by nobody */
+    if (h->type == WIRE_DENIED) {
+        described_denied(d, payload, h->length);
+        return;
+    }
     if (h->type != WIRE_RESULT && h->type != WIRE_FAILURE) {
         error_set(d->err, E_INVALID_SKILL,
                   "%s: a skill file may call c9 functions in `run` only, not while it is loaded",

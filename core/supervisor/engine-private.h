@@ -158,6 +158,8 @@ enum {
 /* run_frames.c: the executor's user, see executors.h */
 void run_frame(struct executor_user *user, const struct wire_header *h, const uint8_t *payload);
 void run_violated(struct executor_user *user, const char *why);
+/* The error of a call that the syscall policy refused. */
+void denied_explain(const struct wire_denied *what, struct error *err);
 /* run_end.c */
 void run_exited(struct executor_user *user, const struct executor_exit *how);
 void run_wall_fire(struct loop_timer *timer);

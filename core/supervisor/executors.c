@@ -32,6 +32,7 @@ struct executor {
     struct executor *next_ready;
     uint64_t cpu_before; /* µs used before START: not the user's */
     bool warming;        /* counted in n_spawning: SPAWN was sent, READY has not come */
+    uint32_t pid;        /* as other executors see it */
     bool spawned;        /* SPAWNED came with its socket */
     bool final, killed, writing, paused;
     UT_hash_handle hh; /* by cookie */
@@ -428,6 +429,11 @@ void executor_payload_limit(struct executor *e, uint64_t bytes)
     e->reader.limit = bytes < WIRE_PAYLOAD_MAX ? bytes : WIRE_PAYLOAD_MAX;
 }
 
+uint32_t executor_pid(const struct executor *e)
+{
+    return e->pid;
+}
+
 void executor_kill(struct executor *e)
 {
     if (e->killed)
@@ -454,6 +460,7 @@ static void control_spawned(struct executors *x, struct executor *e, const struc
         return;
     }
     e->spawned = true;
+    e->pid = c->pid;
     e->watch = (struct loop_watch){.fd = fd, .fn = executor_event, .arg = e};
     error_auto err = ERROR_INIT;
     if (loop_watch_add(x->loop, &e->watch, EPOLLIN, &err) < 0) {
@@ -567,14 +574,19 @@ static void restart_fire(struct loop_timer *timer)
 /* ---- public
  * ---------------------------------------------------------------------------------------------- */
 
-struct executors *executors_new(struct config *config, const char *path, int64_t memory_max,
-                                char **layers_r, struct error *err)
+bool executors_strict(struct config *config)
+{
+    return strcmp(config_string(config, "sandbox", NULL, "mode"), "strict") == 0;
+}
+
+struct executors *executors_new(struct config *config, const char *path, bool strict,
+                                int64_t memory_max, char **layers_r, struct error *err)
 {
     struct executors *x = xcalloc(1, sizeof(*x));
     x->path = xstrdup(path);
     x->memory_max = memory_max;
     x->ready_wanted = config_int(config, "executors", NULL, "ready");
-    x->strict = strcmp(config_string(config, "sandbox", NULL, "mode"), "strict") == 0;
+    x->strict = strict;
     x->control = -1;
     x->restart_pause = RESTART_MIN_US;
     x->line_end = &x->line;

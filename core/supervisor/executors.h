@@ -36,11 +36,12 @@ struct executor_user {
     struct executor_user *next_, **place_; /* while waiting in line */
 };
 
-/* Starts the zygote at `path`, and waits for it to be up. memory_max: the largest `memory` of any
- * START. layers_r (may be NULL): new string, the JSON array of layers. Call before any thread is
+/* Starts the zygote at `path`, and waits for it to be up. strict: a missing layer is fatal.
+ * memory_max: the largest `memory` of any START. layers_r (may be NULL): new string, the JSON array of layers. Call before any thread is
  * made. */
-struct executors *executors_new(struct config *config, const char *path, int64_t memory_max,
-                                char **layers_r, struct error *err);
+struct executors *executors_new(struct config *config, const char *path, bool strict,
+                                int64_t memory_max, char **layers_r, struct error *err);
+bool executors_strict(struct config *config); /* [sandbox] mode */
 /* From now on it lives on this loop; forks the first ready ones. */
 int executors_attach(struct executors *executors, struct loop *loop, struct error *err);
 void executors_free(struct executors *executors); /* kills all */
@@ -62,6 +63,7 @@ size_t executor_unsent(const struct executor *executor);
 void executor_pause(struct executor *executor, bool paused);
 void executor_payload_limit(struct executor *executor, uint64_t bytes); /* of one incoming frame */
 void executor_kill(struct executor *executor); /* SIGKILL; `exited` follows */
+uint32_t executor_pid(const struct executor *executor); /* as executors see it */
 
 extern const struct config_key executors_keys[];
 extern const size_t executors_keys_n;

@@ -13,6 +13,8 @@ static void run_violation(struct run *run, const char *why)
     error_set(&err, E_PROTOCOL_VIOLATION, "the executor broke the protocol: %s", why);
     run_log(run, log_warn, "execution.violation", "%s", why);
     run_end_failed(run, &err, NULL);
+    if (run->executor != NULL)
+        executor_kill(run->executor); /* who breaks the rules gets no grace */
 }
 
 /* Notices are numbered without gaps; those a former life has stored are passed over. */
@@ -157,10 +159,42 @@ static void frame_failure(struct run *run, const struct wire_header *h, const ui
     run_end_failed(run, &err, jx_str(said, "traceback", NULL));
 }
 
+void denied_explain(const struct wire_denied *what, struct error *err)
+{
+    char place[64] = "outside of the program's code";
+    if (what->place != WIRE_NOWHERE)
+        snprintf(place, sizeof(place), "c9d-zygote+0x%llx", (unsigned long long)what->place);
+    const char *name = wire_syscall_name(what->arch, what->number);
+    const char *arch = wire_arch_name(what->arch, what->number);
+    error_set(err, E_EXECUTION_FAILED,
+              "the sandbox killed the executor for the forbidden system call %s (%u, %s) at %s",
+              name != NULL ? name : "without a name", what->number, arch, place);
+    error_detail(err, "syscall", name != NULL ? json_string(name) : json_null());
+    error_detail(err, "number", json_integer(what->number));
+    error_detail(err, "architecture", json_string(arch));
+    error_detail(err, "instructionPointer", json_string(place));
+}
+
+/* It says this of itself: who owns the executor can make it lie, but not live. */
+static void frame_denied(struct run *run, const struct wire_header *h, const uint8_t *p)
+{
+    error_auto err = ERROR_INIT;
+    struct wire_denied what;
+    const char *why = wire_denied_decode(p, h->length, &what);
+    if (why != NULL) {
+        run_violation(run, why);
+        return;
+    }
+    denied_explain(&what, &err);
+    run_log(run, log_warn, "execution.denied", "%s", err.message);
+    run_end_failed(run, &err, NULL);
+    executor_kill(run->executor);
+}
+
 static void (*const frames[WIRE_TYPE_COUNT_])(struct run *run, const struct wire_header *h,
                                               const uint8_t *p) = {
     [WIRE_LOG] = frame_log,       [WIRE_EMIT] = frame_emit,       [WIRE_REQUEST] = frame_request,
-    [WIRE_RESULT] = frame_result, [WIRE_FAILURE] = frame_failure,
+    [WIRE_RESULT] = frame_result, [WIRE_FAILURE] = frame_failure, [WIRE_DENIED] = frame_denied,
 };
 
 void run_frame(struct executor_user *user, const struct wire_header *h, const uint8_t *payload)

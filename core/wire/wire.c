@@ -33,6 +33,8 @@ static const struct wire_row rows[WIRE_TYPE_COUNT_] = {
                      .min = WIRE_STATS_SIZE + WIRE_JSON_LEAST, .max = WIRE_PAYLOAD_MAX},
     [WIRE_FAILURE] = {"FAILURE", .from_executor = true, .final = true,
                       .min = WIRE_STATS_SIZE + WIRE_JSON_LEAST, .max = WIRE_PAYLOAD_MAX},
+    [WIRE_DENIED] = {"DENIED", .from_executor = true, .final = true,
+                     .min = WIRE_DENIED_SIZE, .max = WIRE_DENIED_SIZE},
 };
 
 static const char *const kind_names[WIRE_KIND_COUNT_] = {
@@ -182,6 +184,8 @@ void wire_start_encode(const struct wire_start *start, struct buf *out)
     buf_append_u64le(out, start->output_max);
     buf_append(out, start->seed, sizeof(start->seed));
     buf_append(out, start->execution_id, WIRE_ID_LEN);
+    buf_append_u32le(out, start->probe);
+    buf_append_u32le(out, start->probe_pid);
 }
 
 const char *wire_start_decode(const uint8_t *data, size_t len, struct wire_start *start_r)
@@ -199,9 +203,16 @@ const char *wire_start_decode(const uint8_t *data, size_t len, struct wire_start
     start.memory = take_u64(&data);
     start.output_max = take_u64(&data);
     memcpy(start.seed, data, sizeof(start.seed));
-    memcpy(start.execution_id, data + sizeof(start.seed), WIRE_ID_LEN);
-    if (start.mode != WIRE_MODE_RUN && start.mode != WIRE_MODE_DESCRIBE)
+    data += sizeof(start.seed);
+    memcpy(start.execution_id, data, WIRE_ID_LEN);
+    data += WIRE_ID_LEN;
+    start.probe = take_u32(&data);
+    start.probe_pid = take_u32(&data);
+    if (start.mode < WIRE_MODE_RUN || start.mode > WIRE_MODE_PROBE_BEHIND)
         return "START of an unknown mode";
+    bool probes = start.mode >= WIRE_MODE_PROBE;
+    if (probes != (start.probe != 0) || start.probe >= WIRE_PROBE_COUNT_)
+        return "START of an unknown probe";
     if (start.cpu_us == 0 || start.memory == 0)
         return "START without a limit of CPU time or memory";
     if (start.output_max > WIRE_PAYLOAD_MAX)
@@ -224,6 +235,23 @@ const char *wire_stats_decode(const uint8_t *data, size_t len, struct wire_stats
         return "stats are too short";
     stats_r->memory_peak = take_u64(&data);
     stats_r->cpu_us = take_u64(&data);
+    return NULL;
+}
+
+void wire_denied_encode(const struct wire_denied *denied, uint8_t out[WIRE_DENIED_SIZE])
+{
+    put(out, denied->number, 4);
+    put(out + 4, denied->arch, 4);
+    put(out + 8, denied->place, 8);
+}
+
+const char *wire_denied_decode(const uint8_t *data, size_t len, struct wire_denied *denied_r)
+{
+    if (len != WIRE_DENIED_SIZE)
+        return "DENIED has another size";
+    denied_r->number = take_u32(&data);
+    denied_r->arch = take_u32(&data);
+    denied_r->place = take_u64(&data);
     return NULL;
 }
 

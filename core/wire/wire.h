@@ -11,7 +11,7 @@
 
 #include "base/buf.h"
 
-#define WIRE_VERSION 1
+#define WIRE_VERSION 2
 #define WIRE_HEADER_SIZE 16 /* u32 length of the payload, u16 type, u16 flags, u64 id; little endian */
 #define WIRE_FD 3           /* the executor's end */
 
@@ -34,6 +34,7 @@ enum wire_type {
     WIRE_EMIT,      /* id: see notices; JSON */
     WIRE_RESULT,    /* struct wire_stats, then JSON output; final */
     WIRE_FAILURE,   /* struct wire_stats, then a JSON error object; final */
+    WIRE_DENIED,    /* struct wire_denied: the syscall policy killed it; final */
     WIRE_TYPE_COUNT_
 };
 
@@ -83,7 +84,27 @@ const char *wire_header_decode(const uint8_t in[WIRE_HEADER_SIZE], bool from_exe
 
 enum wire_mode {
     WIRE_MODE_RUN = 1,
-    WIRE_MODE_DESCRIBE /* evaluate the skill file, answer its table without functions */
+    WIRE_MODE_DESCRIBE, /* evaluate the skill file, answer its table without functions */
+    WIRE_MODE_PROBE,    /* locked down as for RUN, make one attempt and answer a RESULT if it came back:
+                         * {"result":n,"errno":n}. No frame is read after this START */
+    WIRE_MODE_PROBE_BEHIND /* the same without the syscall policy: what the layers behind it say */
+};
+/* What a probe attempts: `c9d check-sandbox` has a row for each. */
+enum wire_probe {
+    WIRE_PROBE_OPEN = 1,    /* a file */
+    WIRE_PROBE_CREATE,      /* a folder */
+    WIRE_PROBE_CONNECT,     /* to the loopback interface */
+    WIRE_PROBE_FORK,
+    WIRE_PROBE_EXEC,
+    WIRE_PROBE_PTRACE,      /* the neighbour whose pid is in probe_pid */
+    WIRE_PROBE_EXEC_MEMORY, /* to map memory that can be written and executed */
+    WIRE_PROBE_SEND_OTHER,  /* on another descriptor than the socket */
+    WIRE_PROBE_SIGNAL,      /* the neighbour */
+    WIRE_PROBE_READ_MEMORY, /* of the neighbour */
+    WIRE_PROBE_CAPABILITIES, /* to take one */
+    WIRE_PROBE_MEMORY,      /* to touch all there is, from native code */
+    WIRE_PROBE_CPU_TIME,    /* to loop for ever, from native code */
+    WIRE_PROBE_COUNT_
 };
 struct wire_start {
     uint32_t mode;
@@ -95,8 +116,9 @@ struct wire_start {
     uint64_t output_max;  /* bytes of any one JSON text sent */
     uint8_t seed[32];     /* of math.random, c9.random and c9.uuid: the same on replay */
     char execution_id[37];
+    uint32_t probe, probe_pid; /* the PROBE modes: enum wire_probe; a pid as executors see it */
 };
-#define WIRE_START_SIZE (6 * 4 + 3 * 8 + 32 + 36)
+#define WIRE_START_SIZE (6 * 4 + 3 * 8 + 32 + 36 + 2 * 4)
 void wire_start_encode(const struct wire_start *start, struct buf *out);
 /* NULL or why not. */
 const char *wire_start_decode(const uint8_t *data, size_t len, struct wire_start *start_r);
@@ -108,6 +130,19 @@ struct wire_stats {
 #define WIRE_STATS_SIZE 16
 void wire_stats_encode(const struct wire_stats *stats, struct buf *out);
 const char *wire_stats_decode(const uint8_t *data, size_t len, struct wire_stats *stats_r);
+
+/* A system call that the policy has no row for. It was not made; its caller is dead. */
+struct wire_denied {
+    uint32_t number, arch; /* AUDIT_ARCH_* */
+    uint64_t place;        /* offset in c9d-zygote of the call; WIRE_NOWHERE: not in its code */
+};
+#define WIRE_DENIED_SIZE 16
+#define WIRE_NOWHERE UINT64_MAX
+void wire_denied_encode(const struct wire_denied *denied, uint8_t out[WIRE_DENIED_SIZE]);
+const char *wire_denied_decode(const uint8_t *data, size_t len, struct wire_denied *denied_r);
+/* Of this kernel's headers; NULL when they do not know it. */
+const char *wire_syscall_name(uint32_t arch, uint32_t number);
+const char *wire_arch_name(uint32_t arch, uint32_t number); /* "x86_64"; never NULL */
 
 /* Appends a whole frame. */
 void wire_frame_append(struct buf *out, unsigned type, unsigned flags, uint64_t id,

@@ -1,22 +1,36 @@
 #!/usr/bin/python3
 """The commands of c9d, and the files that are installed with it."""
+import ctypes
 import json
 import os
 import re
+import struct
 import subprocess
 import sys
 import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from c9test import BUILD, ROOT, SLOW, Daemon, contains, equal, ok, run  # noqa: E402
+from c9test import BUILD, ROOT, SANITIZED, SLOW, Daemon, contains, equal, ok, run  # noqa: E402
 
 folder = tempfile.TemporaryDirectory()
 daemon = Daemon()
 
 
-def c9d(*words, env=None):
+def c9d(*words, env=None, before=None):
     return subprocess.run([f"{BUILD}/c9d", *words], capture_output=True, text=True, timeout=60 * SLOW, check=False,
-                          stdin=subprocess.DEVNULL, env={"PATH": os.environ["PATH"], **(env or {})})
+                          stdin=subprocess.DEVNULL, env={"PATH": os.environ["PATH"], **(env or {})},
+                          preexec_fn=before)
+
+
+def without_unshare(libc=ctypes.CDLL(None, use_errno=True)):
+    """In a child: as on a kernel that has no namespaces for this user. A filter that answers unshare with EPERM."""
+    number = {"x86_64": 272, "aarch64": 97}[os.uname().machine]
+    code = b"".join(struct.pack("=HBBI", *row) for row in (
+        (0x20, 0, 0, 0), (0x15, 0, 1, number), (0x06, 0, 0, 0x00050001), (0x06, 0, 0, 0x7fff0000)))
+    text = ctypes.create_string_buffer(code, len(code))
+    program = struct.pack("@HP", len(code) // 8, ctypes.addressof(text))
+    if libc.prctl(38, 1, 0, 0, 0) or libc.prctl(22, 2, program, 0, 0):  # PR_SET_NO_NEW_PRIVS, PR_SET_SECCOMP
+        os._exit(96)
 
 
 def config(text):
@@ -97,8 +111,43 @@ def test_plugins():
 
 def test_sandbox():
     done = c9d("check-sandbox", "--json", env={"C9D_SANDBOX_MODE": "best-effort"})
-    layers = {layer["layer"]: layer["state"] for layer in json.loads(done.stdout)}
+    said = json.loads(done.stdout)
+    layers = {layer["layer"]: layer["state"] for layer in said["layers"]}
     equal(layers.get("no new privileges"), "on", "check-sandbox shows the layers")
+    equal((said["mode"], said["holds"], done.returncode), ("best-effort", not SANITIZED, 1 if SANITIZED else 0),
+          "it says whether the configured level holds")
+    allowed = [a["attempt"] for a in said["attempts"] if not a["denied"]]
+    if SANITIZED:
+        equal(set(allowed) - {"map executable memory", "exceed the memory", "exceed the CPU time"}, set(),
+              "every attempt is denied, but for what sanitizers need")
+    else:
+        equal(allowed, [], "every attempt from inside an executor is denied")
+    how = {a["attempt"]: a for a in said["attempts"]}
+    for attempt, call in (("open a file", "openat"), ("connect", "socket"), ("fork", "clone"), ("exec", "execve"),
+                          ("ptrace a neighbour", "ptrace"), ("send on another descriptor", "write"),
+                          ("signal a neighbour", "kill"), ("read a neighbour's memory", "process_vm_readv")):
+        contains(how[attempt]["how"], f"system call {call} ", f"{attempt}: the call is named")
+    for attempt in ("open a file", "create a folder", "connect", "fork", "exec", "ptrace a neighbour",
+                    "send on another descriptor", "read a neighbour's memory", "take a capability"):
+        ok(how[attempt]["behindDenied"], f"{attempt}: denied without the syscall policy too ({how[attempt]['behind']})")
+
+
+def test_sandbox_for_people():
+    done = c9d("check-sandbox", env={"C9D_SANDBOX_MODE": "best-effort"})
+    for word in ("user namespace", "Layers of each executor", "exceed the CPU time", "mode = best-effort"):
+        contains(done.stdout, word, f"check-sandbox tells: {word}")
+    done = c9d("check-sandbox", env={"C9D_SANDBOX_MODE": "best-effort", "C9D_SANDBOX_ZYGOTE": "/nowhere"})
+    equal(done.returncode, 1, "without its program the level does not hold")
+
+
+def test_sandbox_without_namespaces():
+    for mode, holds in (("strict", False), ("best-effort", not SANITIZED)):
+        done = c9d("check-sandbox", "--json", env={"C9D_SANDBOX_MODE": mode}, before=without_unshare)
+        said = json.loads(done.stdout)
+        lost = [layer["layer"] for layer in said["layers"] if layer["state"] == "off" and layer["required"]]
+        equal([word for word in ("user namespace", "pid namespace", "network namespace", "empty root")
+               if word not in lost], [], f"{mode}: it says what is lost without namespaces")
+        equal((said["holds"], done.returncode), (holds, 0 if holds else 1), f"{mode}: and whether that is enough")
 
 
 def test_usage():

@@ -34,7 +34,8 @@ import jsonschema  # noqa: E402
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.path.abspath(os.environ.get("C9_BUILD", os.path.join(ROOT, "build")))
-SLOW = 8 if os.environ.get("C9_SANITIZED") else 1  # how much longer a sanitizer's build may take
+SANITIZED = bool(os.environ.get("C9_SANITIZED"))  # such a build has a wider syscall policy
+SLOW = 8 if SANITIZED else 1  # how much longer a sanitizer's build may take
 START_TIMEOUT = 20 * SLOW
 
 

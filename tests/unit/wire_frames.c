@@ -142,7 +142,10 @@ static const char *start_changed(void (*change)(struct wire_start *))
 }
 static void no_cpu(struct wire_start *s) { s->cpu_us = 0; }
 static void no_memory(struct wire_start *s) { s->memory = 0; }
-static void bad_mode(struct wire_start *s) { s->mode = 3; }
+static void bad_mode(struct wire_start *s) { s->mode = WIRE_MODE_PROBE_BEHIND + 1; }
+static void no_probe(struct wire_start *s) { s->mode = WIRE_MODE_PROBE; }
+static void bad_probe(struct wire_start *s) { s->mode = WIRE_MODE_PROBE; s->probe = WIRE_PROBE_COUNT_; }
+static void stray_probe(struct wire_start *s) { s->probe = WIRE_PROBE_OPEN; }
 static void bad_id(struct wire_start *s) { s->execution_id[7] = '/'; }
 static void much_output(struct wire_start *s) { s->output_max = WIRE_PAYLOAD_MAX + 1ull; }
 
@@ -162,12 +165,35 @@ static void test_start(void)
     ok(start_changed(no_cpu) && start_changed(no_memory) && start_changed(bad_mode) &&
            start_changed(bad_id) && start_changed(much_output), "limits, mode and id are checked");
 
+    ok(start_changed(no_probe) && start_changed(bad_probe) && start_changed(stray_probe),
+       "a probe is named when one is wanted, and only then");
+
     buf_auto st = BUF_INIT;
     wire_stats_encode(&(struct wire_stats){77, 1ull << 33}, &st);
     struct wire_stats stats;
     ok(st.len == WIRE_STATS_SIZE && wire_stats_decode((uint8_t *)st.data, st.len, &stats) == NULL &&
            stats.memory_peak == 77 && stats.cpu_us == 1ull << 33, "stats come back");
     ok(wire_stats_decode((uint8_t *)st.data, st.len - 1, &stats) != NULL, "short stats are refused");
+}
+
+static void test_denied(void)
+{
+    struct wire_denied d = {257, 0xc000003e, WIRE_NOWHERE}, back;
+    uint8_t bytes[WIRE_DENIED_SIZE];
+    wire_denied_encode(&d, bytes);
+    ok(wire_denied_decode(bytes, sizeof(bytes), &back) == NULL && back.number == 257 && back.arch == d.arch &&
+           back.place == WIRE_NOWHERE, "a denied call comes back");
+    ok(wire_denied_decode(bytes, sizeof(bytes) - 1, &back) != NULL, "a short one is refused");
+#ifdef __x86_64__
+    is_str(wire_syscall_name(0xc000003e, 257), "openat", "its name");
+    is_str(wire_syscall_name(0xc000003e, 0x40000001), "write", "by the x32 numbers");
+    is_str(wire_arch_name(0xc000003e, 0x40000001), "x32", "which are told");
+    is_str(wire_syscall_name(0x40000003, 5), "open", "and by those of i386");
+    is_str(wire_arch_name(0x40000003, 5), "i386", "which are told too");
+#endif
+    ok(wire_syscall_name(0xc000003e, 100000) == NULL && wire_syscall_name(0xc000003e, UINT32_MAX) == NULL &&
+           wire_syscall_name(1, 1) == NULL, "a number that nobody knows has none");
+    is_str(wire_arch_name(1, 1), "unknown", "nor an unknown machine");
 }
 
 static void send_raw(int socket, const struct wire_control *c, size_t extra, const int *fds, size_t n)
@@ -244,6 +270,7 @@ int main(void)
     test_reader();
     test_reader_limits();
     test_start();
+    test_denied();
     test_control();
     return done_testing();
 }
