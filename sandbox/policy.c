@@ -9,28 +9,18 @@
  * a library would be mapped in the zygote, and its mappings copied by every fork.
  *
  * A new row needs a reason, and the count in tests/sandbox/sandbox_forbidden.c changes with it. */
-#include "sandbox/policy.h"
+#include "sandbox/policy-private.h"
 
 #include <errno.h>
-#include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <stddef.h>
-#include <stdlib.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "wire/wire.h"
-
-#if defined(__x86_64__)
-#define POLICY_ARCH AUDIT_ARCH_X86_64 /* x32 shares it: its numbers have bit 30 set and match no row */
-#elif defined(__aarch64__)
-#define POLICY_ARCH AUDIT_ARCH_AARCH64
-#else
-#error "no syscall policy for this architecture"
-#endif
 
 #define ROW(call, index, value, reason) {#call, SYS_##call, {index, value}, reason}
 
@@ -58,7 +48,7 @@ const struct policy_row policy_rows[] = {
 const size_t policy_row_count = countof(policy_rows);
 
 enum {
-    PROGRAM_MAX = 8 + 9 * countof(policy_rows),
+    PROGRAM_MAX = 8 + 7 * countof(policy_rows),
     OFFSET_NR = offsetof(struct seccomp_data, nr),
     OFFSET_ARCH = offsetof(struct seccomp_data, arch),
     OFFSET_ARGS = offsetof(struct seccomp_data, args),
@@ -88,61 +78,59 @@ static void put_return(uint32_t action)
     put(BPF_RET | BPF_K, action, 0, 0);
 }
 
-/* Allows the call if the row's argument has its value; else falls through. */
-static void put_row(const struct policy_row *row)
+/* Rows that compare the same argument with the same value, or none. */
+static bool same_argument(const struct policy_row *a, const struct policy_row *b)
 {
-    if (row->argument.index != POLICY_ANY) {
-        uint32_t low = OFFSET_ARGS + 8 * (uint32_t)row->argument.index; /* little endian, both */
+    return a->argument.index == b->argument.index &&
+           (a->argument.index == POLICY_ANY || a->argument.value == b->argument.value);
+}
+
+/* From the row on, those with its argument: their numbers, and once for all of them the comparison. What is not
+ * allowed falls through. */
+static void put_group(const struct policy_row *first)
+{
+    const struct policy_row *end = policy_rows + policy_row_count;
+    uint8_t left = 0, compares = first->argument.index == POLICY_ANY ? 0 : 4;
+    for (const struct policy_row *row = first; row < end; row++)
+        left = (uint8_t)(left + same_argument(first, row));
+    put_load(OFFSET_NR);
+    for (const struct policy_row *row = first; row < end; row++)
+        if (same_argument(first, row)) {
+            left--;
+            put(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)row->call, left,
+                left == 0 ? (uint8_t)(compares + 1) : 0);
+        }
+    if (compares > 0) {
+        uint32_t low = OFFSET_ARGS + 8 * (uint32_t)first->argument.index; /* little endian, both */
         put_load(low);
-        put_unless((uint32_t)row->argument.value, 3);
+        put_unless((uint32_t)first->argument.value, 3);
         put_load(low + 4);
-        put_unless((uint32_t)(row->argument.value >> 32), 1);
+        put_unless((uint32_t)(first->argument.value >> 32), 1);
     }
     put_return(SECCOMP_RET_ALLOW);
 }
 
-/* The rows from begin to end by binary search: when a filter is installed the kernel tries it with every
- * number there is, so what matters is how soon it refuses. */
-static void put_tree(const struct policy_row *const *begin, const struct policy_row *const *end)
+static bool first_of_group(const struct policy_row *row)
 {
-    const struct policy_row *const *middle = begin + (end - begin) / 2;
-    while (middle < end && middle[0]->call == begin[0]->call)
-        middle++;
-    while (middle > begin && middle < end && middle[-1]->call == middle[0]->call)
-        middle--;
-    if (middle < end) {
-        unsigned short jump = program_len;
-        put(BPF_JMP | BPF_JGE | BPF_K, (uint32_t)middle[0]->call, 0, 0);
-        put_tree(begin, middle);
-        program[jump].jt = (uint8_t)(program_len - jump - 1);
-        put_tree(middle, end);
-        return;
-    }
-    unsigned short test = program_len;
-    put_unless((uint32_t)begin[0]->call, 0);
-    for (; begin < end; begin++)
-        put_row(begin[0]);
-    program[test].jf = (uint8_t)(program_len - test - 1);
-    put_return(SECCOMP_RET_TRAP);
+    for (const struct policy_row *before = policy_rows; before < row; before++)
+        if (same_argument(before, row))
+            return false;
+    return true;
 }
 
-static int by_call(const void *a, const void *b)
-{
-    return (*(const struct policy_row *const *)a)->call - (*(const struct policy_row *const *)b)->call;
-}
-
+/* As short as can be: each executor's kernel compiles it anew. How soon it refuses a number that nobody calls
+ * matters no more: the zygote's policy, which is inherited, has refused all but a few before
+ * (policy_zygote.c). */
 void policy_build(void)
 {
-    const struct policy_row *sorted[countof(policy_rows)];
-    for (size_t i = 0; i < countof(sorted); i++)
-        sorted[i] = &policy_rows[i];
-    qsort(sorted, countof(sorted), sizeof(sorted[0]), by_call);
     program_len = 0;
     put_load(OFFSET_ARCH);
     put_unless(POLICY_ARCH, 0);
-    put_load(OFFSET_NR);
-    put_tree(sorted, sorted + countof(sorted));
-    program[1].jf = (uint8_t)(program_len - 3); /* to the last instruction, which refuses */
+    for (size_t i = 0; i < policy_row_count; i++)
+        if (first_of_group(&policy_rows[i]))
+            put_group(&policy_rows[i]);
+    program[1].jf = (uint8_t)(program_len - 2); /* to the last instruction, which refuses */
+    put_return(SECCOMP_RET_TRAP);
 }
 
 int policy_install(void)

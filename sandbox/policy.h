@@ -24,4 +24,9 @@ void policy_build(void);
 /* Puts this process under it for good. Needs NO_NEW_PRIVS and policy_build. 0, or -1 with errno. */
 int policy_install(void);
 
+/* policy_zygote.c: the calls of the zygote itself, inherited by executors, which their own policy narrows.
+ * Anything else gives EPERM, so that the executors' policy, and not this one, decides how they end. Needs
+ * NO_NEW_PRIVS. 0, or -1 with errno. */
+int policy_zygote_install(void);
+
 #endif

@@ -15,6 +15,7 @@
 
 #include "sandbox/children.h"
 #include "sandbox/executor.h"
+#include "sandbox/policy.h"
 #include "sandbox/vm.h"
 
 enum { CONTROL_FD = WIRE_FD };
@@ -107,6 +108,8 @@ static const char *zygote_prepare(struct zygote *z, uint64_t memory_max)
     const char *missing = zygote_lock_down(z, lockdown_zygote, lockdown_zygote_count);
     if (missing == NULL && close_range(0, CONTROL_FD - 1, 0) < 0)
         return "standard descriptors";
+    if (missing == NULL && policy_zygote_install() < 0 && z->strict)
+        return "its own policy of system calls";
     return missing;
 }
 

@@ -140,6 +140,7 @@ static void enter(void)
         _exit(1);
     }
     lockdown_apply(lockdown_zygote, lockdown_zygote_count, &lockdown, &report);
+    policy_zygote_install();
 }
 
 static int by_value(const void *a, const void *b)

@@ -143,6 +143,7 @@ static void run(unsigned rounds)
         _exit(1);
     }
     lockdown_apply(lockdown_zygote, lockdown_zygote_count, &lockdown, &report);
+    policy_zygote_install();
     buf_free(&report);
     for (unsigned width = 1; width <= WIDTHS; width++)
         compare(rounds, width);

@@ -442,6 +442,21 @@ static void child_layers(int socket, const struct attempt *a)
     _exit(bits);
 }
 
+/* The zygote's policy refuses what has no row; the executor's, put on behind it, decides how such a call ends. */
+static void child_both_policies(int socket, const struct attempt *a)
+{
+    (void)socket;
+    (void)a;
+    if (policy_zygote_install() < 0 || syscall(SYS_getppid) < 0)
+        _exit(1);
+    if (!WIDE && (syscall(SYS_uname, page) == 0 || errno != EPERM))
+        _exit(2);
+    if (policy_install() < 0)
+        _exit(3);
+    syscall(SYS_uname, page);
+    _exit(PLAIN);
+}
+
 /* A process of the same zygote that sits there. */
 static void neighbour_start(void)
 {
@@ -498,6 +513,9 @@ static int run(void)
     for (int i = 0; i < 7; i++)
         ok(WIFEXITED(status) && (WEXITSTATUS(status) >> i & 1), "without the policy %s is refused as well",
            held[i]);
+    status = status_of(child_both_policies, NULL);
+    ok(died_of_sigsys(status), "behind the zygote's policy a call without a row ends the executor as well (%#x)",
+       status);
     is_int(kill(neighbour, 0), 0, "the neighbour lives");
     kill(neighbour, SIGKILL);
     return done_testing();
