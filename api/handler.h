@@ -37,6 +37,7 @@ handler_fn handle_skill_list, handle_skill_upload, handle_skill_get, handle_skil
     handle_skill_revisions, handle_skill_revision;
 handler_fn handle_persona_list, handle_persona_create, handle_persona_get, handle_persona_update,
     handle_persona_delete;
+handler_fn handle_grant_list, handle_grant_create, handle_grant_delete;
 handler_fn handle_token_list, handle_token_create, handle_token_revoke;
 handler_fn handle_health, handle_readiness, handle_openapi;
 

@@ -172,9 +172,13 @@ int request_authorise(struct request *request, struct error *err)
     token += strspn(token, " ");
     if (token_authenticate(request->api->service, token, strlen(token), &request->who, err) < 0)
         return -1;
-    for (size_t i = 0; i < operation->n_scopes; i++)
-        if (scope_require(&request->who, (enum scope)operation->scopes[i], err) < 0)
+    for (size_t i = 0; i < operation->n_scopes; i++) {
+        enum scope scope = (enum scope)operation->scopes[i];
+        if (operation->single && request->who.n_agents > 0 && !scope_has(&request->who, scope))
+            request->who.limited = true;
+        else if (scope_require(&request->who, scope, err) < 0)
             return -1;
+    }
     return 0;
 }
 

@@ -175,14 +175,21 @@ static int produces_build(struct builder *builder, const struct place *place,
     return 0;
 }
 
-/* security: [] is public; else one requirement, whose scopes are all needed. */
+/* security: [] is public; else the first requirement's scopes are all needed. A second one says that a token for
+ * single agents will do as well. */
 static int security_build(const struct place *place, struct operation *operation, struct error *err)
 {
     const json_t *security = json_object_get(place->value, "security");
     const json_t *scopes = json_object_get(json_array_get(security, 0), "bearer");
+    const json_t *single = json_object_get(json_array_get(security, 1), "bearer");
+    const char *second = json_string_value(json_array_get(single, 0));
     operation->public = json_is_array(security) && json_array_size(security) == 0;
-    if (!operation->public && json_array_size(scopes) == 0)
-        return error_set(err, E_INTERNAL, "%s: neither public nor with a scope", place->pointer);
+    operation->single = second != NULL && strcmp(second, "agents:execute:{agentId}") == 0;
+    if (!operation->public && !json_is_array(scopes))
+        return error_set(err, E_INTERNAL, "%s: neither public nor with scopes", place->pointer);
+    if (json_array_size(security) > 1 && !operation->single)
+        return error_set(err, E_INTERNAL, "%s: the second requirement is not for single agents",
+                         place->pointer);
     for (size_t i = 0; i < json_array_size(scopes); i++) {
         const char *name = json_string_value(json_array_get(scopes, i));
         int scope = name != NULL ? scope_by_name(name) : -1;

@@ -34,8 +34,9 @@ struct operation {
     char *id, *method;
     const struct handler_row *handler;
     bool public;              /* needs no token */
-    int scopes[SCOPES_MAX];   /* enum scope: all are needed */
+    int scopes[SCOPES_MAX];   /* enum scope: all are needed; none: any token will do */
     size_t n_scopes;
+    bool single;              /* or one of agents:execute:<agentId>, which then limits what is reached */
     struct parameter *parameters; /* the path's in the order of the path, then the others */
     size_t n_parameters;
     struct body_type bodies[BODY_TYPES_MAX];

@@ -6,11 +6,44 @@
 #include "host/storage.h"
 #include "service/agent_config.h"
 #include "service/service-private.h"
+#include "store/team.h"
+#include "store/token.h"
 
 enum { RETRIES = 5 }; /* of an update without If-Match that others are faster than */
 
 #define DUPLICATE "an agent of this name exists in the organization"
 #define CHANGED   "the agent was changed since"
+
+/* Of an agent that the token may not see. That it exists is told to those alone who see it in another
+ * organization of theirs. */
+static int unseen(struct service *service, const struct principal *who,
+                  const struct resource *resource, const char *ref, struct error *err)
+{
+    struct principal there = *who;
+    if (strcmp(resource->organization_id, who->organization_id) == 0 || who->limited)
+        return permission_unseen(E_AGENT_NOT_FOUND, "agent", ref, err);
+    int found = store_member_role(service->storage, resource->organization_id, who->user_id,
+                                  there.role, err);
+    if (found < 0)
+        return -1;
+    memcpy(there.organization_id, resource->organization_id, UUID_SIZE);
+    if (found != 0 || !permission_has(&there, ACTION_READ, resource))
+        return permission_unseen(E_AGENT_NOT_FOUND, "agent", ref, err);
+    error_set(err, E_VISIBILITY_VIOLATION,
+              "agent %.200s is visible to you in another organization only, and not to this token",
+              ref);
+    error_detail(err, "organizationId", json_string(resource->organization_id));
+    return -1;
+}
+
+struct resource agent_resource(const struct agent_meta *meta)
+{
+    return (struct resource){.organization_id = meta->organization_id,
+                             .owner_id = meta->user_id,
+                             .visibility = meta->visibility,
+                             .grants = meta->grants,
+                             .agent_id = meta->id};
+}
 
 int agent_find(struct service *service, const struct principal *who, const char *ref,
                enum action action, struct agent_meta *meta_r, json_t **agent_r, struct error *err)
@@ -25,10 +58,9 @@ int agent_find(struct service *service, const struct principal *who, const char 
         return -1;
     if (meta_r->id[0] == '\0')
         return permission_unseen(E_AGENT_NOT_FOUND, "agent", ref, err);
-    const struct resource resource = {.organization_id = meta_r->organization_id,
-                                      .owner_id = meta_r->user_id,
-                                      .visibility = meta_r->visibility,
-                                      .grants = meta_r->grants};
+    const struct resource resource = agent_resource(meta_r);
+    if (permission_decide(who, action, &resource) == VERDICT_UNSEEN)
+        return unseen(service, who, &resource, ref, err);
     if (permission_require(who, action, &resource, E_AGENT_NOT_FOUND, "agent", ref, err) < 0)
         return -1;
     if (agent_r != NULL)
@@ -72,9 +104,17 @@ int agent_get(struct service *service, const struct principal *who, const char *
 int agent_list(struct service *service, const struct principal *who, const struct list_query *query,
                json_t **page_r, struct error *err)
 {
-    const struct c9d_value scope[] = {list_text(who->organization_id), list_text(who->user_id),
-                                      list_int(permission_sees_all(who))};
-    return service_list(service, &store_agent_list, query, scope, page_r, err);
+    const struct c9d_value scope[] = {list_text(who->organization_id)};
+    if (permission_sees_all(who))
+        return service_list(service, &store_agent_list, query, scope, page_r, err);
+    char teams[STORE_TEAMS_MAX][UUID_SIZE];
+    size_t n_teams;
+    const struct list_args args = service_list_args(query);
+    if (store_user_teams(service->storage, who->organization_id, who->user_id, teams, &n_teams,
+                         err) < 0)
+        return -1;
+    return store_agent_list_seen(service->storage, &args, who->organization_id, who->user_id, teams,
+                                 n_teams, page_r, err);
 }
 
 /* One try. 0 done, 1 another revision by now, -1 error. */
@@ -139,7 +179,7 @@ int agent_delete(struct service *service, const struct principal *who, const cha
     int64_t wanted = 0;
     int conditional = service_if_match(if_match, &wanted, err);
     struct agent_meta meta;
-    if (conditional < 0 || agent_find(service, who, id, ACTION_WRITE, &meta, NULL, err) < 0)
+    if (conditional < 0 || agent_find(service, who, id, ACTION_ADMIN, &meta, NULL, err) < 0)
         return -1;
     struct storage_batch *batch = storage_batch_new();
     store_agent_guard(batch, meta.id, conditional != 0 ? &wanted : NULL);

@@ -53,8 +53,7 @@ int execution_prepare(struct service *service, const struct principal *who, cons
     bool draft = version != NULL && strcmp(version, VERSION_DRAFT) == 0;
     if (agent_find(service, who, agent, ACTION_EXECUTE, &meta, NULL, err) < 0)
         return -1;
-    const struct resource resource = {meta.organization_id, meta.user_id, meta.visibility,
-                                      meta.grants};
+    const struct resource resource = agent_resource(&meta);
     if (draft && !permission_has(who, ACTION_WRITE, &resource))
         return error_set(err, E_INSUFFICIENT_PERMISSIONS,
                          "the draft of agent %s runs only for those who may change it", meta.id);
@@ -177,27 +176,29 @@ int execution_start(struct service *service, const struct principal *who, const 
 
 /* ---- looking ---- */
 
-/* One's own, and those of agents that one sees. Stopping: one's own, and those of agents that one
- * may change. */
-static bool execution_allowed(const struct principal *who, enum action action,
-                              const struct execution_meta *meta)
+static struct resource execution_resource(const struct execution_meta *meta)
 {
-    if (strcmp(meta->organization_id, who->organization_id) != 0)
-        return false;
-    const struct resource agent = {meta->organization_id, meta->agent_owner, meta->agent_visibility,
-                                   meta->grants};
-    return strcmp(meta->triggered_by, who->user_id) == 0 || permission_has(who, action, &agent);
+    return (struct resource){.organization_id = meta->organization_id,
+                             .owner_id = meta->agent_owner,
+                             .visibility = meta->agent_visibility,
+                             .grants = meta->grants,
+                             .kind = RESOURCE_EXECUTION,
+                             .agent_id = meta->agent_id,
+                             .starter_id = meta->triggered_by};
 }
 
 static int execution_find(struct service *service, const struct principal *who, const char *id,
-                          struct execution_meta *meta_r, json_t **execution_r, struct error *err)
+                          enum action action, struct execution_meta *meta_r, json_t **execution_r, struct error *err)
 {
     jx_auto *execution = NULL;
     json_t **wanted = execution_r != NULL ? &execution : NULL;
     if (store_execution_get(service->storage, id, who->user_id, meta_r, wanted, err) < 0)
         return -1;
-    if (meta_r->id[0] == '\0' || !execution_allowed(who, ACTION_READ, meta_r))
+    if (meta_r->id[0] == '\0')
         return permission_unseen(E_EXECUTION_NOT_FOUND, "execution", id, err);
+    const struct resource resource = execution_resource(meta_r);
+    if (permission_require(who, action, &resource, E_EXECUTION_NOT_FOUND, "execution", id, err) < 0)
+        return -1;
     if (execution_r != NULL)
         *execution_r = move_ptr(&execution);
     return 0;
@@ -220,7 +221,7 @@ int execution_get(struct service *service, const struct principal *who, const ch
                   json_t **execution_r, struct error *err)
 {
     struct execution_meta meta;
-    if (execution_find(service, who, id, &meta, execution_r, err) < 0)
+    if (execution_find(service, who, id, ACTION_READ, &meta, execution_r, err) < 0)
         return -1;
     execution_present(*execution_r);
     return 0;
@@ -248,7 +249,9 @@ int execution_list(struct service *service, const struct principal *who,
     if (agent == NULL) {
         result = service_list(service, &store_execution_list, &rest, scope, page_r, err);
     } else if (agent_find(service, who, agent, ACTION_READ, &meta, NULL, err) == 0) {
-        const struct c9d_value of_agent[] = {list_text(meta.id)};
+        bool inside = strcmp(meta.organization_id, who->organization_id) == 0;
+        const struct c9d_value of_agent[] = {list_text(meta.id),
+                                             list_text(inside ? "" : who->user_id)};
         result = service_list(service, &store_agent_execution_list, &rest, of_agent, page_r, err);
     }
     if (result < 0)
@@ -263,7 +266,7 @@ int execution_logs(struct service *service, const struct principal *who, const c
                    const struct list_query *query, json_t **page_r, struct error *err)
 {
     struct execution_meta meta;
-    if (execution_find(service, who, id, &meta, NULL, err) < 0)
+    if (execution_find(service, who, id, ACTION_READ, &meta, NULL, err) < 0)
         return -1;
     const struct c9d_value scope[] = {list_text(meta.id)};
     return service_list(service, &store_execution_log_list, query, scope, page_r, err);
@@ -278,7 +281,7 @@ int execution_check(struct service *service, const struct principal *who, const 
                     bool *ended_r, struct error *err)
 {
     struct execution_meta meta;
-    if (execution_find(service, who, id, &meta, NULL, err) < 0)
+    if (execution_find(service, who, id, ACTION_READ, &meta, NULL, err) < 0)
         return -1;
     *ended_r = has_ended(meta.status);
     return 0;
@@ -346,11 +349,8 @@ int execution_cancel(struct service *service, const struct principal *who, const
                      json_t **execution_r, struct error *err)
 {
     struct execution_meta meta;
-    if (execution_find(service, who, id, &meta, NULL, err) < 0)
+    if (execution_find(service, who, id, ACTION_WRITE, &meta, NULL, err) < 0)
         return -1;
-    if (!execution_allowed(who, ACTION_WRITE, &meta))
-        return error_set(err, E_INSUFFICIENT_PERMISSIONS,
-                         "you may see execution %s, but not cancel it", id);
     if (has_ended(meta.status))
         return ended_error(id, meta.status, err);
     struct storage_batch *batch = storage_batch_new();

@@ -62,6 +62,8 @@ int service_commit_made(struct service *service, const struct principal *who,
 int service_list(struct service *service, const struct list *list, const struct list_query *query,
                  const struct c9d_value *scope, json_t **page_r, struct error *err);
 
+struct list_args service_list_args(const struct list_query *query);
+
 /* ---- If-Match ---- */
 
 /* 0: no condition, or "*". 1: *revision_r is the one wanted. -1: E_PRECONDITION_FAILED, no revision
@@ -74,5 +76,7 @@ int service_if_match(const char *if_match, int64_t *revision_r, struct error *er
  * be NULL. */
 int agent_find(struct service *service, const struct principal *who, const char *ref,
                enum action action, struct agent_meta *meta_r, json_t **agent_r, struct error *err);
+/* For permission_decide; borrows from meta. */
+struct resource agent_resource(const struct agent_meta *meta);
 
 #endif

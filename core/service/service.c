@@ -157,13 +157,18 @@ int service_commit(struct service *service, struct storage_batch *batch,
     return error_move(err, &failure);
 }
 
+struct list_args service_list_args(const struct list_query *query)
+{
+    return (struct list_args){.limit = query->limit,
+                              .cursor = query->cursor,
+                              .sort = query->sort,
+                              .filters = query->filters};
+}
+
 int service_list(struct service *service, const struct list *list, const struct list_query *query,
                  const struct c9d_value *scope, json_t **page_r, struct error *err)
 {
-    const struct list_args args = {.limit = query->limit,
-                                   .cursor = query->cursor,
-                                   .sort = query->sort,
-                                   .filters = query->filters};
+    const struct list_args args = service_list_args(query);
     return store_list(service->storage, list, &args, scope, page_r, err);
 }
 

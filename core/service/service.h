@@ -29,13 +29,21 @@ void service_attach_engine(struct service *service, const struct engine_ops *ops
 void service_set_models(struct service *service, const char *const *names, size_t n);
 void service_free(struct service *service);
 
+#define PRINCIPAL_AGENTS_MAX 8 /* agents that one token can be for */
+
 /* Who asks; a plain value. */
 struct idempotency_claim;
 struct principal {
-    char token_id[UUID_SIZE], user_id[UUID_SIZE], organization_id[UUID_SIZE];
+    char token_id[UUID_SIZE]; /* "": no token of ours (a JWT, an execution) */
+    char user_id[UUID_SIZE], organization_id[UUID_SIZE];
     char role[8];    /* owner, admin, member, viewer */
     uint64_t scopes; /* bits, see token.h */
     const struct idempotency_claim *claim; /* of the request's Idempotency-Key; NULL: none. Borrowed */
+    /* The agents of the scopes agents:execute:<agentId>. limited: this request is allowed by those
+     * alone, so that it reaches nothing but them. */
+    char agents[PRINCIPAL_AGENTS_MAX][UUID_SIZE];
+    size_t n_agents;
+    bool limited;
 };
 
 /* A page of a list: keyset, newest first unless sort says otherwise. */

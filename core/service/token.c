@@ -12,7 +12,7 @@
 #include "store/token.h"
 
 #define TOKEN_PREFIX "c9d_"
-enum { TOKEN_RANDOM = 32, NAME_MAX_BYTES = 800, SCOPES_MAX = SCOPE_COUNT_ };
+enum { TOKEN_RANDOM = 32, NAME_MAX_BYTES = 800, SCOPES_MAX = SCOPE_COUNT_ + PRINCIPAL_AGENTS_MAX };
 
 /* ---- scopes ---- */
 
@@ -40,7 +40,7 @@ int scope_by_name(const char *name)
     return -1;
 }
 
-static bool scope_has(const struct principal *who, enum scope scope)
+bool scope_has(const struct principal *who, enum scope scope)
 {
     return (who->scopes & (UINT64_C(1) << SCOPE_ADMIN | UINT64_C(1) << scope)) != 0;
 }
@@ -54,18 +54,29 @@ int scope_require(const struct principal *who, enum scope scope, struct error *e
     return -1;
 }
 
-/* Names that this program does not know (any more) give nothing. */
-static uint64_t scope_bits(const char *text)
+/* The agent of agents:execute:<agentId>, or NULL. */
+static const char *scope_agent(const char *name)
 {
-    uint64_t bits = 0;
+    static const char prefix[] = "agents:execute:";
+    size_t len = strlen(prefix);
+    if (strncmp(name, prefix, len) != 0 || !uuid_valid(name + len, strlen(name + len)))
+        return NULL;
+    return name + len;
+}
+
+/* Names that this program does not know (any more) give nothing. */
+static void scopes_take(const char *text, struct principal *who)
+{
     jx_auto *names = json_loads(text, 0, NULL);
     for (size_t i = 0; i < json_array_size(names); i++) {
         const char *name = json_string_value(json_array_get(names, i));
         int scope = name != NULL ? scope_by_name(name) : -1;
+        const char *agent = name != NULL ? scope_agent(name) : NULL;
         if (scope >= 0)
-            bits |= UINT64_C(1) << scope;
+            who->scopes |= UINT64_C(1) << scope;
+        else if (agent != NULL && who->n_agents < PRINCIPAL_AGENTS_MAX)
+            memcpy(who->agents[who->n_agents++], agent, UUID_SIZE);
     }
-    return bits;
 }
 
 /* ---- authentication ---- */
@@ -102,7 +113,8 @@ static int authenticate_stored(struct service *service, const uint8_t hash[SHA25
         return -1;
     if (found != 0 || (owner.expires_at != 0 && owner.expires_at <= now))
         return refused(err);
-    struct principal who = {.scopes = scope_bits(owner.scopes)};
+    struct principal who = {0};
+    scopes_take(owner.scopes, &who);
     memcpy(who.token_id, owner.id, sizeof(who.token_id));
     memcpy(who.user_id, owner.user_id, sizeof(who.user_id));
     memcpy(who.organization_id, owner.organization_id, sizeof(who.organization_id));
@@ -146,31 +158,61 @@ static void token_add(struct storage_batch *batch, struct token_row *row, char t
     row->hash = NULL;
 }
 
+/* Whether somebody who has these scopes may give this one on. */
+static int scope_given(const struct principal *who, int scope, const char *agent, struct error *err)
+{
+    if (agent == NULL)
+        return scope_require(who, (enum scope)scope, err);
+    for (size_t i = 0; i < who->n_agents; i++)
+        if (strcmp(who->agents[i], agent) == 0)
+            return 0;
+    return scope_require(who, SCOPE_AGENTS_EXECUTE, err);
+}
+
+/* One scope of the body. */
+static int scope_check(const struct principal *who, const char *name, const char *path,
+                       json_t *names, json_t *problems, struct error *err)
+{
+    int scope = scope_by_name(name);
+    const char *agent = scope_agent(name);
+    if (scope < 0 && agent == NULL) {
+        autofree char *hint = problem_hint(name, scope_names, SCOPE_COUNT_);
+        problem_add(problems, path, "there is no such scope%s", hint);
+        return 0;
+    }
+    if (scope_given(who, scope, agent, err) < 0)
+        return error_wrap(err, "a token gives only scopes that it has");
+    json_object_set_new(names, name, json_true());
+    return 0;
+}
+
 /* The scopes of the body, each once, as the store keeps them. */
 static int scopes_check(const struct principal *who, const json_t *given, json_t *problems,
                         json_t **scopes_r, struct error *err)
 {
-    uint64_t bits = 0;
+    jx_auto *names = json_object();
     if (json_array_size(given) == 0)
         problem_add(problems, "/scopes", "must be an array of at least one scope");
-    for (size_t i = 0; i < json_array_size(given) && i <= SCOPES_MAX; i++) {
+    if (json_array_size(given) > SCOPES_MAX)
+        problem_add(problems, "/scopes", "must have at most %d", SCOPES_MAX);
+    for (size_t i = 0; i < json_array_size(given) && i < SCOPES_MAX; i++) {
         char path[32];
         snprintf(path, sizeof(path), "/scopes/%zu", i);
         const char *name = json_string_value(json_array_get(given, i));
-        int scope = name != NULL ? scope_by_name(name) : -1;
-        if (scope < 0) {
-            autofree char *hint = problem_hint(name != NULL ? name : "", scope_names, SCOPE_COUNT_);
-            problem_add(problems, path, "there is no such scope%s", hint);
-        } else if (scope_require(who, (enum scope)scope, err) < 0) {
-            return error_wrap(err, "a token gives only scopes that it has");
-        } else {
-            bits |= UINT64_C(1) << scope;
-        }
+        if (scope_check(who, name != NULL ? name : "", path, names, problems, err) < 0)
+            return -1;
     }
     *scopes_r = json_array();
-    for (int i = 0; i < SCOPE_COUNT_; i++)
-        if ((bits >> i & 1) != 0)
-            json_array_append_new(*scopes_r, json_string(scope_names[i]));
+    const char *name;
+    json_t *value;
+    size_t n_agents = 0;
+    json_object_foreach (names, name, value) {
+        n_agents += scope_agent(name) != NULL;
+        json_array_append_new(*scopes_r, json_string(name));
+    }
+    if (n_agents > PRINCIPAL_AGENTS_MAX)
+        problem_add(problems, "/scopes", "must be for at most %d single agents",
+                    PRINCIPAL_AGENTS_MAX);
     return 0;
 }
 

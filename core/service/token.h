@@ -4,7 +4,8 @@
 
 #include "service/service.h"
 
-/* Scopes by name and bit; `admin` holds all. */
+/* Scopes by name and bit; `admin` holds all. Beside them agents:execute:<agentId>: executes that agent, and sees and
+ * stops what its user started of it, nothing else (struct principal). */
 enum scope {
     SCOPE_ADMIN,
     SCOPE_AGENTS_READ,
@@ -18,6 +19,8 @@ enum scope {
 };
 const char *scope_name(enum scope scope); /* "agents:read" */
 int scope_by_name(const char *name);      /* enum scope, or -1 */
+/* Whether who has it. */
+bool scope_has(const struct principal *who, enum scope scope);
 /* E_AGENT_ACCESS_DENIED with details.requiredScope unless who has it. */
 int scope_require(const struct principal *who, enum scope scope, struct error *err);
 

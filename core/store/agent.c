@@ -1,5 +1,9 @@
 #include "store/agent.h"
 
+#include <string.h>
+
+#include "store/access.h"
+
 #define AGENT_FIELDS(F)                                                                            \
     F("a.id", "id", TEXT)                                                                          \
     F("a.name", "name", TEXT)                                                                      \
@@ -41,11 +45,8 @@ static const struct list_filter filters[] = {
 const struct list store_agent_list = {
     .name = "agents",
     .columns = AGENT_FIELDS(FIELD_COLUMN),
-    .from = " FROM agents a WHERE a.organization_id = $1"
-            " AND (a.visibility IN ('organization', 'public') OR a.user_id = $2 OR $3 = 1"
-            " OR EXISTS (SELECT 1 FROM agent_permissions p"
-            " WHERE p.agent_id = a.id AND p.user_id = $2))",
-    .n_scope = 3,
+    .from = " FROM agents a WHERE a.organization_id = $1",
+    .n_scope = 1,
     .id = "a.id",
     .default_sort = "-createdAt",
     .sorts = sorts,
@@ -55,6 +56,34 @@ const struct list store_agent_list = {
     .fields = fields,
     .n_fields = countof(fields),
 };
+
+/* Each branch is in the order of createdAt by an index of its own. */
+static const struct list_branch seen[] = {
+    {" FROM agents a WHERE a.organization_id = $1 AND a.visibility IN ('organization', 'public')",
+     NULL, NULL, 0},
+    {" FROM agents a WHERE a.organization_id = $1 AND a.user_id = $2", NULL, NULL, 0},
+    {" FROM agent_audience v JOIN agents a ON a.id = v.agent_id"
+     " WHERE v.audience_id = ? AND a.organization_id = $1",
+     "v.agent_created_at", "v.agent_id", 0},
+};
+
+int store_agent_list_seen(struct storage *storage, const struct list_args *args,
+                          const char *organization_id, const char *user_id,
+                          char (*teams)[UUID_SIZE], size_t n_teams, json_t **page_r,
+                          struct error *err)
+{
+    struct list_branch branches[3 + STORE_TEAMS_MAX];
+    struct c9d_value scope[2 + STORE_TEAMS_MAX] = {list_text(organization_id), list_text(user_id)};
+    memcpy(branches, seen, sizeof(seen));
+    branches[2].param = 2;
+    for (size_t i = 0; i < n_teams; i++) {
+        branches[3 + i] = seen[2];
+        branches[3 + i].param = 3 + i;
+        scope[2 + i] = list_text(teams[i]);
+    }
+    return store_list_merged(storage, &store_agent_list, branches, 3 + n_teams, args, scope,
+                             2 + n_teams, page_r, err);
+}
 
 /* ---- writing ---- */
 
@@ -82,6 +111,14 @@ void store_agent_insert(struct storage_batch *batch, const char *id, const char 
                       columns->input_schema, columns->output_schema, columns->trigger_mode,
                       columns->trigger_config, columns->execution_config, columns->visibility,
                       columns->metadata, at);
+    if (strcmp(columns->visibility, "team") == 0)
+        storage_batch_add(batch, ACCESS_REMEMBER("a.id = $1"), -1, NULL, NULL, "s", id);
+}
+
+void store_agent_audience(struct storage_batch *batch, const char *id)
+{
+    storage_batch_add(batch, ACCESS_FORGET("a.id = $1"), -1, NULL, NULL, "s", id);
+    storage_batch_add(batch, ACCESS_REMEMBER("a.id = $1"), -1, NULL, NULL, "s", id);
 }
 
 void store_agent_guard(struct storage_batch *batch, const char *id, const int64_t *revision)
@@ -104,6 +141,7 @@ void store_agent_update(struct storage_batch *batch, const char *id,
                       columns->persona_id, columns->skillset, columns->input_schema,
                       columns->output_schema, columns->trigger_mode, columns->trigger_config,
                       columns->execution_config, columns->visibility, columns->metadata, at);
+    store_agent_audience(batch, id);
 }
 
 void store_agent_delete(struct storage_batch *batch, const char *id)
@@ -129,9 +167,7 @@ void store_agent_published(struct storage_batch *batch, const char *id, const ch
 
 #define META_COLUMNS                                                                               \
     "a.id, a.user_id, a.organization_id, a.visibility, a.status, a.current_version, a.revision,"   \
-    " (SELECT COALESCE(SUM(CASE p.permission_type WHEN 'read' THEN 1 WHEN 'write' THEN 2"          \
-    " WHEN 'execute' THEN 4 ELSE 8 END), 0) FROM agent_permissions p"                              \
-    " WHERE p.agent_id = a.id AND p.user_id = $1)"
+    " " ACCESS_GRANTS("$1")
 enum { META_COUNT = 8 };
 #define BY_ID   " FROM agents a WHERE a.id = $2"
 #define BY_NAME " FROM agents a WHERE a.organization_id = $2 AND a.name = $3"

@@ -16,15 +16,19 @@ struct agent_columns {
 };
 /* One statement: conflicts unless the organization has fewer agents than max. */
 void store_agent_limit(struct storage_batch *batch, const char *organization_id, int64_t max);
-/* Conflicts when the name is taken. */
+/* Conflicts when the name is taken. One statement, and one more for the visibility `team`. */
 void store_agent_insert(struct storage_batch *batch, const char *id, const char *user_id,
                         const char *organization_id, const struct agent_columns *columns,
                         int64_t at);
 /* Conflicts unless the agent is there with this revision (NULL: any). */
 void store_agent_guard(struct storage_batch *batch, const char *id, const int64_t *revision);
-/* Counts the revision up. Conflicts when the name is taken. */
+/* Counts the revision up. Conflicts when the name is taken. Behind it two statements more:
+ * store_agent_audience. */
 void store_agent_update(struct storage_batch *batch, const char *id,
                         const struct agent_columns *columns, int64_t at);
+/* Works out anew whom grants and the visibility `team` show the agent: behind every change of its
+ * grants, visibility or owner. Two statements. */
+void store_agent_audience(struct storage_batch *batch, const char *id);
 /* With everything that hangs from it; conflicts while executions of it are pending or running. */
 void store_agent_delete(struct storage_batch *batch, const char *id);
 /* Conflicts when it is archived, or gone. */
@@ -35,7 +39,8 @@ enum store_grant {
     STORE_GRANT_READ = 1,
     STORE_GRANT_WRITE = 2,
     STORE_GRANT_EXECUTE = 4,
-    STORE_GRANT_ADMIN = 8
+    STORE_GRANT_ADMIN = 8,
+    STORE_GRANT_TEAM = 16 /* no grant: the visibility is `team`, and he is in a team of the owner */
 };
 
 #define STORE_VERSION_SIZE 65 /* versions have at most 64 characters */
@@ -43,7 +48,7 @@ struct agent_meta {
     char id[UUID_SIZE], user_id[UUID_SIZE], organization_id[UUID_SIZE]; /* id "": not there */
     char visibility[16], status[16], current_version[STORE_VERSION_SIZE];
     int64_t revision;
-    unsigned grants; /* enum store_grant, of the user asked for */
+    unsigned grants; /* enum store_grant, of the user asked for and his teams */
 };
 /* One indexed SELECT. user_id: whose grants; agent_r may be NULL, and *agent_r is when it is not
  * there. */
@@ -52,7 +57,14 @@ int store_agent_get(struct storage *storage, const char *id, const char *user_id
 int store_agent_get_by_name(struct storage *storage, const char *organization_id, const char *name,
                             const char *user_id, struct agent_meta *meta_r, json_t **agent_r,
                             struct error *err);
-/* Scope: organization, user, 1 when he sees private ones of others too. */
+/* All of an organization. Scope: organization. */
 extern const struct list store_agent_list;
+#define STORE_TEAMS_MAX 20 /* of one user in one organization */
+/* The same list of what a user sees by visibility, ownership, his grants and those of his teams.
+ * Read along indexes in the order of createdAt: other orders cost what he sees. */
+int store_agent_list_seen(struct storage *storage, const struct list_args *args,
+                          const char *organization_id, const char *user_id,
+                          char (*teams)[UUID_SIZE], size_t n_teams, json_t **page_r,
+                          struct error *err);
 
 #endif

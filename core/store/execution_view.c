@@ -1,5 +1,7 @@
 #include "store/execution_view.h"
 
+#include "store/access.h"
+
 #define STARTS_LATER                                                                               \
     "CASE WHEN e.status = 'pending' AND e.available_at > e.created_at THEN e.available_at END"
 
@@ -55,10 +57,7 @@ static const struct list_filter filters[] = {
 /* What one may see of an organization's executions: one's own, and those of agents one sees. */
 #define SEEN                                                                                       \
     " AND ($3 = 1 OR e.triggered_by = $2 OR EXISTS (SELECT 1 FROM agents a WHERE a.id = "          \
-    "e.agent_id"                                                                                   \
-    " AND (a.visibility IN ('organization', 'public') OR a.user_id = $2"                           \
-    " OR EXISTS (SELECT 1 FROM agent_permissions p"                                                \
-    " WHERE p.agent_id = a.id AND p.user_id = $2))))"
+    "e.agent_id AND " ACCESS_SEES("$2") "))"
 
 const struct list store_execution_list = {
     .name = "executions",
@@ -78,8 +77,8 @@ const struct list store_execution_list = {
 const struct list store_agent_execution_list = {
     .name = "agentExecutions",
     .columns = EXECUTION_FIELDS(FIELD_COLUMN),
-    .from = " FROM agent_executions e WHERE e.agent_id = $1",
-    .n_scope = 1,
+    .from = " FROM agent_executions e WHERE e.agent_id = $1 AND ($2 = '' OR e.triggered_by = $2)",
+    .n_scope = 2,
     .id = "e.id",
     .default_sort = "-createdAt",
     .sorts = sorts,
@@ -118,9 +117,7 @@ const struct list store_execution_log_list = {
 #define META_COLUMNS                                                                               \
     "e.id, e.agent_id, e.organization_id, e.triggered_by, e.status,"                               \
     " CASE WHEN e.lease_owner IS NULL THEN 0 ELSE 1 END, a.user_id, a.visibility,"                 \
-    " (SELECT COALESCE(SUM(CASE p.permission_type WHEN 'read' THEN 1 WHEN 'write' THEN 2"          \
-    " WHEN 'execute' THEN 4 ELSE 8 END), 0) FROM agent_permissions p"                              \
-    " WHERE p.agent_id = e.agent_id AND p.user_id = $2)"
+    " " ACCESS_GRANTS("$2")
 #define META_FROM " FROM agent_executions e JOIN agents a ON a.id = e.agent_id WHERE e.id = $1"
 enum { META_COUNT = 9 };
 

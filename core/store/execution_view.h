@@ -22,7 +22,7 @@ int store_execution_get(struct storage *storage, const char *id, const char *use
 /* Without input, output and error details. Scope: organization, user, 1 when he sees all of the
  * organization. */
 extern const struct list store_execution_list;
-/* As that, of one agent. Scope: agent. */
+/* As that, of one agent. Scope: agent, user whose executions alone are wanted ("": all). */
 extern const struct list store_agent_execution_list;
 /* Scope: execution. */
 extern const struct list store_execution_log_list;

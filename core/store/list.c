@@ -9,23 +9,26 @@
 #include "base/json.h"
 #include "base/uuid.h"
 
-enum { PARAMS_MAX = 32, CURSOR_MAX = 2048, FILTER_VALUE_MAX = 1024 };
+enum { PARAMS_MAX = 64, CURSOR_MAX = 2048, FILTER_VALUE_MAX = 1024, ID_MAX = 64 };
 #define SLACK (60 * CLOCK_SECOND) /* between the making of an id and of its row */
 
 /* A page being asked for. */
 struct query {
     const struct list *list;
     const struct list_args *args;
+    const struct list_branch *branches;
+    size_t n_branches, n_scope;
     const struct list_sort *sort;
-    bool descending;
+    bool descending, sorted_by_default;
     json_t *cursor; /* decoded: [list, sort, key, id] */
-    struct buf sql;
+    struct buf sql;        /* being put together: the filters first, then the statement */
     struct c9d_value params[PARAMS_MAX];
     char *owned[PARAMS_MAX]; /* texts made for parameters */
     size_t n_params, n_owned;
     int64_t limit;
     /* The answer: */
     json_t *items, *last_key, *last_id;
+    char id_before[ID_MAX];
     bool more;
 };
 
@@ -195,6 +198,8 @@ static int query_sort(struct query *q, struct error *err)
     const char *name = q->args->sort != NULL ? q->args->sort : q->list->default_sort;
     q->descending = name[0] == '-';
     name += q->descending;
+    const char *usual = q->list->default_sort;
+    q->sorted_by_default = strcmp(name, usual + (usual[0] == '-')) == 0;
     for (size_t i = 0; i < q->list->n_sorts; i++) {
         if (strcmp(q->list->sorts[i].name, name) == 0) {
             q->sort = &q->list->sorts[i];
@@ -291,30 +296,73 @@ static struct c9d_value cursor_value(const struct query *q, size_t place)
 
 /* ---- the statement ---- */
 
-static void sql_position(struct query *q)
+/* What a branch calls the sort's column, and the id. */
+static const char *branch_key(const struct query *q, const struct list_branch *branch)
+{
+    return branch->key != NULL && q->sorted_by_default ? branch->key : q->sort->column;
+}
+
+static const char *branch_id(const struct query *q, const struct list_branch *branch)
+{
+    return branch->id != NULL ? branch->id : q->list->id;
+}
+
+/* Behind the cursor, whose key and id are the parameters `first` and the next. */
+static void sql_position(struct query *q, const struct list_branch *branch, size_t first)
 {
     const char *less = q->descending ? " < " : " > ";
-    bool sorted_by_id = strcmp(q->sort->column, q->list->id) == 0;
-    if (sorted_by_id)
-        buf_printf(&q->sql, " AND %s%s", q->list->id, less);
+    const char *key = branch_key(q, branch), *id = branch_id(q, branch);
+    if (strcmp(key, id) == 0)
+        buf_printf(&q->sql, " AND %s%s$%zu", id, less, first);
     else
-        buf_printf(&q->sql, " AND (%s, %s)%s(", q->sort->column, q->list->id, less);
-    sql_param(q, cursor_value(q, 2));
-    if (sorted_by_id)
-        return;
-    buf_append_str(&q->sql, ", ");
-    sql_param(q, cursor_value(q, 3));
-    buf_append_char(&q->sql, ')');
+        buf_printf(&q->sql, " AND (%s, %s)%s($%zu, $%zu)", key, id, less, first, first + 1);
+}
+
+static void sql_branch(struct query *q, const struct list_branch *branch, const char *filters,
+                       size_t position)
+{
+    buf_printf(&q->sql, "SELECT %s, %s%s", branch_key(q, branch), branch_id(q, branch),
+               q->list->columns);
+    for (const char *c = branch->from; *c != '\0'; c++) {
+        if (*c == '?')
+            buf_printf(&q->sql, "$%zu", branch->param);
+        else
+            buf_append_char(&q->sql, *c);
+    }
+    buf_append_str(&q->sql, filters);
+    if (q->cursor != NULL)
+        sql_position(q, branch, position);
 }
 
 static void sql_order(struct query *q)
 {
     const char *way = q->descending ? " DESC" : "";
-    buf_printf(&q->sql, " ORDER BY %s%s", q->sort->column, way);
+    bool one = q->n_branches == 1;
+    buf_printf(&q->sql, " ORDER BY %s%s", one ? q->sort->column : "1", way);
     if (strcmp(q->sort->column, q->list->id) != 0)
-        buf_printf(&q->sql, ", %s%s", q->list->id, way);
+        buf_printf(&q->sql, ", %s%s", one ? q->list->id : "2", way);
     buf_append_str(&q->sql, " LIMIT ");
-    sql_param(q, list_int(q->limit + 1)); /* one more tells whether there is a next page */
+    /* One more tells whether there is a next page; a row may come from every branch. */
+    sql_param(q, list_int((q->limit + 1) * (int64_t)q->n_branches));
+}
+
+/* The filters' conditions, in q->sql for the moment; to be freed. */
+static char *query_filters(struct query *q, struct error *err)
+{
+    const char *name;
+    json_t *value;
+    json_object_foreach ((json_t *)q->args->filters, name, value)
+        if (filter_append(q, name, value, err) < 0)
+            return NULL;
+    return buf_steal(&q->sql);
+}
+
+static void query_position(struct query *q)
+{
+    bool sorted_by_id = strcmp(q->sort->column, q->list->id) == 0;
+    q->params[q->n_params++] = cursor_value(q, 2);
+    if (!sorted_by_id)
+        q->params[q->n_params++] = cursor_value(q, 3);
 }
 
 static int query_build(struct query *q, const struct c9d_value *scope, struct error *err)
@@ -324,18 +372,20 @@ static int query_build(struct query *q, const struct c9d_value *scope, struct er
     q->limit = q->args->limit > 0 ? q->args->limit : LIST_LIMIT;
     if (query_sort(q, err) < 0 || query_cursor(q, err) < 0)
         return -1;
-    buf_printf(&q->sql, "SELECT %s, %s%s%s", q->sort->column, q->list->id, q->list->columns,
-               q->list->from);
-    for (; q->n_params < q->list->n_scope; q->n_params++)
+    for (; q->n_params < q->n_scope; q->n_params++)
         q->params[q->n_params] =
             scope != NULL ? scope[q->n_params] : (struct c9d_value){.type = C9D_NULL};
-    const char *name;
-    json_t *value;
-    json_object_foreach ((json_t *)q->args->filters, name, value)
-        if (filter_append(q, name, value, err) < 0)
-            return -1;
+    autofree char *filters = query_filters(q, err);
+    if (filters == NULL)
+        return -1;
+    size_t position = q->n_params + 1;
     if (q->cursor != NULL)
-        sql_position(q);
+        query_position(q);
+    for (size_t i = 0; i < q->n_branches; i++) {
+        if (i > 0)
+            buf_append_str(&q->sql, " UNION ALL ");
+        sql_branch(q, &q->branches[i], filters, position);
+    }
     sql_order(q);
     return 0;
 }
@@ -343,7 +393,9 @@ static int query_build(struct query *q, const struct c9d_value *scope, struct er
 int store_list_sql(const struct list *list, const struct list_args *args, struct buf *sql,
                    size_t *n_params_r, struct error *err)
 {
-    cleanup(query_cleanup) struct query q = {.list = list, .args = args};
+    const struct list_branch whole = {.from = list->from};
+    cleanup(query_cleanup) struct query q = {
+        .list = list, .args = args, .branches = &whole, .n_branches = 1, .n_scope = list->n_scope};
     if (query_build(&q, NULL, err) < 0)
         return -1;
     buf_append(sql, q.sql.data, q.sql.len);
@@ -365,6 +417,11 @@ static int page_row(void *arg, const struct c9d_value *columns, size_t n)
     (void)n;
     struct query *q = arg;
     size_t have = json_array_size(q->items);
+    if (q->n_branches > 1) { /* the same row of several branches: one behind the other */
+        if (strcmp(q->id_before, columns[1].u.s) == 0)
+            return 0;
+        row_text_into(&columns[1], q->id_before, sizeof(q->id_before));
+    }
     if (have == (size_t)q->limit) {
         q->more = true;
         return 1;
@@ -377,14 +434,28 @@ static int page_row(void *arg, const struct c9d_value *columns, size_t n)
     return 0;
 }
 
-int store_list(struct storage *storage, const struct list *list, const struct list_args *args,
-               const struct c9d_value *scope, json_t **page_r, struct error *err)
+int store_list_merged(struct storage *storage, const struct list *list,
+                      const struct list_branch *branches, size_t n_branches,
+                      const struct list_args *args, const struct c9d_value *scope, size_t n_scope,
+                      json_t **page_r, struct error *err)
 {
-    cleanup(query_cleanup) struct query q = {.list = list, .args = args, .items = json_array()};
+    cleanup(query_cleanup) struct query q = {.list = list,
+                                             .args = args,
+                                             .branches = branches,
+                                             .n_branches = n_branches,
+                                             .n_scope = n_scope,
+                                             .items = json_array()};
     if (query_build(&q, scope, err) < 0 ||
         storage_query_values(storage, q.sql.data, q.params, q.n_params, page_row, &q, err) < 0)
         return -1;
     autofree char *next = q.more ? cursor_encode(&q) : NULL;
     *page_r = json_pack("{s:O, s:s?}", "items", q.items, "nextCursor", next);
     return 0;
+}
+
+int store_list(struct storage *storage, const struct list *list, const struct list_args *args,
+               const struct c9d_value *scope, json_t **page_r, struct error *err)
+{
+    const struct list_branch whole = {.from = list->from};
+    return store_list_merged(storage, list, &whole, 1, args, scope, list->n_scope, page_r, err);
 }

@@ -47,6 +47,14 @@ struct list {
     size_t n_fields;
 };
 
+/* One of several sources whose rows are merged into a list, each row once. An index should give
+ * each in the order of the default sort; then a page costs its rows, whatever the sources hold. */
+struct list_branch {
+    const char *from; /* as in struct list; '?' stands for scope[param - 1] */
+    const char *key, *id; /* this source's names of the default sort's column and of the id; or NULL */
+    size_t param;
+};
+
 #define LIST_LIMIT     50
 #define LIST_LIMIT_MAX 200
 
@@ -61,6 +69,11 @@ struct list_args {
  * with details.validationErrors when an argument is not one that this list takes. */
 int store_list(struct storage *storage, const struct list *list, const struct list_args *args,
                const struct c9d_value *scope, json_t **page_r, struct error *err);
+/* As that, of n_branches sources instead of list->from. scope: n_scope values. */
+int store_list_merged(struct storage *storage, const struct list *list,
+                      const struct list_branch *branches, size_t n_branches,
+                      const struct list_args *args, const struct c9d_value *scope, size_t n_scope,
+                      json_t **page_r, struct error *err);
 /* The SQL that store_list would run, and how many parameters it has: for looking at its plan. */
 int store_list_sql(const struct list *list, const struct list_args *args, struct buf *sql,
                    size_t *n_params_r, struct error *err);

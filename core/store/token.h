@@ -25,7 +25,7 @@ void store_token_used(struct storage_batch *batch, const char *id, int64_t at);
 struct token_owner {
     char id[UUID_SIZE], user_id[UUID_SIZE], organization_id[UUID_SIZE];
     char role[8];
-    char scopes[512];                 /* JSON text */
+    char scopes[1024];                 /* JSON text */
     int64_t expires_at, last_used_at; /* 0: never */
 };
 /* 0 found, 1 not there, -1 error. */

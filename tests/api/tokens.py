@@ -73,7 +73,7 @@ def test_every_operation_needs_its_scope():
                 continue
             scope = operation["security"][0]["bearer"][0]
             path = template
-            for name in ("agentId", "executionId", "personaId", "tokenId", "skill"):
+            for name in ("agentId", "executionId", "personaId", "tokenId", "skill", "grantId"):
                 path = path.replace("{%s}" % name, AGENT)
             path = path.replace("{version}", "1.0.0").replace("{sha256}", "0" * 64)
             if scope not in clients:

@@ -147,6 +147,7 @@ static void service_world_new(const char *config)
     member = person("Mel", "member");
     viewer = person("Vic", "viewer");
     stranger = member;
+    uuid_make(stranger.user_id);
     snprintf(stranger.organization_id, sizeof(stranger.organization_id), "elsewhere");
 }
 
