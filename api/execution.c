@@ -35,15 +35,30 @@ int handle_execution_get(struct request *request, struct reply *reply, struct er
     return 0;
 }
 
-int handle_execution_logs(struct request *request, struct reply *reply, struct error *err)
+/* A list of what hangs from one execution. */
+static int reply_part(struct request *request, struct reply *reply,
+                      int (*list)(struct service *service, const struct principal *who,
+                                  const char *id, const struct list_query *query, json_t **page_r,
+                                  struct error *err),
+                      struct error *err)
 {
     struct list_query query = request_list_query(request);
     jx_auto *page = NULL;
-    if (execution_logs(request->api->service, &request->who, request_path(request, "executionId"),
-                       &query, &page, err) < 0)
+    if (list(request->api->service, &request->who, request_path(request, "executionId"), &query,
+             &page, err) < 0)
         return -1;
     reply_json(reply, 200, page);
     return 0;
+}
+
+int handle_execution_logs(struct request *request, struct reply *reply, struct error *err)
+{
+    return reply_part(request, reply, execution_logs, err);
+}
+
+int handle_execution_attempts(struct request *request, struct reply *reply, struct error *err)
+{
+    return reply_part(request, reply, execution_attempts, err);
 }
 
 int handle_execution_cancel(struct request *request, struct reply *reply, struct error *err)

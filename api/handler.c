@@ -19,6 +19,7 @@ const struct handler_row handler_table[] = {
     {"listExecutions", handle_execution_list, HANDLER_INLINE},
     {"getExecution", handle_execution_get, HANDLER_INLINE},
     {"listExecutionLogs", handle_execution_logs, HANDLER_INLINE},
+    {"listExecutionAttempts", handle_execution_attempts, HANDLER_INLINE},
     {"cancelExecution", handle_execution_cancel, HANDLER_POOL},
     {"streamExecution", handle_execution_stream, HANDLER_POOL}, /* watching waits for the engine */
     {"listSkills", handle_skill_list, HANDLER_INLINE},

@@ -32,7 +32,8 @@ handler_fn handle_agent_list, handle_agent_create, handle_agent_validate, handle
     handle_agent_update, handle_agent_delete;
 handler_fn handle_version_list, handle_version_create, handle_version_get, handle_version_publish;
 handler_fn handle_execute, handle_execution_list, handle_execution_list_of_agent,
-    handle_execution_get, handle_execution_logs, handle_execution_cancel, handle_execution_stream;
+    handle_execution_get, handle_execution_logs, handle_execution_attempts,
+    handle_execution_cancel, handle_execution_stream;
 handler_fn handle_skill_list, handle_skill_upload, handle_skill_get, handle_skill_delete,
     handle_skill_revisions, handle_skill_revision;
 handler_fn handle_persona_list, handle_persona_create, handle_persona_get, handle_persona_update,

@@ -90,6 +90,7 @@ static json_t *body_make(const struct args *args, struct error *err)
     body_text(body, "version", args_get(args, "--version"));
     body_text(body, "delay", args_get(args, "--delay"));
     body_text(body, "startAt", args_get(args, "--at"));
+    body_text(body, "concurrencyKey", args_get(args, "--concurrency-key"));
     if (priority != NULL) {
         char *end;
         long n = strtol(priority, &end, 10);

@@ -192,6 +192,17 @@ static const struct route execution_list = {.method = "GET",
                                             .query = execution_filters,
                                             COLUMNS(execution_columns)};
 static const struct route execution_get = {.method = "GET", .path = "/v1/executions/{execution}"};
+static const struct column attempt_columns[] = {
+    {"ATTEMPT", "attempt", format_count, true},
+    {"STATUS", "status", format_text, false},
+    {"STARTED", "startedAt", format_when, false},
+    {"ENDED", "completedAt", format_when, false},
+    {"NEXT", "nextAttemptAt", format_when, false},
+    {"CODE", "errorCode", format_text, false},
+    {"ERROR", "errorMessage", format_text, false},
+};
+static const struct route execution_attempts = {
+    .method = "GET", .path = "/v1/executions/{execution}/attempts", COLUMNS(attempt_columns)};
 static const struct route execution_cancel = {
     .method = "POST", .path = "/v1/executions/{execution}/cancel", .members = "id status"};
 
@@ -234,7 +245,8 @@ static const struct route token_revoke = {
 const struct command commands[] = {
     {"run", NULL,
      "AGENT [--input FILE|-] [--input-json JSON] [--set MEMBER=TEXT…] [--version VERSION] "
-     "[--priority N] [--delay DURATION] [--at TIME] [--async] [--no-follow]",
+     "[--priority N] [--delay DURATION] [--at TIME] [--concurrency-key KEY] [--async] "
+     "[--no-follow]",
      "Execute an agent, follow it live, print its output and exit with its outcome.", command_run,
      NULL},
 
@@ -263,6 +275,8 @@ const struct command commands[] = {
     {"execution", "get", "EXECUTION", "Show an execution.", NULL, &execution_get},
     {"execution", "logs", "EXECUTION [--level LEVEL] [--limit N]", "Print an execution's logs.",
      command_execution_logs, NULL},
+    {"execution", "attempts", "EXECUTION [--limit N]",
+     "List the attempts of an execution that was tried again.", NULL, &execution_attempts},
     {"execution", "follow", "EXECUTION",
      "Follow an execution live, as `run` does, and exit with its outcome.",
      command_execution_follow, NULL},

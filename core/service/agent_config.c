@@ -5,6 +5,7 @@
 
 #include "schema/schema.h"
 #include "service/limits.h"
+#include "service/policy.h"
 #include "service/problem.h"
 #include "service/service-private.h"
 #include "store/persona.h"
@@ -287,6 +288,18 @@ static int check_limits(struct check *c, const char *path, const json_t *value)
     return 0;
 }
 
+static int check_retry(struct check *c, const char *path, const json_t *value)
+{
+    policy_check_retry(value, path, c->errors);
+    return 0;
+}
+
+static int check_concurrency(struct check *c, const char *path, const json_t *value)
+{
+    policy_check_concurrency(value, path, c->errors);
+    return 0;
+}
+
 /* ---- the tables ---- */
 
 struct member {
@@ -321,6 +334,8 @@ static const struct member execution_members[] = {
     {"maxSteps", false, check_steps, NULL},
     {"maxTotalTokens", false, check_total_tokens, NULL},
     {"limits", false, check_limits, NULL},
+    {"retry", false, check_retry, NULL},
+    {"concurrency", false, check_concurrency, NULL},
 };
 
 static void check_unknown(struct check *c, const char *path, const json_t *object,

@@ -21,12 +21,32 @@ struct launch_limits { /* from executionConfig.limits within the configured boun
     int64_t cpu_us, wall_us, memory, output_max, log_bytes, log_count, emit_count, requests;
     int64_t tokens, cost_microcents; /* 0: not limited */
 };
+struct launch_retry { /* from executionConfig.retry */
+    int64_t attempts; /* 1: not tried again */
+    int64_t backoff_us, backoff_max_us;
+    double factor, jitter;
+    const json_t *on; /* error codes; NULL: all that are not hopeless */
+};
+enum concurrency_policy { /* what becomes of an execution that there is no place for */
+    CONCURRENCY_QUEUE,
+    CONCURRENCY_REJECT,
+    CONCURRENCY_CANCEL_IN_PROGRESS, /* older ones make place */
+    CONCURRENCY_CANCEL_NEWEST       /* it is cancelled itself */
+};
+struct launch_concurrency { /* from executionConfig.concurrency */
+    int64_t limit;          /* of the agent; 0: none */
+    int64_t per_key;        /* of one concurrency key */
+    const char *key;        /* JSON Pointer into the input, or NULL */
+    enum concurrency_policy policy;
+};
 struct launch {
     char agent_id[UUID_SIZE], organization_id[UUID_SIZE];
     const char *agent_name, *version;
     const struct launch_skill *skills; /* the first is the entry point */
     size_t n_skills;
     struct launch_limits limits;
+    struct launch_retry retry;
+    struct launch_concurrency concurrency;
     struct schema *input_schema, *output_schema; /* NULL: anything */
     json_t *needs; /* union of the manifests: {"model":[…],"http":[…],"agents":[…]} */
     const char *context; /* JSON object text: the members "agent" and "skills" of ctx */
@@ -50,6 +70,7 @@ struct execution_order {
     const char *key, *key_sha256;
     int64_t key_expired; /* keys made before are forgotten */
     int64_t available_at; /* wall µs: not to be started before; 0: at once */
+    const char *concurrency_key; /* or NULL */
 };
 
 /* How an execution ended; strings valid during the callback. */

@@ -8,6 +8,7 @@
 #include "host/storage.h"
 #include "schema/schema.h"
 #include "service/launch.h"
+#include "service/policy.h"
 #include "service/service-private.h"
 #include "store/execution.h"
 #include "store/execution_view.h"
@@ -152,7 +153,7 @@ int execution_start(struct service *service, const struct principal *who, const 
     const json_t *given = json_object_get(body, "input");
     jx_auto *nothing = json_null();
     const json_t *input = given != NULL ? given : nothing;
-    autofree char *context = NULL, *input_text = NULL;
+    autofree char *context = NULL, *input_text = NULL, *key = NULL;
     struct execution_order order = {.user_id = who->user_id};
     if (service_engine(service, err) < 0 ||
         order_check(service, body, &order.priority, &context, err) < 0 ||
@@ -160,6 +161,12 @@ int execution_start(struct service *service, const struct principal *who, const 
         execution_prepare(service, who, agent, jx_str(body, "version", NULL), input, &order.launch,
                           err) < 0)
         return -1;
+    if (policy_key(&order.launch->concurrency, jx_str(body, "concurrencyKey", NULL), input, &key,
+                   err) < 0) {
+        launch_unref(order.launch);
+        return -1;
+    }
+    order.concurrency_key = key;
     input_text = jx_encode(input, &order.input_len);
     order.input = input_text;
     order.context = context;
@@ -270,6 +277,16 @@ int execution_logs(struct service *service, const struct principal *who, const c
         return -1;
     const struct c9d_value scope[] = {list_text(meta.id)};
     return service_list(service, &store_execution_log_list, query, scope, page_r, err);
+}
+
+int execution_attempts(struct service *service, const struct principal *who, const char *id,
+                       const struct list_query *query, json_t **page_r, struct error *err)
+{
+    struct execution_meta meta;
+    if (execution_find(service, who, id, ACTION_READ, &meta, NULL, err) < 0)
+        return -1;
+    const struct c9d_value scope[] = {list_text(meta.id)};
+    return service_list(service, &store_execution_attempt_list, query, scope, page_r, err);
 }
 
 static bool has_ended(const char *status)

@@ -20,8 +20,8 @@ int execution_launch(struct service *service, const char *agent_id, const char *
 int execution_principal(struct service *service, const char *user_id, const char *organization_id,
                         struct principal *principal_r, struct error *err);
 
-/* body: {"input":any,"version"?,"context"?,"priority"?,"delay"? or "startAt"?}. Prepares and
- * submits; id_r is the new id. The watch (may be NULL) gets accepted, news and ended. */
+/* body: {"input":any,"version"?,"context"?,"priority"?,"delay"? or "startAt"?,
+ * "concurrencyKey"?}. Prepares and submits; id_r is the new id. The watch (may be NULL) gets accepted, news and ended. */
 int execution_start(struct service *service, const struct principal *who, const char *agent,
                     const json_t *body, struct execution_watch *watch, char id_r[UUID_SIZE],
                     struct error *err);
@@ -36,6 +36,9 @@ int execution_list(struct service *service, const struct principal *who,
 /* Filters: level (at least). In order; keyset by seq. */
 int execution_logs(struct service *service, const struct principal *who, const char *id,
                    const struct list_query *query, json_t **page_r, struct error *err);
+/* The attempts that failed and were followed by another, and then the last. In order. */
+int execution_attempts(struct service *service, const struct principal *who, const char *id,
+                       const struct list_query *query, json_t **page_r, struct error *err);
 /* Asks to cancel; also what is pending. E_INVALID_STATE when it has ended. Returns the execution as
  * it is. */
 int execution_cancel(struct service *service, const struct principal *who, const char *id,

@@ -7,6 +7,7 @@
 #include "schema/schema.h"
 #include "service/limits.h"
 #include "service/manifest.h"
+#include "service/policy.h"
 #include "service/service-private.h"
 #include "store/persona.h"
 #include "store/skill.h"
@@ -19,6 +20,7 @@ struct launch_whole {
     struct launch launch;
     struct launch_skill *skills;
     json_t *sources; /* array of {"source","manifest"}: skills point into it */
+    json_t *execution_config; /* the policies point into it */
     char *agent_name, *version, *context;
 };
 
@@ -39,6 +41,7 @@ void launch_unref(struct launch *launch)
     schema_unref(launch->output_schema);
     json_decref(launch->needs);
     json_decref(whole->sources);
+    json_decref(whole->execution_config);
     free(whole->skills);
     free(whole->agent_name);
     free(whole->version);
@@ -214,7 +217,9 @@ static json_t *context_agent(const struct service *service, const struct launch 
 {
     const json_t *given = json_object_get(config, "executionConfig");
     json_t *settings = given != NULL ? json_copy((json_t *)given) : json_object();
-    json_object_del(settings, "limits");
+    static const char *const not_for_skills[] = {"limits", "retry", "concurrency"};
+    for (size_t i = 0; i < countof(not_for_skills); i++)
+        json_object_del(settings, not_for_skills[i]);
     if (entrypoint_of(config) == NULL)
         json_object_set_new(settings, "provider", json_string(provider_of(service, config)));
     const json_t *output = json_object_get(config, "outputSchema");
@@ -311,6 +316,9 @@ static int launch_build(struct service *service, const struct agent_meta *meta, 
     launch->version = whole->version = xstrdup(version);
     launch->limits = limits_get(
         service->config, json_object_get(json_object_get(config, "executionConfig"), "limits"));
+    whole->execution_config = json_deep_copy(json_object_get(config, "executionConfig"));
+    launch->retry = policy_retry(whole->execution_config);
+    launch->concurrency = policy_concurrency(whole->execution_config);
     whole->sources = json_array();
     if (sources_load(service, config, pins, whole->sources, err) < 0 ||
         schemas_set(launch, config, whole->sources, err) < 0 || skills_set(whole, err) < 0)

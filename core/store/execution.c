@@ -17,12 +17,13 @@ void store_execution_insert(struct storage_batch *batch, const struct execution_
     storage_batch_add(batch,
                       "INSERT INTO agent_executions (id, agent_id, agent_version, organization_id,"
                       " input_data, triggered_by, parent_id, execution_context, priority,"
-                      " available_at, lease_owner, lease_until, attempt, created_at)"
-                      " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
-                      1, NULL, NULL, "ssssssssiisIii", row->id, row->agent_id, row->agent_version,
+                      " available_at, lease_owner, lease_until, attempt, created_at,"
+                      " concurrency_key) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11,"
+                      " $12, $13, $14, $15)",
+                      1, NULL, NULL, "ssssssssiisIiis", row->id, row->agent_id, row->agent_version,
                       row->organization_id, row->input, row->triggered_by, row->parent_id,
                       row->context, row->priority, row->available_at, row->lease_owner, lease_until,
-                      attempt, row->created_at);
+                      attempt, row->created_at, row->concurrency_key);
 }
 
 void store_execution_started(struct storage_batch *batch, const char *id, const char *owner,
@@ -73,6 +74,62 @@ void store_execution_ended(struct storage_batch *batch, const char *id, const ch
         end->error_details, end->usage_json, started ? &end->started_at : NULL, end->completed_at,
         started ? &time_ms : NULL);
     usage_insert(batch, id, agent_id, &end->usage, end->completed_at);
+}
+
+void store_execution_attempt(struct storage_batch *batch, const char *id,
+                             const struct execution_attempt *attempt)
+{
+    bool started = attempt->started_at != 0, last = attempt->next_attempt_at == 0;
+    storage_batch_add(batch,
+                      "INSERT INTO execution_attempts (execution_id, attempt, status,"
+                      " error_message, error_details, started_at, completed_at, next_attempt_at)"
+                      " VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+                      1, NULL, NULL, "sisssIiI", id, attempt->attempt, attempt->status,
+                      attempt->error_message, attempt->error_details,
+                      started ? &attempt->started_at : NULL, attempt->completed_at,
+                      last ? NULL : &attempt->next_attempt_at);
+}
+
+void store_execution_retried(struct storage_batch *batch, const char *id, const char *owner,
+                             const struct execution_attempt *attempt, int64_t seq,
+                             const char *usage_json, bool keep_lease)
+{
+    storage_batch_add(
+        batch,
+        "UPDATE agent_executions SET status = 'pending', retries = $3, attempt_seq = $4,"
+        " available_at = $5, turn = NULL, resource_usage = $6, attempt = $7,"
+        " started_at = COALESCE(started_at, $8),"
+        " lease_owner = CASE WHEN $7 = 1 THEN lease_owner END,"
+        " lease_until = CASE WHEN $7 = 1 THEN lease_until END"
+        " WHERE id = $1 AND lease_owner = $2 AND status IN ('pending', 'running')",
+        1, NULL, NULL, "ssiiisiI", id, owner, attempt->attempt, seq, attempt->next_attempt_at,
+        usage_json, (int64_t)keep_lease, attempt->started_at != 0 ? &attempt->started_at : NULL);
+    storage_batch_add(batch, "DELETE FROM execution_journal WHERE execution_id = $1", -1, NULL,
+                      NULL, "s", id);
+    store_execution_attempt(batch, id, attempt);
+}
+
+/* The claim that found its line full was no start. */
+void store_execution_blocked(struct storage_batch *batch, const char *id, const char *owner,
+                             const char *blocked_on)
+{
+    storage_batch_add(batch,
+                      "UPDATE agent_executions SET blocked_on = $3, available_at = $4,"
+                      " attempt = attempt - 1, turn = NULL, lease_owner = NULL, lease_until = NULL"
+                      " WHERE id = $1 AND lease_owner = $2 AND status IN ('pending', 'running')",
+                      1, NULL, NULL, "sssi", id, owner, blocked_on, INT64_MAX);
+}
+
+void store_execution_unblock(struct storage_batch *batch, const char *blocked_on, int64_t n,
+                             int64_t now, c9d_row_fn row, void *arg)
+{
+    storage_batch_add(batch,
+                      "UPDATE agent_executions SET blocked_on = NULL, available_at = $3"
+                      " WHERE id IN (SELECT id FROM agent_executions"
+                      " WHERE blocked_on = $1 AND blocked_on IS NOT NULL"
+                      " AND status IN ('pending', 'running')"
+                      " ORDER BY priority DESC, created_at, id LIMIT $2) RETURNING id",
+                      -1, row, arg, "sii", blocked_on, n, now);
 }
 
 void store_execution_log(struct storage_batch *batch, const char *id, int64_t seq, int64_t notice,
@@ -178,10 +235,13 @@ int store_execution_progress(struct storage *storage, const char *id, int64_t *s
 {
     int64_t most[2] = {0, 0};
     if (storage_query(storage,
-                      "SELECT COALESCE(MAX(seq), 0), COALESCE(MAX(notice), 0) FROM execution_events"
-                      " WHERE execution_id = $1 UNION ALL"
-                      " SELECT COALESCE(MAX(seq), 0), COALESCE(MAX(notice), 0) FROM execution_logs"
-                      " WHERE execution_id = $1",
+                      "SELECT COALESCE(MAX(v.seq), 0), COALESCE(MAX(CASE WHEN v.seq >"
+                      " (SELECT attempt_seq FROM agent_executions WHERE id = $1)"
+                      " THEN v.notice END), 0) FROM execution_events v WHERE v.execution_id = $1"
+                      " UNION ALL"
+                      " SELECT COALESCE(MAX(l.seq), 0), COALESCE(MAX(CASE WHEN l.seq >"
+                      " (SELECT attempt_seq FROM agent_executions WHERE id = $1)"
+                      " THEN l.notice END), 0) FROM execution_logs l WHERE l.execution_id = $1",
                       progress_row, most, err, "s", id) < 0)
         return -1;
     *seq_r = most[0];
@@ -221,6 +281,10 @@ static int job_row(void *arg, const struct c9d_value *v, size_t n)
     job->output = text_copy(&v[13]);
     job->error = text_copy(&v[14]);
     job->priority = v[15].u.i;
+    job->retries = v[16].u.i;
+    job->attempt_seq = v[17].u.i;
+    job->concurrency_key = text_copy(&v[18]);
+    job->usage = text_copy(&v[19]);
     return 1;
 }
 
@@ -233,7 +297,8 @@ int store_execution_job(struct storage *storage, const char *id, struct executio
             storage,
             "SELECT id, agent_id, agent_version, organization_id, triggered_by, parent_id,"
             " input_data, execution_context, attempt, created_at, started_at,"
-            " cancel_requested, status, output_data, error_details, priority"
+            " cancel_requested, status, output_data, error_details, priority,"
+            " retries, attempt_seq, concurrency_key, resource_usage"
             " FROM agent_executions WHERE id = $1",
             job_row, &read, err, "s", id) < 0) {
         execution_job_free(job_r);
@@ -253,7 +318,34 @@ void execution_job_free(struct execution_job *job)
     free(job->context);
     free(job->output);
     free(job->error);
+    free(job->concurrency_key);
+    free(job->usage);
     *job = (struct execution_job){.id = ""};
+}
+
+struct blocked_read {
+    void (*fn)(void *arg, const char *blocked_on, int64_t n);
+    void *arg;
+};
+
+static int blocked_row(void *arg, const struct c9d_value *v, size_t n)
+{
+    (void)n;
+    const struct blocked_read *read = arg;
+    read->fn(read->arg, v[0].u.s, v[1].u.i);
+    return 0;
+}
+
+int store_execution_blocked_counts(struct storage *storage,
+                                   void (*fn)(void *arg, const char *blocked_on, int64_t n),
+                                   void *arg, struct error *err)
+{
+    struct blocked_read read = {fn, arg};
+    return storage_query(storage,
+                         "SELECT blocked_on, count(*) FROM agent_executions"
+                         " WHERE blocked_on IS NOT NULL AND status IN ('pending', 'running')"
+                         " GROUP BY blocked_on",
+                         blocked_row, &read, err, "");
 }
 
 /* ---- the stream ---- */

@@ -17,6 +17,7 @@ struct execution_row {
     int64_t priority, available_at, created_at;
     const char *lease_owner; /* NULL: any worker may claim it; else this is its first attempt */
     int64_t lease_until;
+    const char *concurrency_key; /* or NULL */
 };
 void store_execution_insert(struct storage_batch *batch, const struct execution_row *row);
 /* To running, from pending or (taken up again) running; expects the lease. started_at stays what it
@@ -41,6 +42,34 @@ struct execution_end {
  * statements. */
 void store_execution_ended(struct storage_batch *batch, const char *id, const char *agent_id,
                            const char *owner, const struct execution_end *end);
+
+struct execution_attempt {
+    int64_t attempt; /* 1, 2, 3 … */
+    const char *status, *error_message, *error_details /* as in execution_end */;
+    int64_t started_at, completed_at; /* of this attempt; started_at 0: never started */
+    int64_t next_attempt_at;          /* 0: it was the last */
+};
+/* A row of the attempts' history. */
+void store_execution_attempt(struct storage_batch *batch, const char *id,
+                             const struct execution_attempt *attempt);
+/* An attempt has failed, and the next one waits: pending again, not before next_attempt_at; what the
+ * failed one had journaled is forgotten, its events (up to seq) stay. usage_json: of all attempts so
+ * far. keep_lease: the owner tries it itself; else anybody may claim it. Expects the lease. Three
+ * statements. */
+void store_execution_retried(struct storage_batch *batch, const char *id, const char *owner,
+                             const struct execution_attempt *attempt, int64_t seq,
+                             const char *usage_json, bool keep_lease);
+/* The line of the limit `blocked_on` is full: without a lease, it waits in the store until
+ * unblocked. Expects the lease. */
+void store_execution_blocked(struct storage_batch *batch, const char *id, const char *owner,
+                             const char *blocked_on);
+/* The first n that wait for it, best first, may be claimed. row is called once for each. */
+void store_execution_unblock(struct storage_batch *batch, const char *blocked_on, int64_t n,
+                             int64_t now, c9d_row_fn row, void *arg);
+/* For each limit that executions wait for, the name and how many; valid during the call. */
+int store_execution_blocked_counts(struct storage *storage,
+                                   void (*fn)(void *arg, const char *blocked_on, int64_t n),
+                                   void *arg, struct error *err);
 
 /* notice: the number of the executor's notice that this came from; 0: not one of the executor's.
  * metadata: JSON object text; NULL: {}. */
@@ -67,7 +96,7 @@ void store_journal_append(struct storage_batch *batch, const char *id,
 int store_journal_read(struct storage *storage, const char *id,
                        void (*fn)(void *arg, const struct journal_row *row), void *arg,
                        struct error *err);
-/* Highest event seq and notice stored so far (0 when none). */
+/* Highest event seq stored so far, and highest notice of the present attempt (0 when none). */
 int store_execution_progress(struct storage *storage, const char *id, int64_t *seq_r,
                              int64_t *notice_r, struct error *err);
 
@@ -76,7 +105,8 @@ struct execution_job {
     char id[UUID_SIZE];
     char *agent_id, *agent_version, *organization_id, *triggered_by, *parent_id, *input, *context;
     char *output, *error; /* JSON text; NULL while it has not ended */
-    int64_t attempt, created_at, started_at, priority;
+    char *concurrency_key, *usage; /* usage: ResourceUsage of failed attempts, JSON text */
+    int64_t attempt, retries, attempt_seq, created_at, started_at, priority;
     bool cancel_requested;
     char status[12];
 };

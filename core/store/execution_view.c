@@ -3,7 +3,7 @@
 #include "store/access.h"
 
 #define STARTS_LATER                                                                               \
-    "CASE WHEN e.status = 'pending' AND e.available_at > e.created_at THEN e.available_at END"
+    "CASE WHEN e.status = 'pending' AND e.blocked_on IS NULL AND e.available_at > e.created_at"
 
 #define EXECUTION_FIELDS(F)                                                                        \
     F("e.id", "id", TEXT)                                                                          \
@@ -21,8 +21,11 @@
     F("e.parent_id", "parentId", TEXT)                                                             \
     F("e.execution_context", "executionContext", JSON)                                             \
     F("e.priority", "priority", INT)                                                               \
-    F("e.attempt", "attempt", INT)                                                                 \
-    F(STARTS_LATER, "startAt", TIME)                                                               \
+    F("e.retries + 1", "attempt", INT)                                                             \
+    F("e.attempt", "starts", INT)                                                                  \
+    F(STARTS_LATER " AND e.retries = 0 THEN e.available_at END", "startAt", TIME)                  \
+    F(STARTS_LATER " AND e.retries > 0 THEN e.available_at END", "nextAttemptAt", TIME)            \
+    F("e.concurrency_key", "concurrencyKey", TEXT)                                                 \
     F("e.created_at", "createdAt", TIME)
 #define EXECUTION_FULL_FIELDS(F)                                                                   \
     EXECUTION_FIELDS(F)                                                                            \
@@ -39,6 +42,16 @@
     F("timestamp", "timestamp", TIME)
 static const struct field fields[] = {EXECUTION_FIELDS(FIELD_ENTRY)};
 static const struct field full_fields[] = {EXECUTION_FULL_FIELDS(FIELD_ENTRY)};
+#define ATTEMPT_FIELDS(F)                                                                          \
+    F("attempt", "attempt", INT)                                                                   \
+    F("status", "status", TEXT)                                                                    \
+    F("error_message", "errorMessage", TEXT)                                                       \
+    F("error_details ->> 'code'", "errorCode", TEXT)                                               \
+    F("error_details", "errorDetails", JSON)                                                       \
+    F("started_at", "startedAt", TIME)                                                             \
+    F("completed_at", "completedAt", TIME)                                                         \
+    F("next_attempt_at", "nextAttemptAt", TIME)
+static const struct field attempt_fields[] = {ATTEMPT_FIELDS(FIELD_ENTRY)};
 static const struct field log_fields[] = {LOG_FIELDS(FIELD_ENTRY)};
 
 /* Ids are UUIDv7, so their order is the order of creation, and a time bounds them. */
@@ -110,6 +123,21 @@ const struct list store_execution_log_list = {
     .n_filters = countof(log_filters),
     .fields = log_fields,
     .n_fields = countof(log_fields),
+};
+
+static const struct list_sort attempt_sorts[] = {{"attempt", "attempt", SORT_INT}};
+
+const struct list store_execution_attempt_list = {
+    .name = "attempts",
+    .columns = ATTEMPT_FIELDS(FIELD_COLUMN),
+    .from = " FROM execution_attempts WHERE execution_id = $1",
+    .n_scope = 1,
+    .id = "attempt",
+    .default_sort = "attempt",
+    .sorts = attempt_sorts,
+    .n_sorts = countof(attempt_sorts),
+    .fields = attempt_fields,
+    .n_fields = countof(attempt_fields),
 };
 
 /* ---- one ---- */

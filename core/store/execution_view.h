@@ -26,5 +26,6 @@ extern const struct list store_execution_list;
 extern const struct list store_agent_execution_list;
 /* Scope: execution. */
 extern const struct list store_execution_log_list;
+extern const struct list store_execution_attempt_list;
 
 #endif

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "service/execution.h"
+#include "service/policy.h"
 #include "supervisor/engine-private.h"
 
 enum { POLL_US = 200000 }; /* for a child that another life or node has */
@@ -18,7 +19,7 @@ struct child {
     struct loop_timer poll;
     bool preparing, watching;
     /* For the pool thread; the engine leaves them alone meanwhile. */
-    char *agent, *version, *user_id, *organization_id, *input;
+    char *agent, *version, *user_id, *organization_id, *input, *concurrency_key;
     struct launch *launch;
     struct execution_job job; /* the child, when it is there already */
     bool exists;
@@ -28,11 +29,14 @@ struct child {
 
 static void child_prepare(struct child *child);
 
-/* UUIDv8 (RFC 9562 §5.8): SHA-256 of parent and step. */
-static void child_id(const char *parent, uint64_t step, char out[UUID_SIZE])
+/* UUIDv8 (RFC 9562 §5.8): SHA-256 of parent, step and, behind the first, the attempt. */
+static void child_id(const struct run *parent, uint64_t step, char out[UUID_SIZE])
 {
-    char text[UUID_SIZE + 24], hex[SHA256_HEX_SIZE];
-    int len = snprintf(text, sizeof(text), "%s/%lu", parent, (unsigned long)step);
+    char text[UUID_SIZE + 48], hex[SHA256_HEX_SIZE];
+    int len = parent->retries == 0
+                  ? snprintf(text, sizeof(text), "%s/%lu", parent->id, (unsigned long)step)
+                  : snprintf(text, sizeof(text), "%s/%lu/%ld", parent->id, (unsigned long)step,
+                             (long)parent->retries);
     hash_sha256_hex(text, (size_t)len, hex);
     snprintf(out, UUID_SIZE, "%.8s-%.4s-8%.3s-a%.3s-%.12s", hex, hex + 8, hex + 12, hex + 15,
              hex + 18);
@@ -49,6 +53,7 @@ static void child_free(struct child *child)
     free(child->user_id);
     free(child->organization_id);
     free(child->input);
+    free(child->concurrency_key);
     free(child->output);
     free(child);
 }
@@ -144,10 +149,16 @@ static void child_submit(struct child *child)
     run->input = xstrdup(child->input);
     run->input_len = strlen(child->input);
     run->priority = parent->priority;
+    run->concurrency_key = move_ptr(&child->concurrency_key);
     run->created_at = clock_wall_us();
     run->depth = parent->depth + 1;
     child->watching = true;
     run_watch(run, &child->watch);
+    error_auto err = ERROR_INIT;
+    if (slots_refuse(run, &err)) {
+        run_refuse(run, &err);
+        return;
+    }
     run_insert(run, NULL);
     run_admit(run);
 }
@@ -194,10 +205,13 @@ static void child_look_up(void *arg)
     child->exists = found == 0;
     if (found == 1) {
         jx_auto *input = jx_decode(child->input, strlen(child->input), "input", &child->err);
-        if (input != NULL && execution_principal(parts->service, child->user_id,
-                                                 child->organization_id, &who, &child->err) == 0)
+        if (input != NULL &&
+            execution_principal(parts->service, child->user_id, child->organization_id, &who,
+                                &child->err) == 0 &&
             execution_prepare(parts->service, &who, child->agent, child->version, input,
-                              &child->launch, &child->err);
+                              &child->launch, &child->err) == 0)
+            policy_key(&child->launch->concurrency, NULL, input, &child->concurrency_key,
+                       &child->err);
     }
     loop_post(child->engine->loop, child_prepared, child);
 }
@@ -244,7 +258,7 @@ void broker_agent_begin(struct effect *effect)
     child->user_id = xstrdup(run->user_id);
     child->organization_id = xstrdup(run->launch->organization_id);
     child->input = input != NULL ? jx_encode(input, NULL) : xstrdup("null");
-    child_id(run->id, effect->seq, child->id);
+    child_id(run, effect->seq, child->id);
     effect->state = child;
     effect->abort = child_abort;
     child_prepare(child);

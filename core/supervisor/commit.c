@@ -114,8 +114,7 @@ static void watchers_news(struct run *run, int64_t seq)
     }
 }
 
-/* Nothing was taken: the client is told, and nothing of it remains. */
-static void insert_failed(struct run *run, struct error *err)
+void run_refuse(struct run *run, struct error *err)
 {
     watchers_accepted(run, err);
     run->watchers = NULL;
@@ -136,7 +135,7 @@ static void commit_failed(struct run *run, struct commit *c)
             error_set(&c->err, E_UNAVAILABLE,
                       "a request with this Idempotency-Key is just being handled; try again");
         }
-        insert_failed(run, &c->err);
+        run_refuse(run, &c->err);
         return;
     }
     if (c->err.code == E_INVALID_STATE) {
@@ -185,6 +184,11 @@ static void commit_durable(struct run *run, struct commit *c)
         executor_pause(run->executor, false);
     if (c->ends) {
         run_free(run); /* tells the watchers */
+        return;
+    }
+    if (c->retries && run->end == RUN_GOES_ON) {
+        watchers_news(run, c->last_seq);
+        run_retry_durable(run);
         return;
     }
     if ((run->interrupted || run->dropped) && run->executor == NULL) {

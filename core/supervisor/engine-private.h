@@ -20,6 +20,8 @@
 
 struct effect;
 struct run;
+struct seat;
+struct slot;
 
 /* A model provider with what is under way to it. */
 struct provider {
@@ -47,6 +49,10 @@ struct engine {
     uint8_t secret[32];     /* seeds of executions derive from it */
     _Atomic int64_t n_live; /* any thread */
     _Atomic bool draining;  /* any thread */
+    int64_t per_organization; /* executions that run at once; 0: any number */
+    struct slot *slots;       /* hash by name */
+    struct loop_timer slot_look;
+    bool over;              /* it is being freed: nothing begins any more */
     struct seat *seats;     /* hash by id: who waits for executions that are not live */
     int queue_kick;         /* eventfd: wakes the queue's thread */
     _Atomic bool queue_stop;
@@ -63,6 +69,7 @@ struct commit {
     struct buf answers; /* frames for the executor, sent when this is durable */
     int64_t last_seq;   /* events up to here become visible; 0: none new */
     bool inserts, ends;
+    bool retries;  /* the next attempt follows when run->available_at has come */
     bool releases; /* the row has no lease from then on: the run is let go */
     bool failed; /* set when it came back; then: */
     struct error err;
@@ -78,6 +85,15 @@ struct replay {
     bool is_error, asked;
 };
 
+enum { RUN_SLOTS_MAX = 3 }; /* of its key, agent and organization */
+/* One slot that a run holds. */
+struct slot_use {
+    struct slot *slot;
+    struct run *run;
+    bool counts; /* false: shared with an ancestor */
+    struct slot_use *next, **place;
+};
+
 enum run_end_kind { RUN_GOES_ON, RUN_COMPLETED, RUN_FAILED, RUN_CANCELLED };
 
 struct run {
@@ -90,6 +106,10 @@ struct run {
     size_t input_len;
     int64_t priority, created_at, started_at, ended_at, attempt;
     int64_t available_at; /* wall µs: not to be started before; 0: at once */
+    int64_t retries;      /* attempts that have failed */
+    int64_t attempt_seq;  /* events up to here are of those */
+    int64_t attempt_started_at;
+    char *concurrency_key; /* or NULL */
     unsigned depth; /* of executions by executions */
 
     struct executor *executor;
@@ -105,10 +125,17 @@ struct run {
     int64_t pause_us; /* before it is taken up again: its last commit failed */
     bool lost;        /* interrupted by the loss of its executor's zygote: counts as an attempt */
     bool dropped;     /* another node has it: say and write nothing more */
+    bool exhausted;   /* started too often: not tried again */
+    char superseded_by[UUID_SIZE];
     bool unleased;    /* its row has no lease, or will have none with the next commit */
 
     struct commit *next, *flying;
-    struct loop_timer wall, flush, grace;
+    struct loop_timer wall, flush, grace, again;
+
+    struct slot_use uses[RUN_SLOTS_MAX]; /* that it holds */
+    unsigned n_uses;
+    struct slot *blocked_on; /* in its line */
+    struct run *slot_next, **slot_place;
 
     struct effect *effects; /* under way or waiting for the row to be durable */
     uint64_t last_request;
@@ -165,6 +192,7 @@ void run_exited(struct executor_user *user, const struct executor_exit *how);
 void run_wall_fire(struct loop_timer *timer);
 void run_grace_fire(struct loop_timer *timer);
 void run_watchers_end(struct run *run); /* tells them the outcome */
+void run_usage_append(const struct execution_usage *usage, struct buf *out); /* ResourceUsage */
 
 /* run.c */
 struct run *run_new(struct engine *engine, const char *id,
@@ -186,6 +214,10 @@ void run_cancel(struct run *run);
 void run_end_completed(struct run *run, const char *output, size_t len);
 void run_end_failed(struct run *run, const struct error *err, const char *traceback);
 void run_end_cancelled(struct run *run);
+/* Cancels it for the sake of another. */
+void run_supersede(struct run *run, const char *by);
+/* Nothing was taken: its watchers are told, and nothing of it remains. */
+void run_refuse(struct run *run, struct error *err);
 void run_interrupt(struct run *run); /* takes it up again from the store */
 void run_free(struct run *run);
 void watchers_leave(struct execution_watch *watchers); /* tells a list to look into the store */
@@ -197,6 +229,24 @@ void run_settle(struct run *run);        /* nothing of it runs any more: go on f
 void run_executor_left(struct run *run); /* frees its place under running_max */
 /* Takes a run without an executor out of every line: none will be given to it any more. */
 void run_leave_line(struct run *run);
+
+/* run_retry.c */
+/* Instead of the end of a failed attempt: true when there will be another one. */
+bool run_retry(struct run *run);
+void run_retry_durable(struct run *run);
+void run_again_fire(struct loop_timer *timer);
+
+/* slot.c */
+/* Takes what it needs to run. False: it waits and run_admit will be called again, or it was brought
+ * to an end. */
+bool slots_take(struct run *run);
+/* Whether it is not to be taken at all: by the policy reject there is no place for it. */
+bool slots_refuse(struct run *run, struct error *err);
+void slots_release(struct run *run); /* those who wait may go on */
+void slots_leave_line(struct run *run);
+/* n executions wait in the store for the slot of this name. */
+void slots_restore(struct engine *engine, const char *name, int64_t n);
+void slots_free(struct engine *engine);
 
 /* commit.c */
 struct commit *commit_next(struct run *run); /* the one being filled */

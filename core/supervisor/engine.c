@@ -32,6 +32,8 @@ const struct config_key engine_keys[] = {
      "Between asking a cancelled execution to stop and killing it."},
     {"executions", "drain", CONFIG_DURATION, "20s", 0, 3600 * CLOCK_SECOND, NULL,
      "How long a stopping daemon waits for what runs; the rest goes on after the next start."},
+    {"executions", "per_organization", CONFIG_INT, "0", 0, 1000000, NULL,
+     "Executions of one organization that run at the same time, more wait; 0: any number."},
     {"executions", "lease", CONFIG_DURATION, "30s", 3 * CLOCK_SECOND, 3600 * CLOCK_SECOND, NULL,
      "How long a worker that is not heard of keeps its executions."},
 };
@@ -83,7 +85,7 @@ struct submission {
     struct launch *launch;
     struct execution_watch *watch;
     char id[UUID_SIZE];
-    char *user_id, *parent_id, *input, *context;
+    char *user_id, *parent_id, *input, *context, *concurrency_key;
     size_t input_len;
     int64_t priority, available_at;
     struct run_key key;
@@ -103,13 +105,19 @@ static void submit_on_loop(void *arg)
     run->priority = s->priority;
     run->created_at = clock_wall_us();
     run->available_at = s->available_at;
+    run->concurrency_key = s->concurrency_key;
     if (s->watch != NULL)
         run_watch(run, s->watch);
-    run_insert(run, s->key.key != NULL ? &s->key : NULL);
+    error_auto err = ERROR_INIT;
+    if (run->available_at == 0 && slots_refuse(run, &err)) {
+        run_refuse(run, &err);
+    } else {
+        run_insert(run, s->key.key != NULL ? &s->key : NULL);
+        if (!run->unleased)
+            run_admit(run);
+    }
     free(s->key.key);
     free(s);
-    if (!run->unleased)
-        run_admit(run);
 }
 
 static int engine_submit(void *arg, const struct execution_order *order,
@@ -141,6 +149,8 @@ static int engine_submit(void *arg, const struct execution_order *order,
         s->key.expired = order->key_expired;
     }
     s->available_at = order->available_at;
+    s->concurrency_key =
+        order->concurrency_key != NULL ? xstrdup(order->concurrency_key) : NULL;
     loop_post(engine->loop, submit_on_loop, s);
     return 0;
 }
@@ -417,6 +427,7 @@ struct engine *engine_new(const struct engine_parts *parts, struct error *err)
     engine->depth_max = config_int(c, "executions", NULL, "depth");
     engine->grace_us = config_int(c, "executions", NULL, "grace");
     engine->drain_us = config_int(c, "executions", NULL, "drain");
+    engine->per_organization = config_int(c, "executions", NULL, "per_organization");
     engine->lease_us = config_int(c, "executions", NULL, "lease");
     engine->waiting_end = &engine->waiting;
     engine->queue_kick = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
@@ -517,6 +528,7 @@ void engine_free(struct engine *engine)
 {
     if (engine == NULL)
         return;
+    engine->over = true;
     struct run *run, *tmp;
     HASH_ITER(hh, engine->runs, run, tmp)
     {
@@ -531,6 +543,7 @@ void engine_free(struct engine *engine)
     if (engine->loop != NULL)
         loop_free(engine->loop);
     seats_leave_all(engine);
+    slots_free(engine);
     if (engine->queue_kick >= 0)
         close(engine->queue_kick);
     free(engine->providers);

@@ -131,11 +131,15 @@ static void run_restore(struct run *run, struct loading *l)
     run->created_at = l->job.created_at;
     run->started_at = l->job.started_at;
     run->priority = l->job.priority;
+    run->retries = l->job.retries;
+    run->attempt_seq = l->job.attempt_seq;
+    free(run->concurrency_key);
+    run->concurrency_key = move_ptr(&l->job.concurrency_key);
     int64_t attempt = run->lost ? run->attempt + 1 : run->attempt;
     run->attempt = attempt > l->job.attempt ? attempt : l->job.attempt;
     run->lost = false;
     run->durable = true;
-    run->cancelling = l->job.cancel_requested;
+    run->cancelling = run->cancelling || l->job.cancel_requested;
     run->seq = l->seq;
     run->notice = run->last_request = 0;
     run->notice_stored = (uint64_t)l->notice;
@@ -147,10 +151,18 @@ static void run_restore(struct run *run, struct loading *l)
     run->replays = move_ptr(&l->replays);
     run->n_replays = l->n_replays;
     run->next_replay = l->n_replays = 0;
-    run->usage.api_calls = l->usage.api_calls;
-    run->usage.tokens = l->usage.tokens;
-    run->usage.cost_microcents = l->usage.cost_microcents;
     error_auto err = ERROR_INIT;
+    /* What failed attempts have used, and what is in the journal of this one. */
+    jx_auto *used = l->job.usage != NULL ? jx_decode(l->job.usage, strlen(l->job.usage),
+                                                     "resource_usage", &err)
+                                         : NULL;
+    run->usage.api_calls = jx_int(used, "apiCallsCount", 0) + l->usage.api_calls;
+    run->usage.tokens = jx_int(used, "tokensConsumed", 0) + l->usage.tokens;
+    run->usage.cost_microcents = jx_int(used, "costMicrocents", 0) + l->usage.cost_microcents;
+    if (run->usage.cpu_us == 0)
+        run->usage.cpu_us = jx_int(used, "cpuTimeUs", 0);
+    if (run->usage.memory_peak == 0)
+        run->usage.memory_peak = jx_int(used, "memoryPeakBytes", 0);
     jx_auto *context = run->context != NULL
                            ? jx_decode(run->context, strlen(run->context), "context", &err)
                            : NULL;
@@ -187,13 +199,13 @@ static void loaded(void *arg)
             run->launch = none;
             run_end_failed(run, &err, NULL);
         } else if (run->cancelling) {
-            error_set(&err, E_CANCELLED, "the execution was cancelled");
-            run_end_failed(run, &err, NULL);
+            run_end_cancelled(run);
         } else if (run->attempt > engine->attempts_max) {
             error_set(&err, E_EXECUTION_FAILED,
                       "it was started %ld times and never came to an end: [executions] attempts",
                       (long)(run->attempt - 1));
             error_detail(&err, "attempts", json_integer(run->attempt - 1));
+            run->exhausted = true;
             run_end_failed(run, &err, NULL);
         } else {
             if (run->attempt > 1)
@@ -280,9 +292,39 @@ static bool queue_wait(struct engine *engine, int64_t renew_at)
     return !atomic_load(&engine->queue_stop);
 }
 
+struct blocked {
+    struct engine *engine;
+    char *name;
+    int64_t n;
+};
+
+static void blocked_restore(void *arg)
+{
+    struct blocked *b = arg;
+    slots_restore(b->engine, b->name, b->n);
+    free(b->name);
+    free(b);
+}
+
+static void blocked_found(void *arg, const char *name, int64_t n)
+{
+    struct blocked *b = xcalloc(1, sizeof(*b));
+    *b = (struct blocked){arg, xstrdup(name), n};
+    loop_post(b->engine->loop, blocked_restore, b);
+}
+
+/* A former life has left executions that wait for one of its lines. */
+static void blocked_find(struct engine *engine)
+{
+    error_auto err = ERROR_INIT;
+    if (store_execution_blocked_counts(engine->parts.storage, blocked_found, engine, &err) < 0)
+        log_error("engine.slot", "%s", err.message);
+}
+
 static void *queue_main(void *arg)
 {
     struct engine *engine = arg;
+    blocked_find(engine);
     int64_t renew_at = clock_monotonic_us() + engine->lease_us / 3;
     prctl(PR_SET_NAME, "c9d-queue");
     do {

@@ -20,6 +20,7 @@ struct run *run_new(struct engine *engine, const char *id, struct launch *launch
     run->wall = (struct loop_timer){.fn = run_wall_fire, .arg = run};
     run->flush = (struct loop_timer){.fn = flush_fire, .arg = run};
     run->grace = (struct loop_timer){.fn = run_grace_fire, .arg = run};
+    run->again = (struct loop_timer){.fn = run_again_fire, .arg = run};
     atomic_fetch_add(&engine->n_live, 1);
     HASH_ADD_STR(engine->runs, id, run);
     seats_to_run(run);
@@ -92,6 +93,7 @@ static void waiting_remove(struct run *run)
 void run_leave_line(struct run *run)
 {
     waiting_remove(run);
+    slots_leave_line(run);
     if (run->executor != NULL)
         return;
     if (run->asked)
@@ -118,6 +120,8 @@ void run_free(struct run *run)
     loop_timer_cancel(engine->loop, &run->wall);
     loop_timer_cancel(engine->loop, &run->flush);
     loop_timer_cancel(engine->loop, &run->grace);
+    loop_timer_cancel(engine->loop, &run->again);
+    slots_release(run);
     HASH_DEL(engine->runs, run);
     run_left_room(engine);
     launch_unref(run->launch);
@@ -128,6 +132,7 @@ void run_free(struct run *run)
     free(run->user_id);
     free(run->parent_id);
     free(run->context);
+    free(run->concurrency_key);
     free(run->input);
     free(run->output);
     free(run->error);
@@ -172,6 +177,8 @@ bool run_child_admissible(const struct engine *engine)
 void run_admit(struct run *run)
 {
     struct engine *engine = run->engine;
+    if (!slots_take(run))
+        return;
     /* A child's parent holds a place while it waits: children must not wait for places. They have
      * as many of their own, and are refused beyond: run_child_admissible. */
     if (engine->n_running < engine->running_max || run->depth > 0) {
@@ -214,6 +221,7 @@ void run_insert(struct run *run, const struct run_key *key)
         .created_at = run->created_at,
         .lease_owner = run->available_at != 0 ? NULL : engine->owner,
         .lease_until = clock_wall_us() + engine->lease_us,
+        .concurrency_key = run->concurrency_key,
     };
     memcpy(row.id, run->id, UUID_SIZE);
     if (!run->ephemeral)
@@ -251,8 +259,12 @@ static void send_start(struct run *run, struct buf *out)
         .memory = (uint64_t)l->memory,
         .output_max = (uint64_t)l->output_max,
     };
-    /* The same on replay, and not to be guessed from the id. */
-    hash_hmac_sha256(run->engine->secret, sizeof(run->engine->secret), run->id, UUID_SIZE - 1,
+    /* The same on replay, another with each attempt, and not to be guessed from the id. */
+    char seeded[UUID_SIZE + 24];
+    int len = run->retries == 0
+                  ? snprintf(seeded, sizeof(seeded), "%s", run->id)
+                  : snprintf(seeded, sizeof(seeded), "%s/%ld", run->id, (long)run->retries);
+    hash_hmac_sha256(run->engine->secret, sizeof(run->engine->secret), seeded, (size_t)len,
                      start.seed);
     memcpy(start.execution_id, run->id, UUID_SIZE);
     buf_auto payload = BUF_INIT;
@@ -269,7 +281,7 @@ static void send_run(struct run *run, struct buf *out)
     buf_append_str(&payload, "{\"input\":");
     buf_append(&payload, run->input, run->input_len);
     buf_printf(&payload, ",\"context\":{\"execution\":{\"id\":\"%s\",\"attempt\":%ld}", run->id,
-               (long)run->attempt);
+               (long)run->retries + 1);
     if (run->launch->context_len > 2) {
         buf_append_char(&payload, ',');
         buf_append(&payload, run->launch->context + 1, run->launch->context_len - 1);
@@ -278,6 +290,16 @@ static void send_run(struct run *run, struct buf *out)
     }
     buf_append_char(&payload, '}');
     wire_frame_append(out, WIRE_RUN, 0, 0, payload.data, payload.len);
+}
+
+static void running_event(struct run *run)
+{
+    char event[64];
+    int len = run->retries == 0 ? snprintf(event, sizeof(event), "{\"status\":\"running\"}")
+                                : snprintf(event, sizeof(event),
+                                           "{\"status\":\"running\",\"attempt\":%ld}",
+                                           (long)run->retries + 1);
+    commit_event(run, "status", event, (size_t)len, 0);
 }
 
 static void run_ready(struct executor_user *user, struct executor *executor)
@@ -297,12 +319,13 @@ static void run_ready(struct executor_user *user, struct executor *executor)
         engine_send_skill(out, s->name, s->source, s->source_len);
     }
     send_run(run, out);
+    run->attempt_started_at = clock_wall_us();
     if (run->started_at == 0)
-        run->started_at = clock_wall_us();
+        run->started_at = run->attempt_started_at;
     executor_flush(executor);
     loop_timer_set(run->engine->loop, &run->wall, run->launch->limits.wall_us);
-    if (run->seq == 0)
-        commit_event(run, "status", "{\"status\":\"running\"}", 20, 0);
+    if (run->seq == run->attempt_seq)
+        running_event(run);
     commit_soon(run);
 }
 

@@ -14,7 +14,7 @@ static const char *const end_status[] = {
     [RUN_CANCELLED] = "cancelled",
 };
 
-static void usage_append(const struct execution_usage *u, struct buf *out)
+void run_usage_append(const struct execution_usage *u, struct buf *out)
 {
     buf_printf(
         out,
@@ -30,7 +30,7 @@ void run_watchers_end(struct run *run)
     if (run->watchers == NULL || run->end == RUN_GOES_ON)
         return;
     buf_auto usage = BUF_INIT;
-    usage_append(&run->usage, &usage);
+    run_usage_append(&run->usage, &usage);
     struct execution_outcome outcome = {
         .status = end_status[run->end],
         .output = run->output,
@@ -56,6 +56,8 @@ static bool run_decide(struct run *run, enum run_end_kind end)
     if (run->end != RUN_GOES_ON)
         return false;
     run->end = end;
+    slots_leave_line(run);
+    loop_timer_cancel(run->engine->loop, &run->again);
     run->ended_at = clock_wall_us();
     broker_abort(run);
     loop_timer_cancel(run->engine->loop, &run->wall);
@@ -88,6 +90,8 @@ void run_end_failed(struct run *run, const struct error *err, const char *traceb
     json_object_set_new(object, "retryable", json_boolean(error_row(err->code)->retryable));
     if (traceback != NULL)
         json_object_set_new(object, "traceback", json_string(traceback));
+    if (cancelled && run->superseded_by[0] != '\0')
+        json_object_set_new(object, "supersededBy", json_string(run->superseded_by));
     run->error = jx_encode(object, NULL);
     run->error_message = xstrdup(err->message);
     run_after_decision(run);
@@ -114,8 +118,19 @@ void run_wall_fire(struct loop_timer *timer)
 void run_end_cancelled(struct run *run)
 {
     error_auto err = ERROR_INIT;
-    error_set(&err, E_CANCELLED, "the execution was cancelled");
+    if (run->superseded_by[0] != '\0')
+        error_set(&err, E_CANCELLED, "cancelled for the sake of execution %s", run->superseded_by);
+    else
+        error_set(&err, E_CANCELLED, "the execution was cancelled");
     run_end_killed(run, &err);
+}
+
+void run_supersede(struct run *run, const char *by)
+{
+    if (run->cancelling || run->end != RUN_GOES_ON || run->dropped)
+        return;
+    memcpy(run->superseded_by, by, UUID_SIZE);
+    run_cancel(run);
 }
 
 void run_grace_fire(struct loop_timer *timer)
@@ -215,10 +230,22 @@ void run_exited(struct executor_user *user, const struct executor_exit *how)
     run_settle(run);
 }
 
+/* The history of an execution that was tried more than once has its last attempt too. */
+static void settle_last_attempt(struct run *run, struct commit *c)
+{
+    const struct execution_attempt attempt = {.attempt = run->retries + 1,
+                                              .status = end_status[run->end],
+                                              .error_message = run->error_message,
+                                              .error_details = run->error,
+                                              .started_at = run->attempt_started_at,
+                                              .completed_at = run->ended_at};
+    store_execution_attempt(c->batch, run->id, &attempt);
+}
+
 static void settle_end_event(struct run *run)
 {
     buf_auto usage = BUF_INIT, event = BUF_INIT;
-    usage_append(&run->usage, &usage);
+    run_usage_append(&run->usage, &usage);
     struct execution_end end = {
         .status = end_status[run->end],
         .output = run->output,
@@ -247,6 +274,8 @@ static void settle_end_event(struct run *run)
     if (!run->ephemeral)
         store_execution_ended(c->batch, run->id, run->launch->agent_id,
                               run->unleased ? NULL : run->engine->owner, &end);
+    if (run->retries > 0 && !run->ephemeral)
+        settle_last_attempt(run, c);
     run_log(run, log_debug, "execution.ended", "%s", end.status);
     commit_event(run, "end", event.data, event.len, 0);
     commit_go(run);
@@ -264,6 +293,7 @@ void run_settle(struct run *run)
         if (run->flying == NULL)
             run_load(run, run->pause_us);
     } else if (run->end != RUN_GOES_ON && (run->next == NULL || !run->next->ends)) {
-        settle_end_event(run);
+        if (!run_retry(run))
+            settle_end_event(run);
     }
 }

@@ -13,7 +13,7 @@ _c9ctl() {
         2:help) words="run agent version execution skill persona token login status completion help" ;;
         2:agent) words="create list get update delete validate" ;;
         2:version) words="create list get publish" ;;
-        2:execution) words="list get logs follow cancel" ;;
+        2:execution) words="list get logs attempts follow cancel" ;;
         2:skill) words="new test upload list get revisions delete" ;;
         2:persona) words="create list get update delete" ;;
         2:token) words="create list revoke" ;;
@@ -23,7 +23,7 @@ _c9ctl() {
         return
     fi
     case "$noun $verb" in
-        "run "*) words=" --input --input-json --set --version --priority --delay --at --async --no-follow" ;;
+        "run "*) words=" --input --input-json --set --version --priority --delay --at --concurrency-key --async --no-follow" ;;
         "agent create") words=" -f" ;;
         "agent list") words=" --name --text --status --visibility --trigger-mode --skill --sort --limit" ;;
         "agent get") words="" ;;
@@ -37,6 +37,7 @@ _c9ctl() {
         "execution list") words=" --agent --status --after --before --sort --limit" ;;
         "execution get") words="" ;;
         "execution logs") words=" --level --limit" ;;
+        "execution attempts") words=" --limit" ;;
         "execution follow") words="" ;;
         "execution cancel") words="" ;;
         "skill new") words=" --dir" ;;

@@ -130,7 +130,8 @@ static void get_test(void)
     autofree char *input = jx_encode(json_object_get(execution, "inputData"), NULL);
     is_str(input, "[1.0,null]", "with its input as it was");
     is_str(jx_str(execution, "triggeredBy", ""), owner.user_id, "who");
-    is_int(jx_int(execution, "attempt", -1), 0, "how often");
+    is_int(jx_int(execution, "attempt", -1), 1, "its first attempt");
+    is_int(jx_int(execution, "starts", -1), 0, "and how often that was begun");
     fails(execution_get(service, &member, id, &none, &err), E_EXECUTION_NOT_FOUND, "",
           "not by others");
     fails(execution_get(service, &stranger, id, &none, &err), E_EXECUTION_NOT_FOUND, "",

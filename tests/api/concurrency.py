@@ -1,0 +1,180 @@
+#!/usr/bin/python3
+"""How many run at once: of an agent, of a key, of an organization; and what becomes of more."""
+import os
+import sys
+import threading
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+from c9test import SLOW, Daemon, contains, equal, eventually, note, ok, run  # noqa: E402
+
+daemon = Daemon({"executions": {"grace": "200ms"}})
+SOURCE = """return { name = "%s", version = "1.0.0", needs = { agents = { "%s" } },
+  run = function(input)
+    if input.child then return c9.agents.execute("%s", { sleep = 0 }) end
+    c9.sleep(input.sleep or 0.15)
+    return input
+  end }"""
+
+
+def agent(name, **concurrency):
+    return daemon.api.lua_agent(name, SOURCE % (name, name, name), executionConfig={
+        "entrypoint": name, "concurrency": concurrency})["id"]
+
+
+two = agent("two", limit=2)
+keyed = agent("keyed", key="/customer/id")
+reject = agent("reject", limit=1, policy="reject")
+latest = agent("latest", key="/customer/id", policy="cancel-in-progress")
+first = agent("first", limit=1, policy="cancel-newest")
+plain = agent("plain")
+
+
+def start(which, body, **more):
+    return daemon.api.execute(which, body, {"Prefer": "respond-async"}, **more)
+
+
+def execution(id_):
+    return daemon.api.get(f"/v1/executions/{id_}").json
+
+
+def ended(ids):
+    return eventually(lambda: all(execution(i)["status"] not in ("pending", "running") for i in ids), 60 * SLOW)
+
+
+def most_at_once(ids):
+    """From what the executions say of themselves."""
+    edges = []
+    for one in map(execution, ids):
+        edges += [(one["startedAt"], 1), (one["completedAt"], -1)]
+    running = most = 0
+    for _, step in sorted(edges):
+        running += step
+        most = max(most, running)
+    return most
+
+
+def test_of_an_agent():
+    ids = [start(two, {}).json["executionId"] for _ in range(8)]
+    ok(ended(ids), "all run")
+    equal({execution(i)["status"] for i in ids}, {"completed"}, "and complete")
+    equal(most_at_once(ids), 2, "two at a time")
+
+
+def test_of_a_key():
+    ids = [start(keyed, {"customer": {"id": n % 2}, "sleep": 0.1}).json["executionId"] for n in range(8)]
+    ok(ended(ids), "all run")
+    for n in range(2):
+        equal(most_at_once(ids[n::2]), 1, "of one key one at a time")
+    equal(most_at_once(ids), 2, "different keys at the same time")
+    equal(execution(ids[1])["concurrencyKey"], "1", "the key is kept")
+    ids = [start(plain, {"sleep": 0.1}, concurrencyKey="k").json["executionId"] for _ in range(3)]
+    ok(ended(ids), "a key given with the request")
+    equal(most_at_once(ids), 1, "holds without any configuration")
+    too_long = daemon.api.post(f"/v1/agents/{plain}/execute", {"input": {}, "concurrencyKey": "x" * 300})
+    equal(too_long.code, "InvalidRequest", "a key is bounded")
+    equal(start(keyed, {"customer": {"id": "x" * 300}}).code, "InvalidInput", "also from the input")
+
+
+def test_order_in_line():
+    holder = start(keyed, {"customer": {"id": "line"}, "sleep": 0.6}).json["executionId"]
+    low, high = (start(keyed, {"customer": {"id": "line"}, "sleep": 0.01}, priority=p).json["executionId"] for p in (0, 5))
+    ok(ended([holder, low, high]), "a line moves on")
+    ok(execution(high)["startedAt"] < execution(low)["startedAt"], "the higher priority first")
+
+
+def test_reject():
+    holder = start(reject, {"sleep": 30}).json["executionId"]
+    answer = start(reject, {})
+    equal((answer.status, answer.code), (429, "ConcurrencyLimitReached"), "reject refuses")
+    contains(answer.message, "1 executions", "and says how many run")
+    ok("Retry-After" in answer.headers, "with Retry-After")
+    delayed = daemon.api.post(f"/v1/agents/{reject}/execute", {"input": {}, "delay": "50ms"}).json["executionId"]
+    ok(ended([delayed]), "what was put off cannot be refused any more")
+    equal(execution(delayed)["errorCode"], "ConcurrencyLimitReached", "and fails")
+    daemon.api.post(f"/v1/executions/{holder}/cancel")
+    ok(ended([holder]), "once the holder is gone")
+    equal(daemon.api.execute(reject, {"sleep": 0}).json["status"], "completed", "there is a place again")
+
+
+def test_cancel_in_progress():
+    older = start(latest, {"customer": {"id": "a"}, "sleep": 30}).json["executionId"]
+    other = start(latest, {"customer": {"id": "b"}, "sleep": 0.5}).json["executionId"]
+    newer = start(latest, {"customer": {"id": "a"}, "sleep": 0.01}).json["executionId"]
+    ok(ended([older, newer, other]), "the newer one takes the place")
+    equal([execution(i)["status"] for i in (older, newer, other)], ["cancelled", "completed", "completed"],
+          "of the older one, not of another key's")
+    equal(execution(older)["errorDetails"]["supersededBy"], newer, "which says for whose sake")
+    many = [start(latest, {"customer": {"id": "c"}, "sleep": 0.3}).json["executionId"] for _ in range(6)]
+    ok(ended(many), "of many at once")
+    equal([execution(i)["status"] for i in many], ["cancelled"] * 5 + ["completed"], "the last one is left")
+
+
+def test_cancel_newest():
+    holder = start(first, {"sleep": 0.5}).json["executionId"]
+    answer = daemon.api.execute(first, {})
+    equal(answer.json["status"], "cancelled", "the newest is cancelled")
+    ok(ended([holder]), "the older one goes on")
+    equal(execution(holder)["status"], "completed", "to its end")
+
+
+def test_a_child_shares_its_parents_place():
+    answer = daemon.api.execute(reject, {"child": True})
+    equal(answer.json["status"], "completed", "an agent that executes itself does not wait for itself")
+
+
+def test_cancelled_in_line():
+    holder = start(keyed, {"customer": {"id": "x"}, "sleep": 0.5}).json["executionId"]
+    waits = start(keyed, {"customer": {"id": "x"}}).json["executionId"]
+    daemon.api.post(f"/v1/executions/{waits}/cancel")
+    ok(ended([waits]), "one that waits in line can be cancelled")
+    ok(execution(holder)["status"] in ("pending", "running"), "before its turn")
+    ok(ended([holder]), "without harm to others")
+
+
+def test_a_long_line_waits_in_the_store():
+    holder = start(keyed, {"customer": {"id": "long"}, "sleep": 30}).json["executionId"]
+    ids = []
+
+    def some():
+        api = daemon.api.fresh()
+        for _ in range(30):
+            ids.append(api.execute(keyed, {"customer": {"id": "long"}, "sleep": 0}, {"Prefer": "respond-async"})
+                       .json["executionId"])
+    threads = [threading.Thread(target=some) for _ in range(5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    equal(daemon.api.execute(plain, {"sleep": 0}).json["status"], "completed", "it is in nobody's way")
+    daemon.kill()
+    daemon.start()
+    equal(execution(ids[-1])["status"], "pending", "nor lost by kill -9")
+    ok(eventually(lambda: execution(holder)["status"] == "running"), "who held the place has it again")
+    daemon.api.post(f"/v1/executions/{holder}/cancel")
+    ok(ended(ids), "and all have their turn")
+    equal({execution(i)["status"] for i in ids}, {"completed"}, "all complete")
+    equal(most_at_once(ids), 1, "one at a time")
+
+
+def test_of_an_organization():
+    daemon.stop()
+    daemon.config["executions"]["per_organization"] = 3
+    daemon.write_config()
+    daemon.start()
+    ids = [start(plain, {"sleep": 0.1}).json["executionId"] for _ in range(9)]
+    ok(ended(ids), "all run")
+    equal(most_at_once(ids), 3, "as many at a time as the organization may")
+    equal(daemon.api.execute(plain, {"child": True}).json["status"], "completed", "children share it too")
+
+
+def test_refused_configuration():
+    for concurrency, place in (({"limit": 0}, "limit"), ({"policy": "drop"}, "policy"), ({"key": "customer"}, "key"),
+                               ({"perkey": 1}, "perkey")):
+        answer = daemon.api.post("/v1/agents", {"name": "bad", "skillset": ["plain"], "executionConfig": {
+            "entrypoint": "plain", "concurrency": concurrency}})
+        equal(answer.code, "InvalidAgentConfig", f"{concurrency} is refused")
+        contains(answer.message, f"/executionConfig/concurrency/{place}", "at its place")
+
+
+run(globals(), daemon)
