@@ -140,7 +140,9 @@ CREATE TABLE agent_executions (
   organization_id @ID@ NOT NULL,
   input_data @JSON@,
   output_data @JSON@,
-  status @TEXT@ NOT NULL DEFAULT 'pending' CHECK (status IN ('pending', 'running', 'completed', 'failed', 'cancelled')),
+  -- Not IN (...): SQLite makes a table of such a list each time a row is written.
+  status @TEXT@ NOT NULL DEFAULT 'pending' CHECK (status = 'pending' OR status = 'running' OR status = 'completed'
+    OR status = 'failed' OR status = 'cancelled'),
   started_at @TIME@,
   completed_at @TIME@,
   execution_time_ms @INT@,
@@ -173,7 +175,8 @@ CREATE TABLE execution_logs (
   id @ID@ PRIMARY KEY,
   execution_id @ID@ NOT NULL REFERENCES agent_executions(id) ON DELETE CASCADE,
   seq @INT@ NOT NULL,            -- place in the execution's event sequence
-  log_level @TEXT@ NOT NULL CHECK (log_level IN ('debug', 'info', 'warn', 'error')),
+  log_level @TEXT@ NOT NULL CHECK (log_level = 'debug' OR log_level = 'info' OR log_level = 'warn'
+    OR log_level = 'error'),
   message @TEXT@ NOT NULL,
   metadata @JSON@ NOT NULL DEFAULT '{}',
   notice @INT@,                  -- as in execution_events

@@ -102,6 +102,7 @@ struct c9d_storage {
     pthread_cond_t queue_filled;
     struct c9d_batch *first, **last; /* waiting, oldest first */
     bool closing;
+    unsigned careful; /* the writer's: groups to go with savepoints from the start */
 
     pthread_mutex_t pool_lock;
     struct connection *readers; /* idle, last used first */

@@ -11,6 +11,7 @@ enum {
     GROUP_MAX = 512,      /* so that the first of a flood does not wait for all of it */
     GATHER_FROM = 6,      /* a group of so many is followed by a pause … */
     GATHER_NS = 1000000,  /* … of this */
+    CAREFUL_GROUPS = 16,  /* so many have savepoints from the start after one in which a batch failed */
 };
 
 /* A batch and what became of it, until its group is durable. */
@@ -87,11 +88,16 @@ static int commit_single(struct c9d_storage *storage, struct c9d_batch *batch)
     return status == 0 ? 0 : batch_fail(batch, batch->n, status);
 }
 
-/* Runs a batch within the group's transaction and undoes it alone when it fails. False: the
- * transaction itself is gone, or cannot be trusted. */
-static bool member_run(struct c9d_storage *storage, struct outcome *outcome)
+/* Runs a batch within the group's transaction. False: the transaction is to be ended and the group done again.
+ * A savepoint, with which a batch that fails is undone alone, costs a copy of each page that the batch changes;
+ * nearly none fails, so a group goes without first. */
+static bool member_run(struct c9d_storage *storage, struct outcome *outcome, bool careful)
 {
     struct c9d_fault fault;
+    if (!careful) {
+        outcome->status = batch_run(storage, outcome->batch);
+        return outcome->status == 0;
+    }
     if (step(storage, "SAVEPOINT batch", &fault) != 0)
         return false;
     outcome->status = batch_run(storage, outcome->batch);
@@ -102,20 +108,33 @@ static bool member_run(struct c9d_storage *storage, struct outcome *outcome)
     return step(storage, "RELEASE batch", &fault) == 0;
 }
 
-/* 0: each outcome is set. 1: must be done again one by one. Negative: no transaction could be
- * begun. */
-static int commit_group(struct c9d_storage *storage, struct outcome *group, size_t n,
-                        struct c9d_fault *fault)
+/* 0: each outcome is set. 1: must be done again. Negative: no transaction could be begun. */
+static int try_group(struct c9d_storage *storage, struct outcome *group, size_t n, bool careful,
+                     struct c9d_fault *fault)
 {
     int status = step(storage, "BEGIN IMMEDIATE", fault);
     if (status != 0)
         return status;
     for (size_t i = 0; i < n; i++)
-        if (!member_run(storage, &group[i])) {
+        if (!member_run(storage, &group[i], careful)) {
             transaction_end(storage);
             return 1;
         }
     return transaction_commit(storage, fault) == 0 ? 0 : 1;
+}
+
+/* As try_group; 1: must be done again one by one. Where one batch fails others soon do. */
+static int commit_group(struct c9d_storage *storage, struct outcome *group, size_t n,
+                        struct c9d_fault *fault)
+{
+    if (storage->careful == 0) {
+        int status = try_group(storage, group, n, false, fault);
+        if (status <= 0)
+            return status;
+        storage->careful = CAREFUL_GROUPS;
+    }
+    storage->careful--;
+    return try_group(storage, group, n, true, fault);
 }
 
 /* When the group as a whole fails (no space, a deferred key, an I/O error), it is done again one by
