@@ -211,6 +211,7 @@ static struct execute *execute_new(struct request *request, struct MHD_Connectio
                                       json_object_get(request->body, "startAt") != NULL);
     x->follow->wake_on_accept =
         streams || x->prefer.respond_async || x->later || x->prefer.wait >= 0;
+    x->follow->watch.patient = !x->follow->wake_on_accept;
     x->follow->looked_at = clock_monotonic_us();
     return x;
 }

@@ -85,6 +85,9 @@ struct execution_outcome {
 /* Someone who waits for news of one execution. Embedded in its owner. Callbacks run on the engine's
  * thread and must be quick; after unwatch has returned none runs any more. */
 struct execution_watch {
+    /* Hears of nothing before the end. Where that is all that anyone waits for, the row may be stored with what
+     * comes within a few milliseconds, at best with the end; before an effect begins it is. */
+    bool patient;
     /* The row is durable (202 may be sent), or err says why not (then nothing else follows). */
     void (*accepted)(struct execution_watch *watch, struct error *err);
     /* Events up to seq can be read from the store. */

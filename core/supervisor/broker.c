@@ -347,6 +347,8 @@ void broker_request(struct run *run, uint64_t id, const uint8_t *payload, size_t
     run->effects = e;
     if (run->durable)
         effect_begin(e);
+    else
+        commit_go(run); /* the row, which may be waiting for company */
 }
 
 void broker_row_durable(struct run *run)

@@ -9,6 +9,7 @@ enum {
     PAUSE_MIN_US = 1000000,    /* before it is taken up again when a commit failed, doubled … */
     PAUSE_MAX_US = 64000000,   /* … up to this */
     SOON_US = 20000,           /* how long events wait for company */
+    PATIENT_US = 100000,       /* … and the row of which nobody hears before its end */
     PAUSE_BYTES = 1 << 20,     /* of uncommitted events, after which the executor is not read */
     DELTA_EVENT_MAX = 64 << 10 /* bytes of streamed text in one event */
 };
@@ -45,11 +46,21 @@ static void commit_stored(void *arg, struct error *err)
     loop_post(c->run->engine->loop, commit_returned, c);
 }
 
+/* The first that is stored while it runs says so. */
+static void commit_started(struct run *run)
+{
+    if (run->started || run->started_at == 0 || run->end != RUN_GOES_ON || run->ephemeral)
+        return;
+    run->started = true;
+    store_execution_started(run->next->batch, run->id, run->engine->owner, run->started_at);
+}
+
 void commit_go(struct run *run)
 {
     if (run->flying != NULL || run->next == NULL)
         return;
     loop_timer_cancel(run->engine->loop, &run->flush);
+    commit_started(run);
     struct commit *c = run->flying = move_ptr(&run->next);
     if (run->ephemeral)
         loop_post(run->engine->loop, commit_returned, c);
@@ -59,8 +70,9 @@ void commit_go(struct run *run)
 
 void commit_soon(struct run *run)
 {
+    bool patient = run->next != NULL && run->next->inserts;
     if (run->flush.place == 0)
-        loop_timer_set(run->engine->loop, &run->flush, SOON_US);
+        loop_timer_set(run->engine->loop, &run->flush, patient ? PATIENT_US : SOON_US);
 }
 
 void commit_event(struct run *run, const char *type, const char *data, size_t len, int64_t notice)

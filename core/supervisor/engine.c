@@ -492,6 +492,8 @@ static void abandon_all(void *arg)
     HASH_ITER(hh, engine->runs, run, tmp)
     {
         left++;
+        if (run->next != NULL && run->next->inserts)
+            commit_go(run); /* a row that was waiting for company */
         run_watchers_leave(run);
         run->dropped = true;
         broker_abort(run);

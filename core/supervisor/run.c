@@ -229,7 +229,10 @@ void run_insert(struct run *run, const struct run_key *key)
     if (key != NULL)
         insert_key(run, c, key);
     run->attempt = 1;
-    commit_go(run);
+    if (key == NULL && run->watchers != NULL && run->watchers->patient && !c->releases)
+        commit_soon(run);
+    else
+        commit_go(run);
 }
 
 void engine_send_skill(struct buf *out, const char *name, const char *source, size_t len)
@@ -333,10 +336,7 @@ static void flush_fire(struct loop_timer *timer)
 {
     struct run *run = timer->arg;
     commit_deltas(run);
-    if (!run->started && run->started_at != 0 && run->end == RUN_GOES_ON && !run->ephemeral) {
-        run->started = true;
-        store_execution_started(commit_next(run)->batch, run->id, run->engine->owner,
-                                run->started_at);
-    }
+    if (!run->started && run->started_at != 0 && run->end == RUN_GOES_ON)
+        commit_next(run); /* if there is nothing else to say: that it runs */
     commit_go(run);
 }

@@ -168,8 +168,12 @@ void run_interrupt(struct run *run)
     }
     run->interrupted = true;
     broker_abort(run);
-    commit_free(run->next);
-    run->next = NULL;
+    if (run->next != NULL && run->next->inserts) {
+        commit_go(run); /* without a row there would be nothing to take up */
+    } else {
+        commit_free(run->next);
+        run->next = NULL;
+    }
     loop_timer_cancel(run->engine->loop, &run->wall);
     loop_timer_cancel(run->engine->loop, &run->grace);
     if (run->executor != NULL)

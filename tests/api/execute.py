@@ -20,6 +20,8 @@ def lua(name, body, rest=""):
 echo = api.lua_agent("echo", lua("echo", "c9.log.info('got it', { n = 1 }) c9.log.debug('more') return input"),
                      inputSchema={"type": "object"})["id"]
 sleeper = api.lua_agent("sleeper", lua("sleeper", "c9.sleep(input) return 'awake'"))["id"]
+busy = api.lua_agent("busy", lua("busy", "while true do end"),
+                     executionConfig={"entrypoint": "busy", "limits": {"cpuTimeMs": 1000}})["id"]
 broken = api.lua_agent("broken", lua("broken", "\n\nerror('kaputt')"))["id"]
 
 
@@ -122,6 +124,15 @@ def test_a_waiting_client_hears_of_the_cancel():
     thread.join(30)
     equal((result["answer"].status, result["answer"].json["status"]), (200, "cancelled"),
           "it gets the result")
+
+
+def test_what_computes_is_listed():
+    """Nothing of it is to be told before its end, and no effect needs its row."""
+    thread = threading.Thread(target=lambda: api.fresh().execute(busy))
+    thread.start()
+    ok(eventually(lambda: api.get(f"/v1/agents/{busy}/executions?status=running").json["items"]),
+       "a running execution without effects, logs or anyone who watches it")
+    thread.join(30)
 
 
 def test_lists():

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
@@ -30,6 +31,8 @@ SOURCE = """return { name = "steps", version = "1.0.0", description = "asks a mo
     end
     return { texts = texts, random = c9.random(1000000), now = c9.now() > 0 }
   end }"""
+SUMS = """return { name = "sums", version = "1.0.0", description = "computes",
+  run = function(n) local sum = 0 for i = 1, n do sum = sum + i % 7 end return sum end }"""
 agent = daemon.api.lua_agent("steps", SOURCE)["id"]
 
 
@@ -87,6 +90,28 @@ def test_kill_the_zygote():
         os.kill(pid, signal.SIGKILL)
     check(ids, "zygote killed")
     ok(models.calls()["calls"] <= 80, "no model call is paid twice but the one in flight")
+
+
+def test_whoever_waits_outlives_the_zygote():
+    """Their rows may not have been stored yet when it dies."""
+    answers = []
+    sums = daemon.api.lua_agent("sums", SUMS)["id"]
+    daemon.api.execute(sums, 1)
+
+    def wait():
+        answers.append(daemon.api.fresh().execute(sums, 1000000))
+
+    threads = [threading.Thread(target=wait) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    time.sleep(0.02)
+    for pid in zygotes():
+        os.kill(pid, signal.SIGKILL)
+    for thread in threads:
+        thread.join(60 * SLOW)
+    equal([(a.status, a.json["status"]) for a in answers], [(200, "completed")] * 8, "each gets its result")
+    stored = statuses([a.json["executionId"] for a in answers])
+    equal(stored, ["completed"] * 8, "which is stored")
 
 
 def test_a_plain_stop_gives_back():
