@@ -41,7 +41,7 @@ PATH_DEFS := -DC9_VERSION='"$(VERSION)"' -DC9_SYSCONFDIR='"$(SYSCONFDIR)"' -DC9_
              -DC9_LIBEXECDIR='"$(LIBEXECDIR)"' -DC9_PLUGINDIR='"$(PLUGINDIR)"' -DC9_SKILLDIR='"$(SKILLDIR)"'
 
 # ---- the rooms: where each lives, what it may include, what of the system it may use -------------
-ROOMS := base abi schema wire host store service supervisor api client sandbox
+ROOMS := base abi schema cron wire host store service supervisor api client sandbox
 
 DIR_base       := core/base
 SEES_base      :=
@@ -49,6 +49,8 @@ DIR_abi        := core/abi
 SEES_abi       :=
 DIR_schema     := core/schema
 SEES_schema    := base
+DIR_cron       := core/cron
+SEES_cron      := base
 DIR_wire       := core/wire
 SEES_wire      := base
 DIR_host       := core/host
@@ -56,7 +58,7 @@ SEES_host      := base abi
 DIR_store      := core/store
 SEES_store     := base abi host
 DIR_service    := core/service
-SEES_service   := base abi schema store host
+SEES_service   := base abi schema cron store host
 DIR_supervisor := core/supervisor
 SEES_supervisor := base abi schema wire host store service api
 DIR_api        := api
@@ -68,6 +70,7 @@ SEES_sandbox   := base wire
 
 PKG_base    := jansson nettle inih
 PKG_schema  := jansson libpcre2-8
+PKG_cron    := jansson
 PKG_host    := jansson
 PKG_store   := jansson
 PKG_service := jansson
@@ -131,7 +134,7 @@ Q := $(if $(V),,@)
 $(B)/api/openapi_text.o: api/openapi.json
 
 # Everything that a program of the supervisor's side links.
-CORE_ROOMS := supervisor api service store host schema wire base
+CORE_ROOMS := supervisor api service store host schema cron wire base
 CORE_LIBS  := $(foreach r,$(CORE_ROOMS),$(B)/lib$r.a)
 CORE_PKGS  := $(sort $(foreach r,$(CORE_ROOMS),$(PKG_$r)))
 
@@ -218,6 +221,11 @@ TEST_PLUGINS := $(patsubst tests/plugins/%.c,$(B)/tests/plugins/%.so,$(wildcard 
 $(TEST_PLUGINS): $(B)/tests/plugins/%.so: tests/plugins/%.c $(W)/abi/.made core/abi/plugin.h
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(filter-out -MMD -MP,$(CFLAGS_ALL)) -I$(W)/abi $(LDFLAGS_ALL) -shared $< -o $@
+# What tests load into the daemon: tests/shims/NAME.c, one file each.
+TEST_SHIMS := $(patsubst tests/shims/%.c,$(B)/tests/shims/%.so,$(wildcard tests/shims/*.c))
+$(TEST_SHIMS): $(B)/tests/shims/%.so: tests/shims/%.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) -O1 -g -std=gnu11 -D_GNU_SOURCE $(WARN) -fPIC -shared $< -o $@ -ldl
 # The fuzz targets of a plugin are linked with its own objects, so that they are instrumented too.
 $(foreach p,openai fake,$(eval $(B)/tests/fuzz/host_model_$p: private LINK_EXTRA += $$(POBJ_model_$p)))
 $(foreach p,openai fake,$(eval $(B)/tests/fuzz/host_model_$p: $$(POBJ_model_$p)))
@@ -240,7 +248,7 @@ $(B)/skills:
 	@mkdir -p $(@D) && ln -sfn $(abspath skills) $@
 
 build: $(PROGRAMS) $(PLUGIN_SOS) $(B)/skills ## compile everything
-tests: build $(TESTS_C) $(TEST_PLUGINS) $(ATTACKER) $(FUZZERS) $(B)/tests/schema_suite
+tests: build $(TESTS_C) $(TEST_PLUGINS) $(TEST_SHIMS) $(ATTACKER) $(FUZZERS) $(B)/tests/schema_suite
 
 # Which parts of packaging/build-deps.txt a target needs.
 PARTS := build test bench dev

@@ -26,7 +26,7 @@ int64_t clock_monotonic_us(void)
 
 /* Proleptic Gregorian calendar. Years are counted from March here, so that the leap day is the
  * last one: the months' lengths then follow (153 * m + 2) / 5, and 400 years have 146,097 days. */
-static int64_t days_from_date(int year, int month, int day)
+int64_t clock_days_from_date(int year, int month, int day)
 {
     int y = month <= 2 ? year - 1 : year;
     int era = (y >= 0 ? y : y - 399) / 400;
@@ -36,7 +36,7 @@ static int64_t days_from_date(int year, int month, int day)
            UNIX_EPOCH_DAY;
 }
 
-static void date_from_days(int64_t days, int *year_r, int *month_r, int *day_r)
+void clock_date_from_days(int64_t days, int *year_r, int *month_r, int *day_r)
 {
     days += UNIX_EPOCH_DAY;
     int64_t era = (days >= 0 ? days : days - 146096) / 146097;
@@ -66,7 +66,7 @@ char *clock_format_rfc3339(int64_t us, char out[CLOCK_RFC3339_SIZE])
     int64_t rest = us - days * day_us;
     int64_t seconds = rest / CLOCK_SECOND;
     int year, month, day;
-    date_from_days(days, &year, &month, &day);
+    clock_date_from_days(days, &year, &month, &day);
     memcpy(out, "0000-00-00T00:00:00.000000Z", CLOCK_RFC3339_SIZE);
     put_digits(out, 4, year);
     put_digits(out + 5, 2, month);
@@ -78,7 +78,7 @@ char *clock_format_rfc3339(int64_t us, char out[CLOCK_RFC3339_SIZE])
     return out;
 }
 
-static int days_in_month(int year, int month)
+int clock_days_in_month(int year, int month)
 {
     static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
     bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
@@ -161,10 +161,10 @@ int clock_parse_rfc3339(const char *text, size_t len, int64_t *us_r)
     int second = scan_number(&s, 2, 0, 60);
     int64_t fraction = scan_fraction(&s);
     int offset = scan_offset(&s);
-    if (s.bad || s.p != s.end || day > days_in_month(year, month))
+    if (s.bad || s.p != s.end || day > clock_days_in_month(year, month))
         return -1;
     bool leap = second == 60;
-    int64_t at = days_from_date(year, month, day) * DAY_SECONDS + hour * 3600 + minute * 60 +
+    int64_t at = clock_days_from_date(year, month, day) * DAY_SECONDS + hour * 3600 + minute * 60 +
                  (leap ? 59 : second) - offset;
     /* Leap seconds are put in at the end of a UTC day only. */
     if (leap && ((at % DAY_SECONDS) + DAY_SECONDS) % DAY_SECONDS != DAY_SECONDS - 1)
