@@ -28,7 +28,10 @@ enum from_kind {
     FROM_TEXT,
     FROM_LIST, /* repeatable, and split at commas: an array */
     FROM_TIME, /* RFC 3339, or a duration; for a query back from now, for a body ahead */
-    FROM_FILE, /* the text of the file */
+    FROM_COUNT,    /* digits: an integer */
+    FROM_DURATION, /* "30s", "5m": milliseconds, an integer */
+    FROM_FILE,     /* the text of the file */
+    FROM_JSON,     /* the JSON of the file */
     FROM_WHOLE /* the JSON of the file is the whole body */
 };
 /* A member of the body, or a query parameter, and where it comes from. */

@@ -206,6 +206,101 @@ static const struct route execution_attempts = {
 static const struct route execution_cancel = {
     .method = "POST", .path = "/v1/executions/{execution}/cancel", .members = "id status"};
 
+/* ---- schedules ---- */
+
+static const struct column schedule_columns[] = {
+    {"NAME", "name", format_text, false},          {"ID", "id", format_text, false},
+    {"WHEN", "cronExpression", format_text, false}, {"ZONE", "timezone", format_text, false},
+    {"ACTIVE", "isActive", format_mark, false},    {"NEXT", "nextExecutionAt", format_when, false},
+    {"LAST", "lastExecutionAt", format_when, false},
+    {"OUTCOME", "lastOutcome", format_text, false}, {"AGENT", "agentId", format_text, false},
+};
+static const struct column run_columns[] = {
+    {"SCHEDULED", "scheduledFor", format_text, false},
+    {"OUTCOME", "outcome", format_text, false},
+    {"STATUS", "executionStatus", format_text, false},
+    {"EXECUTION", "executionId", format_text, false},
+    {"REASON", "reason", format_text, false},
+};
+static const struct column preview_columns[] = {
+    {"LOCAL", "local", format_text, false},
+    {"UTC", "scheduledFor", format_text, false},
+    {"STARTS", "startsAt", format_text, false},
+};
+static int preview_show(struct client *client, const json_t *json)
+{
+    if (client->json)
+        return client_print_json(json);
+    buf_auto text = BUF_INIT;
+    const json_t *runs = json_object_get(json, "runs");
+    if (json_array_size(runs) == 0)
+        term_say("it does not come within 50 years");
+    else
+        format_table(&text, preview_columns, countof(preview_columns), runs,
+                     term_columns(STDOUT_FILENO));
+    return client_print(&text);
+}
+#define SCHEDULE_OPTIONS                                                                           \
+    {"timezone", "--timezone", FROM_TEXT, NULL}, {"inputData", "--input", FROM_JSON, NULL},        \
+        {"name", "--name", FROM_TEXT, NULL}, {"version", "--version", FROM_TEXT, NULL},            \
+        {"overlapPolicy", "--overlap", FROM_TEXT, NULL},                                           \
+        {"missedRunPolicy", "--missed", FROM_TEXT, NULL},                                          \
+        {"missedRunWindowMs", "--missed-window", FROM_DURATION, NULL},                             \
+    {                                                                                              \
+        "jitterMs", "--jitter", FROM_DURATION, NULL                                                \
+    }
+static const struct from schedule_body[] = {
+    {"cronExpression", "--cron", FROM_TEXT, NULL}, SCHEDULE_OPTIONS, {NULL, NULL, 0, NULL}};
+static const struct from schedule_filters[] = {{"agentId", "--agent", FROM_TEXT, "agent"},
+                                               {"state", "--state", FROM_TEXT, NULL},
+                                               {"name", "--name", FROM_TEXT, NULL},
+                                               {NULL, NULL, 0, NULL}};
+static const struct from run_filters[] = {{"outcome", "--outcome", FROM_TEXT, NULL},
+                                          {NULL, NULL, 0, NULL}};
+static const struct from preview_body[] = {{"cronExpression", NULL, FROM_TEXT, NULL},
+                                           {"timezone", "--timezone", FROM_TEXT, NULL},
+                                           {"from", "--from", FROM_TIME, NULL},
+                                           {"count", "--count", FROM_COUNT, NULL},
+                                           {NULL, NULL, 0, NULL}};
+static const struct from count_query[] = {{"count", "--count", FROM_TEXT, NULL},
+                                          {NULL, NULL, 0, NULL}};
+#define SCHEDULE_BRIEF                                                                             \
+    "id agentId name cronExpression timezone isActive nextExecutionAt overlapPolicy "              \
+    "missedRunPolicy jitterMs"
+static const struct route schedule_create = {.method = "POST",
+                                             .path = "/v1/agents/{agent}/schedules",
+                                             .body = schedule_body,
+                                             .members = SCHEDULE_BRIEF};
+static const struct route schedule_list = {
+    .method = "GET", .path = "/v1/schedules", .query = schedule_filters, COLUMNS(schedule_columns)};
+static const struct route schedule_get = {.method = "GET", .path = "/v1/schedules/{schedule}"};
+static const struct route schedule_update = {.method = "PATCH",
+                                             .path = "/v1/schedules/{schedule}",
+                                             .body = schedule_body,
+                                             .members = SCHEDULE_BRIEF};
+static const struct route schedule_delete = {.method = "DELETE",
+                                             .path = "/v1/schedules/{schedule}",
+                                             .ask = "delete the schedule",
+                                             .done = "is deleted"};
+static const struct route schedule_pause = {
+    .method = "POST", .path = "/v1/schedules/{schedule}/pause", .members = SCHEDULE_BRIEF};
+static const struct route schedule_resume = {
+    .method = "POST", .path = "/v1/schedules/{schedule}/resume", .members = SCHEDULE_BRIEF};
+static const struct route schedule_run = {.method = "POST",
+                                          .path = "/v1/schedules/{schedule}/run"};
+static const struct route schedule_runs = {.method = "GET",
+                                           .path = "/v1/schedules/{schedule}/runs",
+                                           .query = run_filters,
+                                           COLUMNS(run_columns)};
+static const struct route schedule_next = {.method = "GET",
+                                           .path = "/v1/schedules/{schedule}/preview",
+                                           .query = count_query,
+                                           .show = preview_show};
+static const struct route schedule_preview = {.method = "POST",
+                                              .path = "/v1/schedules/preview",
+                                              .body = preview_body,
+                                              .show = preview_show};
+
 /* ---- tokens ---- */
 
 /* The token alone goes to stdout, so that it can be sent to a file. */
@@ -241,6 +336,10 @@ static const struct route token_revoke = {
     .method = "DELETE", .path = "/v1/tokens/{token}", .done = "is revoked"};
 
 /* ---- the table ---- */
+
+#define SCHEDULE_USAGE                                                                             \
+    "[--timezone ZONE] [--input FILE] [--name NAME] [--version VERSION] [--overlap POLICY] "       \
+    "[--missed POLICY] [--missed-window DURATION] [--jitter DURATION]"
 
 const struct command commands[] = {
     {"run", NULL,
@@ -303,6 +402,26 @@ const struct command commands[] = {
     {"persona", "update", "PERSONA [--name NAME] [--prompt FILE] [--description TEXT]",
      "Edit a persona.", NULL, &persona_update},
     {"persona", "delete", "PERSONA [--yes]", "Delete a persona.", NULL, &persona_delete},
+
+    {"schedule", "create", "AGENT --cron EXPRESSION " SCHEDULE_USAGE,
+     "Run an agent at the times of a cron expression.", NULL, &schedule_create},
+    {"schedule", "list", "[--agent AGENT] [--state STATE] [--name NAME] [--limit N]",
+     "List schedules.", NULL, &schedule_list},
+    {"schedule", "get", "SCHEDULE", "Show a schedule.", NULL, &schedule_get},
+    {"schedule", "update", "SCHEDULE [--cron EXPRESSION] " SCHEDULE_USAGE, "Edit a schedule.", NULL,
+     &schedule_update},
+    {"schedule", "delete", "SCHEDULE [--yes]", "Delete a schedule and its history.", NULL,
+     &schedule_delete},
+    {"schedule", "pause", "SCHEDULE", "Pause a schedule.", NULL, &schedule_pause},
+    {"schedule", "resume", "SCHEDULE", "Resume a schedule from its next time on.", NULL,
+     &schedule_resume},
+    {"schedule", "run", "SCHEDULE", "Run a schedule now, beside its times.", NULL, &schedule_run},
+    {"schedule", "runs", "SCHEDULE [--outcome OUTCOME] [--limit N]",
+     "List what became of a schedule's times, and why.", NULL, &schedule_runs},
+    {"schedule", "next", "SCHEDULE [--count N]", "Show a schedule's next times.", NULL,
+     &schedule_next},
+    {"schedule", "preview", "EXPRESSION [--timezone ZONE] [--from TIME] [--count N]",
+     "Show the next times of a cron expression without saving it.", NULL, &schedule_preview},
 
     {"token", "create", "NAME --scope SCOPE… [--expires TIME]",
      "Create a token and print it, this once.", NULL, &token_create},

@@ -26,6 +26,20 @@ static int time_parse(const char *text, bool ahead, char out[CLOCK_RFC3339_SIZE]
     return 0;
 }
 
+static json_t *number_value(const struct from *from, const char *text, struct error *err)
+{
+    int64_t number;
+    size_t digits = strspn(text, "0123456789");
+    if (from->kind == FROM_COUNT && digits > 0 && digits <= 18 && text[digits] == '\0')
+        return json_integer(strtoll(text, NULL, 10));
+    if (from->kind == FROM_DURATION && clock_parse_duration(text, &number) == 0)
+        return json_integer(number / 1000);
+    error_set(err, E_INVALID_REQUEST, "%s takes %s; not '%s'",
+              from->option != NULL ? from->option : from->name,
+              from->kind == FROM_COUNT ? "a number" : "a duration such as 30s, 5m or 2h", text);
+    return NULL;
+}
+
 static json_t *list_value(const struct args *args, const char *option)
 {
     json_t *list = json_array();
@@ -67,9 +81,13 @@ static json_t *body_value(const struct args *args, const struct from *from, stru
         return list_value(args, from->option);
     case FROM_TIME:
         return time_parse(text, true, time, err) == 0 ? json_string(time) : NULL;
+    case FROM_COUNT:
+    case FROM_DURATION:
+        return number_value(from, text, err);
     case FROM_FILE:
+    case FROM_JSON:
     case FROM_WHOLE:
-        return file_value(text, from->kind == FROM_WHOLE, err);
+        return file_value(text, from->kind != FROM_FILE, err);
     case FROM_TEXT:
         break;
     }

@@ -90,8 +90,10 @@ static int scan_value(struct scan *s, int *value_r)
     while (in_word(s->p[len]))
         len++;
     if (len == 0)
-        return refuse(s, s->p, s->p[0] == '\0' ? "a value is missing at the end" : "a value is "
-                                                                                  "missing");
+        return refuse(s, s->p,
+                      s->p[0] == '\0' ? "a value is missing at the end"
+                                      : "a value is "
+                                        "missing");
     if (strspn(s->p, "0123456789") < len)
         return scan_name(s, len, value_r);
     int value = 0;
@@ -188,23 +190,26 @@ static int fields_parse(struct scan *s, struct cron *cron)
         s->field = &fields[i];
         s->p += strspn(s->p, " \t");
         if (*s->p == '\0')
-            return refuse(s, s->p, "the field is missing; there are five: minute, hour, day of "
-                                   "month, month, day of week");
+            return refuse(s, s->p,
+                          "the field is missing; there are five: minute, hour, day of "
+                          "month, month, day of week");
         star[i] = *s->p == '*';
         if (scan_field(s, &bits[i]) < 0)
             return -1;
     }
     s->p += strspn(s->p, " \t");
     if (*s->p != '\0')
-        return refuse(s, s->p, "there is something behind the fifth field; seconds and years are "
-                               "not taken");
-    *cron = (struct cron){.minutes = bits[FIELD_MINUTE],
-                          .hours = (uint32_t)bits[FIELD_HOUR],
-                          .days = (uint32_t)bits[FIELD_DAY],
-                          .months = (uint16_t)bits[FIELD_MONTH],
-                          .weekdays = (uint8_t)((bits[FIELD_WEEKDAY] | bits[FIELD_WEEKDAY] >> 7) & 127),
-                          .wild = star[FIELD_MINUTE] || star[FIELD_HOUR],
-                          .either = !star[FIELD_DAY] && !star[FIELD_WEEKDAY]};
+        return refuse(s, s->p,
+                      "there is something behind the fifth field; seconds and years are "
+                      "not taken");
+    *cron =
+        (struct cron){.minutes = bits[FIELD_MINUTE],
+                      .hours = (uint32_t)bits[FIELD_HOUR],
+                      .days = (uint32_t)bits[FIELD_DAY],
+                      .months = (uint16_t)bits[FIELD_MONTH],
+                      .weekdays = (uint8_t)((bits[FIELD_WEEKDAY] | bits[FIELD_WEEKDAY] >> 7) & 127),
+                      .wild = star[FIELD_MINUTE] || star[FIELD_HOUR],
+                      .either = !star[FIELD_DAY] && !star[FIELD_WEEKDAY]};
     s->field = &fields[FIELD_DAY];
     return can_come(cron) ? 0
                           : refuse(s, s->text, "it never comes: none of the months has such a day");
@@ -302,8 +307,7 @@ bool cron_next(const struct cron *cron, const struct zone *zone, int64_t after, 
                 return true;
             }
         }
-        if (!cron->wild && change < 0 && change > -CHANGE_BOUND &&
-            from < span.begin + span.before)
+        if (!cron->wild && change < 0 && change > -CHANGE_BOUND && from < span.begin + span.before)
             from = minute_up(span.begin + span.before);
         int64_t until = span.end < horizon ? span.end : horizon;
         if (local_next(cron, from, until + span.offset, &local)) {

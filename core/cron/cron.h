@@ -14,8 +14,8 @@
  * Changes of the local clock by less than three hours are treated as Debian's cron(8) does. A job
  * whose minute and hour both do not begin with a star is for fixed times: if a change forward skips
  * one of them, it comes once right after the change; if a change back repeats one, it comes the
- * first time only. All others (wildcard jobs) follow the clock. Larger changes are corrections: what
- * they skip is skipped, what they repeat comes again. */
+ * first time only. All others (wildcard jobs) follow the clock. Larger changes are corrections:
+ * what they skip is skipped, what they repeat comes again. */
 #ifndef C9_CRON_CRON_H
 #define C9_CRON_CRON_H
 

@@ -1,5 +1,6 @@
-/* Time zones, read from the compiled files of the tz database (TZif, RFC 8536), /usr/share/zoneinfo on
- * Debian. Nothing is read before the first zone is asked for. Times are seconds since 1970, UTC. */
+/* Time zones, read from the compiled files of the tz database (TZif, RFC 8536), /usr/share/zoneinfo
+ * on Debian. Nothing is read before the first zone is asked for. Times are seconds since 1970, UTC.
+ */
 #ifndef C9_CRON_ZONE_H
 #define C9_CRON_ZONE_H
 
@@ -12,8 +13,8 @@
 /* Immutable; any thread. */
 struct zone;
 
-/* A stretch of time in which the local clock is `offset` seconds ahead of UTC; `before` it begins, it
- * was that many ahead (the same in the very first one). */
+/* A stretch of time in which the local clock is `offset` seconds ahead of UTC; `before` it begins,
+ * it was that many ahead (the same in the very first one). */
 struct zone_span {
     int64_t begin, end; /* begin <= t < end; ZONE_BEGIN and ZONE_END: for ever */
     int32_t offset, before;

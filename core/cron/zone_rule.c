@@ -60,7 +60,8 @@ static bool scan_day(const char **p, struct zone_rule_day *day)
     if (**p == 'M') {
         day->kind = RULE_MONTH;
         good = (++*p, scan_number(p, 1, 12, &day->month)) && *(*p)++ == '.' &&
-               scan_number(p, 1, 5, &day->week) && *(*p)++ == '.' && scan_number(p, 0, 6, &day->day);
+               scan_number(p, 1, 5, &day->week) && *(*p)++ == '.' &&
+               scan_number(p, 0, 6, &day->day);
     } else if (**p == 'J') {
         day->kind = RULE_JULIAN;
         good = (++*p, scan_number(p, 1, 365, &day->day));

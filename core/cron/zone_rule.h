@@ -14,8 +14,8 @@ struct zone_rule_day {
     int32_t time;
 };
 struct zone_rule {
-    bool given, changes; /* changes: there is summer time */
-    int32_t standard, summer; /* seconds ahead of UTC */
+    bool given, changes;             /* changes: there is summer time */
+    int32_t standard, summer;        /* seconds ahead of UTC */
     struct zone_rule_day begin, end; /* of summer time */
 };
 

@@ -66,10 +66,11 @@ static bool name_valid(const char *name)
 static int unknown(const struct zones *zones, const char *name, struct error *err)
 {
     if (access(zones->folder, R_OK | X_OK) < 0)
-        return error_errno(err, E_UNAVAILABLE,
-                           "the time zone database %s cannot be read ([schedules] zoneinfo; install "
-                           "tzdata)",
-                           zones->folder);
+        return error_errno(
+            err, E_UNAVAILABLE,
+            "the time zone database %s cannot be read ([schedules] zoneinfo; install "
+            "tzdata)",
+            zones->folder);
     return error_set(err, E_INVALID_REQUEST,
                      "there is no time zone '%.64s'; zones have names such as Europe/Berlin or UTC",
                      name);

@@ -8,6 +8,7 @@
 #include "service/policy.h"
 #include "service/problem.h"
 #include "service/service-private.h"
+#include "service/trigger.h"
 #include "store/persona.h"
 #include "store/skill.h"
 
@@ -76,9 +77,9 @@ static int check_trigger_mode(struct check *c, const char *path, const json_t *v
 {
     static const char *const modes[] = {"manual", "event", "scheduled"};
     check_choice(c, path, value, modes, countof(modes), "manual, event, scheduled");
-    if (json_is_string(value) && strcmp(json_string_value(value), "manual") != 0)
+    if (json_is_string(value) && strcmp(json_string_value(value), "event") == 0)
         problem_add(c->warnings, path,
-                    "is kept, but this version of c9d starts executions on request only");
+                    "is kept, but this version of c9d does not start executions on events");
     return 0;
 }
 
@@ -415,6 +416,7 @@ int agent_config_check(struct service *service, const char *organization_id, con
     }
     if (check_members(&c, "", config, config_members, countof(config_members)) < 0)
         return -1;
+    trigger_check(service, config, errors);
     check_meaning(&c);
     return 0;
 }

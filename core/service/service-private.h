@@ -13,6 +13,7 @@
 
 struct token_cache;
 struct launch_cache;
+struct schedule_context;
 
 /* The agent loop that c9d brings along; source NULL when its file could not be read. */
 struct loop_skill {
@@ -32,11 +33,15 @@ struct service {
     struct loop_skill loop;
     struct token_cache *tokens;
     struct launch_cache *launches;
+    struct schedule_context *schedules;
     int64_t agents_max, skills_max, object_max, source_max, key_lifetime;
 };
 
 /* E_UNAVAILABLE when there is none. */
 int service_engine(const struct service *service, struct error *err);
+
+/* Rows that any worker may claim were committed: the queue need not wait for its timer. */
+void service_nudge(const struct service *service);
 
 /* ---- batches ---- */
 

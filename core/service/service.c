@@ -11,6 +11,7 @@
 #include "host/storage.h"
 #include "service/launch.h"
 #include "service/limits.h"
+#include "service/schedule_settings.h"
 #include "service/skill.h"
 #include "service/token_cache.h"
 
@@ -81,7 +82,9 @@ static void loop_load(struct service *service)
 
 int service_config_declare(struct config *config, struct error *err)
 {
-    return config_declare(config, keys, countof(keys), err) < 0 ? -1 : limits_declare(config, err);
+    if (config_declare(config, keys, countof(keys), err) < 0 || limits_declare(config, err) < 0)
+        return -1;
+    return schedule_config_declare(config, err);
 }
 
 struct service *service_new(struct storage *storage, struct config *config, struct error *err)
@@ -98,6 +101,7 @@ struct service *service_new(struct storage *storage, struct config *config, stru
     service->key_lifetime = config_int(config, "limits", NULL, "idempotency_keys");
     service->tokens = token_cache_new();
     service->launches = launch_cache_new();
+    service->schedules = schedule_context_new(config);
     loop_load(service);
     return service;
 }
@@ -127,6 +131,7 @@ void service_free(struct service *service)
     free(service->models);
     token_cache_free(service->tokens);
     launch_cache_free(service->launches);
+    schedule_context_free(service->schedules);
     free(service->loop.file);
     free(service->loop.source);
     free(service->loop.manifest);
@@ -138,6 +143,12 @@ int service_engine(const struct service *service, struct error *err)
     if (service->ops != NULL)
         return 0;
     return error_set(err, E_UNAVAILABLE, "the engine is not running yet; try again in a moment");
+}
+
+void service_nudge(const struct service *service)
+{
+    if (service->ops != NULL && service->ops->queued != NULL)
+        service->ops->queued(service->engine);
 }
 
 /* ---- what all use ---- */

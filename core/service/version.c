@@ -9,6 +9,7 @@
 #include "service/manifest.h"
 #include "service/semver.h"
 #include "service/service-private.h"
+#include "service/trigger.h"
 #include "store/skill.h"
 #include "store/version.h"
 
@@ -186,8 +187,8 @@ static int capabilities_change(struct service *service, const char *agent_id, co
 /* Everything in one batch: the agent's state, the current mark, the pins, and that all that is
  * pinned is still there. */
 static int publish_commit(struct service *service, const struct principal *who,
-                          const char *agent_id, const char *version, const json_t *pins,
-                          const char *changelog, struct error *err)
+                          const char *agent_id, const char *version, const json_t *config,
+                          const json_t *pins, const char *changelog, struct error *err)
 {
     struct conflict conflicts[] = {
         {0, E_INVALID_STATE, "the agent is archived, or was removed meanwhile"},
@@ -205,6 +206,10 @@ static int publish_commit(struct service *service, const struct principal *who,
     const json_t *skills = json_object_get(pins, "skills");
     for (size_t i = 0; i < json_array_size(skills); i++)
         store_source_guard(batch, jx_str(json_array_get(skills, i), "sha256", ""));
+    if (trigger_publish(service, batch, who, agent_id, config, err) < 0) {
+        storage_batch_free(batch);
+        return -1;
+    }
     autofree char *location = xasprintf("/v1/agents/%s/versions/%s", agent_id, version);
     error_auto failure = ERROR_INIT;
     if (service_commit_made(service, who, batch, 200, location, conflicts, &failure) == 0)
@@ -234,9 +239,10 @@ int version_publish(struct service *service, const struct principal *who, const 
     if (agent_config_require(service, meta.organization_id, config, err) < 0 ||
         launch_pins(service, meta.organization_id, config, &pins, err) < 0 ||
         capabilities_change(service, meta.id, config, pins, &change, err) < 0 ||
-        publish_commit(service, who, meta.id, exact, pins, changelog, err) < 0 ||
+        publish_commit(service, who, meta.id, exact, config, pins, changelog, err) < 0 ||
         version_read(service, meta.id, exact, version_r, err) < 0)
         return -1;
+    trigger_published(service);
     json_object_set_new(*version_r, "capabilities", move_ptr(&change));
     return 0;
 }

@@ -10,6 +10,7 @@
 #include "base/paths.h"
 #include "store/store.h"
 #include "supervisor/guard.h"
+#include "supervisor/scheduler.h"
 
 static int declare_core(struct daemon *d, struct error *err)
 {
@@ -145,7 +146,10 @@ int daemon_open_engine(struct daemon *d, struct error *err)
     if (d->engine == NULL)
         return -1;
     service_attach_engine(d->service, &engine_ops, d->engine);
-    return engine_start(d->engine, err);
+    if (engine_start(d->engine, err) < 0)
+        return -1;
+    d->scheduler = scheduler_start(d->service, err);
+    return d->scheduler != NULL ? 0 : -1;
 }
 
 int daemon_open_http(struct daemon *d, struct error *err)
@@ -204,7 +208,8 @@ void daemon_close(struct daemon *d)
         http_server_drain(d->http);
     if (d->engine != NULL)
         engine_drain(d->engine);
-    http_server_stop(d->http);
+    http_server_stop(d->http); /* nobody is left who could wake the scheduler */
+    scheduler_stop(d->scheduler);
     if (d->engine != NULL)
         engine_stop(d->engine);
     queue_close(d->queue);

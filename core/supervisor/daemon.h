@@ -15,6 +15,7 @@
 enum { DAEMON_MODELS_MAX = 64 };
 
 struct http_server;
+struct scheduler;
 
 struct daemon {
     struct config *config;
@@ -27,6 +28,7 @@ struct daemon {
     size_t n_models;
     struct service *service;
     struct engine *engine;
+    struct scheduler *scheduler;
     struct http_server *http;
 };
 
@@ -37,7 +39,7 @@ int daemon_open_sandbox(struct daemon *d, struct error *err); /* the zygote: bef
 int daemon_open_storage(struct daemon *d,
                         struct error *err); /* state folder, plugin host, storage, migrations */
 int daemon_open_models(struct daemon *d, struct error *err); /* and the queue */
-int daemon_open_engine(struct daemon *d, struct error *err); /* service and engine, started */
+int daemon_open_engine(struct daemon *d, struct error *err); /* service, engine and scheduler, started */
 int daemon_open_http(struct daemon *d, struct error *err);
 /* Whatever was opened, in the opposite order. */
 void daemon_close(struct daemon *d);

@@ -9,13 +9,14 @@ _c9ctl() {
             return ;;
     esac
     case $COMP_CWORD:$noun in
-        1:*) words="run agent version execution skill persona token login status completion help" ;;
-        2:help) words="run agent version execution skill persona token login status completion help" ;;
+        1:*) words="run agent version execution skill persona schedule token login status completion help" ;;
+        2:help) words="run agent version execution skill persona schedule token login status completion help" ;;
         2:agent) words="create list get update delete validate" ;;
         2:version) words="create list get publish" ;;
         2:execution) words="list get logs attempts follow cancel" ;;
         2:skill) words="new test upload list get revisions delete" ;;
         2:persona) words="create list get update delete" ;;
+        2:schedule) words="create list get update delete pause resume run runs next preview" ;;
         2:token) words="create list revoke" ;;
     esac
     if [[ -n $words && $cur != -* ]]; then
@@ -52,6 +53,17 @@ _c9ctl() {
         "persona get") words="" ;;
         "persona update") words=" --name --prompt --description" ;;
         "persona delete") words=" --yes" ;;
+        "schedule create") words=" --cron --timezone --input --name --version --overlap --missed --missed-window --jitter" ;;
+        "schedule list") words=" --agent --state --name --limit" ;;
+        "schedule get") words="" ;;
+        "schedule update") words=" --cron --timezone --input --name --version --overlap --missed --missed-window --jitter" ;;
+        "schedule delete") words=" --yes" ;;
+        "schedule pause") words="" ;;
+        "schedule resume") words="" ;;
+        "schedule run") words="" ;;
+        "schedule runs") words=" --outcome --limit" ;;
+        "schedule next") words=" --count" ;;
+        "schedule preview") words=" --timezone --from --count" ;;
         "token create") words=" --scope --expires" ;;
         "token list") words=" --limit" ;;
         "token revoke") words="" ;;

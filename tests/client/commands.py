@@ -146,6 +146,30 @@ def test_skills():
     equal(ctl("skill", "get", "greeter").code, 1, "then it is gone")
 
 
+def test_schedules():
+    make_agent("daily-echo", "return input")
+    write("given.json", {"a": 1})
+    made = succeeds("schedule", "schedule", "create", "daily-echo", "--cron", "30 9 * * mon-fri", "--timezone",
+                    "Europe/Berlin", "--name", "morning", "--input", "given.json", "--overlap", "queue",
+                    "--jitter", "5s", "--json").json
+    equal((made["jitterMs"], made["overlapPolicy"], made["inputData"]), (5000, "queue", {"a": 1}), "as it was said")
+    contains(succeeds("list", "schedule", "list", "--agent", "daily-echo").out, "30 9 * * mon-fri", "it is listed")
+    contains(succeeds("get", "schedule", "get", "morning").out, "Europe/Berlin", "it is found by its name")
+    succeeds("update", "schedule", "update", "morning", "--cron", "@daily", "--missed", "skip")
+    contains(succeeds("next", "schedule", "next", "morning", "--count", "2").out, "T00:00:00", "its next times")
+    contains(succeeds("pause", "schedule", "pause", "morning", "--json").out, "false", "it is paused")
+    succeeds("resume", "schedule", "resume", "morning")
+    succeeds("run", "schedule", "run", "morning")
+    contains(succeeds("runs", "schedule", "runs", "morning").out, "started", "history has the run")
+    contains(succeeds("preview", "schedule", "preview", "30 2 29 2 *", "--from", "2026-01-01T00:00:00Z", "--count",
+                      "1").out, "2028-02-29T02:30:00", "an expression is tried")
+    done = ctl("schedule", "preview", "61 * * * *")
+    contains(done.err, "61 is not from 0 to 59", "or refused with its place")
+    equal(ctl("schedule", "create", "daily-echo", "--cron", "@daily", "--jitter", "soon").code, 2,
+          "a duration has its form")
+    succeeds("delete", "schedule", "delete", "morning", "--yes")
+
+
 def test_personas():
     write("prompt.txt", "You are terse.\nAlways.\n")
     created = succeeds("create", "persona", "create", "editor", "--prompt", "prompt.txt", "--json").json

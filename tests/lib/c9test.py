@@ -370,9 +370,11 @@ def eventually(check, timeout=20 * SLOW, every=0.05):
 # ---- the daemon ------------------------------------------------------------------------------
 
 class Daemon:
-    """`c9d run` in a folder of its own. config: {"section": {"key": value}} over the defaults here."""
+    """`c9d run` in a folder of its own. config: {"section": {"key": value}} over the defaults here.
+    env: what is added to the environment."""
 
-    def __init__(self, config=None, start=True):
+    def __init__(self, config=None, start=True, env=None):
+        self.env = env or {}
         self.folder = tempfile.mkdtemp(prefix="c9d-test-")
         atexit.register(self._remove)
         self.process = None
@@ -409,6 +411,7 @@ class Daemon:
         begin = self.log_file.tell()
         self.process = subprocess.Popen([f"{BUILD}/c9d", "run", "-c", self.file],
                                         stderr=self.log_file, stdout=self.log_file,
+                                        env={**os.environ, **self.env},
                                         start_new_session=True, preexec_fn=end_with_parent)
         self.addresses = eventually(lambda: self._addresses(begin), START_TIMEOUT, 0.01)
         if not self.addresses:

@@ -1,5 +1,5 @@
-/* Expressions as text, and the next times of them: what is taken, what is refused and where, and the
- * rules for days and for changes of the clock. */
+/* Expressions as text, and the next times of them: what is taken, what is refused and where, and
+ * the rules for days and for changes of the clock. */
 #include "cron/cron.h"
 
 #include "base/clock.h"
@@ -81,11 +81,11 @@ static void test_texts(void)
         bool right = result < 0 && err.code == E_INVALID_REQUEST &&
                      strstr(err.message, texts[i].says) != NULL;
         if (texts[i].field != NULL)
-            right = right &&
-                    strcmp(json_string_value(json_object_get(err.details, "field")),
-                           texts[i].field) == 0 &&
-                    json_integer_value(json_object_get(err.details, "position")) ==
-                        texts[i].position;
+            right =
+                right &&
+                strcmp(json_string_value(json_object_get(err.details, "field")), texts[i].field) ==
+                    0 &&
+                json_integer_value(json_object_get(err.details, "position")) == texts[i].position;
         if (!ok(right, "'%s' is refused", texts[i].text))
             note("%d: %s", result, err.message);
     }
@@ -121,15 +121,15 @@ static void follows(const char *expression, const char *zone_name, const char *f
 
 static void test_days(void)
 {
-    FOLLOWS("0 0 13 * 5", "UTC", "2026-02-01T00:00:00Z", "either of both days",
-            "2026-02-06T00:00", "2026-02-13T00:00", "2026-02-20", "2026-02-27", "2026-03-06",
-            "2026-03-13", "2026-03-20");
-    FOLLOWS("0 0 */13 * 5", "UTC", "2026-02-01T00:00:00Z", "with a star, both",
-            "2026-02-27T00:00", "2026-03-27T00:00");
+    FOLLOWS("0 0 13 * 5", "UTC", "2026-02-01T00:00:00Z", "either of both days", "2026-02-06T00:00",
+            "2026-02-13T00:00", "2026-02-20", "2026-02-27", "2026-03-06", "2026-03-13",
+            "2026-03-20");
+    FOLLOWS("0 0 */13 * 5", "UTC", "2026-02-01T00:00:00Z", "with a star, both", "2026-02-27T00:00",
+            "2026-03-27T00:00");
     FOLLOWS("0 0 29 2 *", "UTC", "2096-03-01T00:00:00Z", "a leap day, over a year without one",
             "2104-02-29T00:00");
-    FOLLOWS("0 0 */28 2 0", "UTC", "2026-03-01T00:00:00Z", "days that are far apart",
-            "2032-02-01", "2032-02-29");
+    FOLLOWS("0 0 */28 2 0", "UTC", "2026-03-01T00:00:00Z", "days that are far apart", "2032-02-01",
+            "2032-02-29");
     FOLLOWS("59 23 31 12 *", "UTC", "2026-12-31T23:59:00Z", "after means after",
             "2027-12-31T23:59:00");
     FOLLOWS("* * * * *", "UTC", "2026-12-31T23:59:59Z", "over the year's end",
@@ -162,7 +162,8 @@ static void test_changes(void)
     FOLLOWS("15 2 * * *", "Australia/Lord_Howe", "2026-10-03T00:00:00Z", "half an hour",
             "2026-10-03T15:30:00", "2026-10-04T15:15:00");
     FOLLOWS("0 12 * * *", "Pacific/Apia", "2011-12-29T00:00:00Z",
-            "a day that was left out is a correction", "2011-12-29T22:00:00", "2011-12-30T22:00:00");
+            "a day that was left out is a correction", "2011-12-29T22:00:00",
+            "2011-12-30T22:00:00");
     FOLLOWS("30 2 * * *", "America/New_York", "2098-03-08T12:00:00Z", "by the rule, far ahead",
             "2098-03-09T07:00:00", "2098-03-10T06:30:00");
 }

@@ -175,7 +175,7 @@ static void validation_test(const char *persona)
                   json_object_get(result, "errors")),
        "in all detail");
     is_int(world_int(&w, "SELECT count(*) FROM agents"), 0, "and made nothing");
-    jx_auto *warned = js("{'name':'w','skillset':['sum'],'triggerMode':'scheduled',"
+    jx_auto *warned = js("{'name':'w','skillset':['sum'],'triggerMode':'event',"
                          "'executionConfig':{'entrypoint':'sum','model':'x'}}");
     jx_auto *warnings = NULL;
     works(agent_validate(service, &owner, warned, &warnings, &err), "warnings");
