@@ -48,6 +48,8 @@ const struct handler_row handler_table[] = {
     {"runSchedule", handle_schedule_run, HANDLER_POOL},
     {"listScheduleRuns", handle_schedule_runs, HANDLER_INLINE},
     {"previewScheduleRuns", handle_schedule_preview_of, HANDLER_INLINE},
+    {"listAudit", handle_audit_list, HANDLER_INLINE},
+    {"verifyAudit", handle_audit_verify, HANDLER_POOL}, /* walks the whole log */
     {"listTokens", handle_token_list, HANDLER_INLINE},
     {"createToken", handle_token_create, HANDLER_POOL},
     {"revokeToken", handle_token_revoke, HANDLER_POOL},

@@ -43,6 +43,7 @@ handler_fn handle_schedule_list, handle_schedule_list_of_agent, handle_schedule_
     handle_schedule_get, handle_schedule_update, handle_schedule_delete, handle_schedule_pause,
     handle_schedule_resume, handle_schedule_run, handle_schedule_runs, handle_schedule_preview,
     handle_schedule_preview_of;
+handler_fn handle_audit_list, handle_audit_verify;
 handler_fn handle_token_list, handle_token_create, handle_token_revoke;
 handler_fn handle_health, handle_readiness, handle_openapi;
 

@@ -156,12 +156,28 @@ int request_check(struct request *request, struct error *err)
 
 /* ---- who ---- */
 
+/* Where it comes from, for the audit log. */
+static void origin_set(struct request *request)
+{
+    const struct header *h = request_header(request, "User-Agent");
+    snprintf(request->agent, sizeof(request->agent), "%s", h != NULL ? h->value : "");
+    for (char *c = request->agent; *c != '\0'; c++)
+        if ((unsigned char)*c < 0x20 || (unsigned char)*c > 0x7e)
+            *c = '?';
+    request->origin = (struct origin){.operation = request->operation->id,
+                                      .address = request->address,
+                                      .user_agent = request->agent,
+                                      .request_id = request->id};
+    request->who.origin = &request->origin;
+}
+
 int request_authorise(struct request *request, struct error *err)
 {
     const struct operation *operation = request->operation;
     if (operation == NULL || operation->public)
         return 0;
     const struct header *h = request_header(request, "Authorization");
+    origin_set(request);
     if (h == NULL)
         return error_set(err, E_AUTHENTICATION_REQUIRED,
                          "no token; send the header Authorization: Bearer TOKEN");
@@ -172,6 +188,7 @@ int request_authorise(struct request *request, struct error *err)
     token += strspn(token, " ");
     if (token_authenticate(request->api->service, token, strlen(token), &request->who, err) < 0)
         return -1;
+    request->who.origin = &request->origin;
     for (size_t i = 0; i < operation->n_scopes; i++) {
         enum scope scope = (enum scope)operation->scopes[i];
         if (operation->single && request->who.n_agents > 0 && !scope_has(&request->who, scope))
@@ -432,6 +449,22 @@ const char *request_path(const struct request *request, const char *name)
             return request->target.segments[i];
     }
     return NULL;
+}
+
+const char *request_subject(const struct request *request, char *type_r, size_t type_size)
+{
+    const char *subject = NULL;
+    for (size_t i = 0; request->route != NULL && i < request->route->n_segments; i++) {
+        const char *segment = request->route->segments[i];
+        if (segment[0] != '{')
+            continue;
+        size_t len = strlen(segment + 1);
+        if (len > 2 && strcmp(segment + 1 + len - 2, "Id") == 0)
+            len -= 2;
+        snprintf(type_r, type_size, "%.*s", (int)len, segment + 1);
+        subject = request->target.segments[i];
+    }
+    return subject;
 }
 
 struct list_query request_list_query(struct request *request)

@@ -47,6 +47,9 @@ struct request {
     bool head;                         /* HEAD: as GET without the body */
     const char *accept;                /* the media type to answer with */
     struct principal who;
+    struct origin origin; /* who.origin points to it */
+    char address[64];     /* of the client; "" when it is not known */
+    char agent[128];      /* User-Agent, cut, with '?' for what is not ASCII */
     json_t *query, *filters; /* what was given, typed; without limit, cursor and sort */
 
     struct buf body_text;
@@ -72,7 +75,8 @@ bool request_has_body(const struct request *request);
 /* In this order. Each: 0, or -1 with the API's error. */
 /* The id; headers and framing; the path; the route and method. */
 int request_check(struct request *request, struct error *err);
-/* The bearer token and the operation's scopes. Asks the service. */
+/* The bearer token and the operation's scopes. Asks the service. Without a token that is good, request->who is
+ * nobody. */
 int request_authorise(struct request *request, struct error *err);
 /* Accept, query, path and header parameters, the body's type and announced size. */
 int request_check_parameters(struct request *request, struct error *err);
@@ -84,6 +88,9 @@ void request_clear(struct request *request);
 
 /* For handlers. The path parameter of that name; it is there. */
 const char *request_path(const struct request *request, const char *name);
+/* What the request is about, for the audit log: "agent" and its id for …/{agentId}/…; NULLs for none. The texts are
+ * the route's and the target's; type_r has type_size bytes. */
+const char *request_subject(const struct request *request, char *type_r, size_t type_size);
 /* limit, cursor and sort, and the other query parameters as filters. Borrowed from the request. */
 struct list_query request_list_query(struct request *request);
 

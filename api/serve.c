@@ -5,6 +5,7 @@
 
 #include <inttypes.h>
 #include <microhttpd.h>
+#include <netdb.h>
 #include <stdarg.h>
 #include <string.h>
 
@@ -17,6 +18,7 @@
 #include "api/stream.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "service/audit.h"
 
 enum {
     CONNECTION_MEMORY = 32 * 1024, /* for request line, headers and a piece of the body */
@@ -128,6 +130,40 @@ static int exchange_check(struct exchange *x)
     return request_check_parameters(request, &x->err);
 }
 
+/* ---- the audit log ---- */
+
+enum { TYPE_MAX = 32 };
+
+/* Attempts that were denied: by a code that says so, or by saying that there is no such thing. */
+static void audit_refusal(struct exchange *x)
+{
+    static const enum error_code codes[] = {E_AGENT_ACCESS_DENIED, E_INSUFFICIENT_PERMISSIONS,
+                                            E_VISIBILITY_VIOLATION};
+    const struct request *request = &x->request;
+    bool denied = request->origin.unseen ||
+                  (x->err.code == E_AUTHENTICATION_REQUIRED &&
+                   request_header(request, "Authorization") != NULL);
+    for (size_t i = 0; i < countof(codes); i++)
+        denied = denied || x->err.code == codes[i];
+    if (!denied || request->origin.operation == NULL)
+        return;
+    char type[TYPE_MAX];
+    const char *subject = request_subject(request, type, sizeof(type));
+    audit_denied(request->api->service, &request->who, subject != NULL ? type : NULL, subject,
+                 &x->err);
+}
+
+/* A change whose service function wrote no row of its own. */
+static void audit_rest(const struct exchange *x)
+{
+    const struct request *request = &x->request;
+    if (request->origin.audited || strcmp(request->operation->method, "GET") == 0)
+        return;
+    char type[TYPE_MAX];
+    const char *subject = request_subject(request, type, sizeof(type));
+    audit_note(request->api->service, &request->who, subject != NULL ? type : NULL, subject);
+}
+
 /* ---- answering ---- */
 
 static struct MHD_Response *response_make(struct exchange *x)
@@ -179,6 +215,7 @@ static enum MHD_Result exchange_answer(struct exchange *x, struct MHD_Connection
 
 static enum MHD_Result exchange_refuse(struct exchange *x, struct MHD_Connection *mhd)
 {
+    audit_refusal(x);
     reply_error(&x->reply, &x->request, &x->err);
     return exchange_answer(x, mhd);
 }
@@ -212,8 +249,10 @@ static int exchange_handle(struct exchange *x)
         return replayed;
     }
     int outcome = row->fn(&x->request, &x->reply, &x->err);
-    if (outcome == 0)
+    if (outcome == 0) {
         idempotency_store(key, &x->reply);
+        audit_rest(x);
+    }
     x->request.who.claim = NULL;
     idempotency_free(key);
     return outcome;
@@ -288,10 +327,25 @@ static enum MHD_Result exchange_again(struct exchange *x, struct MHD_Connection 
     return result;
 }
 
+static void client_address(struct MHD_Connection *mhd, char *out, size_t size)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    const struct sockaddr *address = info != NULL ? info->client_addr : NULL;
+    if (address != NULL && address->sa_family == AF_UNIX)
+        snprintf(out, size, "unix");
+    else if (address == NULL ||
+             getnameinfo(address, address->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6)
+                                                                 : sizeof(struct sockaddr_in),
+                         out, (socklen_t)size, NULL, 0, NI_NUMERICHOST) != 0)
+        out[0] = '\0';
+}
+
 /* The first call: the headers are there. */
 static enum MHD_Result exchange_begin(struct exchange *x, struct MHD_Connection *mhd,
                                       const char *method)
 {
+    client_address(mhd, x->request.address, sizeof(x->request.address));
     x->phase = PHASE_BODY;
     x->request.method = method;
     MHD_get_connection_values_n(mhd, MHD_HEADER_KIND, on_header, &x->request);

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "host/storage.h"
 #include "service/agent_config.h"
+#include "service/audit.h"
 #include "service/service-private.h"
 #include "store/team.h"
 #include "store/token.h"
@@ -20,6 +21,8 @@ static int unseen(struct service *service, const struct principal *who,
                   const struct resource *resource, const char *ref, struct error *err)
 {
     struct principal there = *who;
+    if (who->origin != NULL)
+        who->origin->unseen = true;
     if (strcmp(resource->organization_id, who->organization_id) == 0 || who->limited)
         return permission_unseen(E_AGENT_NOT_FOUND, "agent", ref, err);
     int found = store_member_role(service->storage, resource->organization_id, who->user_id,
@@ -89,6 +92,7 @@ int agent_create(struct service *service, const struct principal *who, const jso
     store_agent_insert(batch, uuid_make(id), who->user_id, who->organization_id, &columns.columns,
                        clock_wall_us());
     autofree char *location = xasprintf("/v1/agents/%s", id);
+    audit_change(service, batch, who, "agent", id, NULL, config);
     if (service_commit_made(service, who, batch, 201, location, conflicts, err) < 0)
         return -1;
     return agent_get(service, who, id, agent_r, err);
@@ -144,6 +148,7 @@ static int update_try(struct service *service, const struct principal *who, cons
     struct storage_batch *batch = storage_batch_new();
     store_agent_guard(batch, meta.id, &meta.revision);
     store_agent_update(batch, meta.id, &columns.columns, clock_wall_us());
+    audit_change(service, batch, who, "agent", meta.id, before, config);
     error_auto failure = ERROR_INIT;
     if (service_commit(service, batch, conflicts, &failure) == 0)
         return agent_get(service, who, meta.id, agent_r, err);
@@ -179,11 +184,13 @@ int agent_delete(struct service *service, const struct principal *who, const cha
     int64_t wanted = 0;
     int conditional = service_if_match(if_match, &wanted, err);
     struct agent_meta meta;
-    if (conditional < 0 || agent_find(service, who, id, ACTION_ADMIN, &meta, NULL, err) < 0)
+    jx_auto *agent = NULL;
+    if (conditional < 0 || agent_find(service, who, id, ACTION_ADMIN, &meta, &agent, err) < 0)
         return -1;
     struct storage_batch *batch = storage_batch_new();
     store_agent_guard(batch, meta.id, conditional != 0 ? &wanted : NULL);
     store_agent_delete(batch, meta.id);
+    audit_change(service, batch, who, "agent", meta.id, agent, NULL);
     return service_commit(service, batch, conflicts, err);
 }
 

@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "host/storage.h"
+#include "service/audit.h"
 #include "service/problem.h"
 #include "service/service-private.h"
 #include "store/team.h"
@@ -51,15 +52,28 @@ int grant_create(struct service *service, const struct principal *who, const cha
                              : "userId: no such user is a member of the agent's organization"},
         {-1, E_NONE, NULL}};
     row.agent_id = meta.id;
+    if (store_grant_get(service->storage,
+                        &(struct grant_row){.agent_id = meta.id,
+                                            .permission = row.permission,
+                                            .user_id = row.user_id,
+                                            .team_id = row.team_id},
+                        grant_r, err) < 0)
+        return -1;
+    *created_r = *grant_r == NULL;
+    if (!*created_r) {
+        audit_unchanged(who);
+        return 0;
+    }
     struct storage_batch *batch = storage_batch_new();
     store_grant_insert(batch, &row);
-    if (service_commit(service, batch, conflicts, err) < 0 ||
+    audit_change(service, batch, who, "agent", meta.id, NULL, body);
+    autofree char *location = xasprintf("/v1/agents/%s/grants/%s", meta.id, id);
+    if (service_commit_made(service, who, batch, 201, location, conflicts, err) < 0 ||
         store_grant_get(service->storage, &row, grant_r, err) < 0)
         return -1;
-    if (*grant_r == NULL)
-        return error_set(err, E_GRANT_NOT_FOUND, "the grant was removed meanwhile");
-    *created_r = strcmp(jx_str(*grant_r, "id", ""), id) == 0;
-    return 0;
+    return *grant_r != NULL
+               ? 0
+               : error_set(err, E_GRANT_NOT_FOUND, "the grant was removed meanwhile");
 }
 
 int grant_delete(struct service *service, const struct principal *who, const char *agent,
@@ -78,5 +92,6 @@ int grant_delete(struct service *service, const struct principal *who, const cha
         return error_set(err, E_GRANT_NOT_FOUND, "agent %s has no grant %s", meta.id, id);
     struct storage_batch *batch = storage_batch_new();
     store_grant_delete(batch, meta.id, id, json_object_get(grant, "teamId") != NULL);
+    audit_change(service, batch, who, "agent", meta.id, grant, NULL);
     return service_commit(service, batch, conflicts, err);
 }

@@ -150,6 +150,8 @@ int permission_require(const struct principal *who, enum action action,
     case VERDICT_ALLOWED:
         return 0;
     case VERDICT_UNSEEN:
+        if (who->origin != NULL)
+            who->origin->unseen = true;
         return permission_unseen(unseen, what, ref, err);
     case VERDICT_OUT_OF_SCOPE:
         return out_of_scope(what, ref, err);

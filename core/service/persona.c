@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "host/storage.h"
+#include "service/audit.h"
 #include "service/problem.h"
 #include "service/service-private.h"
 #include "store/persona.h"
@@ -109,6 +110,7 @@ int persona_create(struct service *service, const struct principal *who, const j
     struct storage_batch *batch = storage_batch_new();
     store_persona_insert(batch, &row);
     autofree char *location = xasprintf("/v1/personas/%s", id);
+    audit_change(service, batch, who, "persona", id, NULL, body);
     if (service_commit_made(service, who, batch, 201, location, conflicts, err) < 0)
         return -1;
     return persona_get(service, who, id, persona_r, err);
@@ -166,6 +168,7 @@ int persona_update(struct service *service, const struct principal *who, const c
         struct persona_row row = row_of(body, id, who);
         struct storage_batch *batch = storage_batch_new();
         store_persona_update(batch, &row, meta.revision);
+        audit_change(service, batch, who, "persona", id, before, body);
         if (service_commit(service, batch, conflicts, &failure) == 0)
             return persona_get(service, who, id, persona_r, err);
         if (conditional != 0 || failure.code != E_PRECONDITION_FAILED)
@@ -190,6 +193,7 @@ int persona_delete(struct service *service, const struct principal *who, const c
     struct storage_batch *batch = storage_batch_new();
     store_persona_guard(batch, id, conditional != 0 ? &wanted : NULL);
     store_persona_delete(batch, id);
+    audit_change(service, batch, who, "persona", id, persona, NULL);
     error_auto failure = ERROR_INIT;
     if (service_commit(service, batch, conflicts, &failure) == 0)
         return 0;

@@ -11,6 +11,7 @@
 #include "store/agent.h"
 #include "store/list.h"
 
+struct auditor;
 struct token_cache;
 struct launch_cache;
 struct schedule_context;
@@ -34,6 +35,7 @@ struct service {
     struct token_cache *tokens;
     struct launch_cache *launches;
     struct schedule_context *schedules;
+    struct auditor *auditor;
     int64_t agents_max, skills_max, object_max, source_max, key_lifetime;
 };
 

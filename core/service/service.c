@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/paths.h"
 #include "host/storage.h"
+#include "service/audit-private.h"
 #include "service/launch.h"
 #include "service/limits.h"
 #include "service/schedule_settings.h"
@@ -28,6 +29,8 @@ static const struct config_key keys[] = {
      "Bytes of a skill's source."},
     {"limits", "idempotency_keys", CONFIG_DURATION, "24h", 60 * INT64_C(1000000),
      365 * 86400 * INT64_C(1000000), NULL, "How long an Idempotency-Key is remembered."},
+    {"audit", "denied_per_minute", CONFIG_INT, "600", 0, 1000000, NULL,
+     "Denied attempts that are written to the audit log; of more only the number is."},
     {"skills", "folder", CONFIG_STRING, NULL, 0, 0, NULL,
      "Where the skills that come with c9d are, the agent loop among them (default " C9_SKILLDIR
      ")."},
@@ -100,6 +103,8 @@ struct service *service_new(struct storage *storage, struct config *config, stru
     service->source_max = config_int(config, "limits", NULL, "skill_source");
     service->key_lifetime = config_int(config, "limits", NULL, "idempotency_keys");
     service->tokens = token_cache_new();
+    service->auditor =
+        auditor_new(storage, config_int(config, "audit", NULL, "denied_per_minute"));
     service->launches = launch_cache_new();
     service->schedules = schedule_context_new(config);
     loop_load(service);
@@ -110,6 +115,7 @@ void service_attach_engine(struct service *service, const struct engine_ops *ops
 {
     service->ops = ops;
     service->engine = engine;
+    auditor_wake(service->auditor); /* rows that the last run left unsealed */
 }
 
 void service_set_models(struct service *service, const char *const *names, size_t n)
@@ -123,10 +129,17 @@ void service_set_models(struct service *service, const char *const *names, size_
         service->models[i] = xstrdup(names[i]);
 }
 
+void service_stop(struct service *service)
+{
+    if (service != NULL)
+        auditor_free(move_ptr(&service->auditor));
+}
+
 void service_free(struct service *service)
 {
     if (service == NULL)
         return;
+    service_stop(service);
     service_set_models(service, NULL, 0);
     free(service->models);
     token_cache_free(service->tokens);

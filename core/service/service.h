@@ -27,9 +27,19 @@ struct service *service_new(struct storage *storage, struct config *config, stru
 void service_attach_engine(struct service *service, const struct engine_ops *ops, void *engine);
 /* The names of the configured model providers, for checking manifests and agents' settings. */
 void service_set_models(struct service *service, const char *const *names, size_t n);
+/* Before the storage is closed: what works behind the requests ends. NULL is fine. service_free does it too. */
+void service_stop(struct service *service);
 void service_free(struct service *service);
 
 #define PRINCIPAL_AGENTS_MAX 8 /* agents that one token can be for */
+
+/* The request that somebody makes, for the audit log; owned by whoever serves it. */
+struct origin {
+    const char *operation; /* operationId */
+    const char *address, *user_agent, *request_id; /* or NULL */
+    bool audited; /* a row of the change was written */
+    bool unseen;  /* it was denied by saying that there is no such thing */
+};
 
 /* Who asks; a plain value. */
 struct idempotency_claim;
@@ -44,6 +54,7 @@ struct principal {
     char agents[PRINCIPAL_AGENTS_MAX][UUID_SIZE];
     size_t n_agents;
     bool limited;
+    struct origin *origin; /* borrowed for the call; NULL: no request (an execution, a schedule) */
 };
 
 /* A page of a list: keyset, newest first unless sort says otherwise. */

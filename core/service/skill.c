@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/utf8.h"
 #include "host/storage.h"
+#include "service/audit.h"
 #include "service/manifest.h"
 #include "service/problem.h"
 #include "service/service-private.h"
@@ -90,14 +91,20 @@ static int upload_try(struct service *service, const struct principal *who, stru
         return -1;
     memcpy(id, meta.id, UUID_SIZE);
     *created_r = !exists || strcmp(meta.sha256, row->sha256) != 0;
-    if (!*created_r)
+    if (!*created_r) {
+        audit_unchanged(who);
         return 0;
+    }
     row->id = exists ? id : uuid_make(id);
     row->at = clock_wall_us();
     struct storage_batch *batch = storage_batch_new();
     (exists ? store_skill_revise : store_skill_insert)(batch, row);
     static const struct conflict none[] = {{-1, E_NONE, NULL}};
     autofree char *location = xasprintf("/v1/skills/%s", row->name);
+    jx_auto *before = exists ? json_pack("{s:s}", "sha256", meta.sha256) : NULL;
+    jx_auto *after = json_pack("{s:s, s:s, s:s}", "name", row->name, "version", row->version,
+                               "sha256", row->sha256);
+    audit_change(service, batch, who, "skill", id, before, after);
     error_auto failure = ERROR_INIT;
     if (service_commit_made(service, who, batch, 201, location, none, &failure) == 0)
         return 0;
@@ -176,6 +183,8 @@ int skill_delete(struct service *service, const struct principal *who, const cha
         return -1;
     struct storage_batch *batch = storage_batch_new();
     store_skill_delete(batch, meta.id, meta.name, who->organization_id);
+    jx_auto *before = json_pack("{s:s, s:s}", "name", meta.name, "sha256", meta.sha256);
+    audit_change(service, batch, who, "skill", meta.id, before, NULL);
     error_auto failure = ERROR_INIT;
     if (storage_commit(service->storage, batch, &failure) == 0)
         return 0;

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "host/storage.h"
+#include "service/audit.h"
 #include "service/problem.h"
 #include "service/service-private.h"
 #include "service/token_cache.h"
@@ -251,6 +252,7 @@ int token_create(struct service *service, const struct principal *who, const jso
     char token[TOKEN_SIZE];
     struct storage_batch *batch = storage_batch_new();
     token_add(batch, &row, token);
+    audit_change(service, batch, who, "token", row.id, NULL, body);
     if (storage_commit(service->storage, batch, err) < 0 ||
         store_token_get(service->storage, row.id, who->organization_id, token_r, err) < 0)
         return -1;
@@ -282,10 +284,13 @@ int token_revoke(struct service *service, const struct principal *who, const cha
     bool own = strcmp(jx_str(token, "userId", ""), who->user_id) == 0;
     if (!own && !permission_sees_all(who))
         return permission_unseen(E_TOKEN_NOT_FOUND, "token", id, err);
-    if (json_object_get(token, "revokedAt") != NULL)
+    if (json_object_get(token, "revokedAt") != NULL) {
+        audit_unchanged(who);
         return 0;
+    }
     struct storage_batch *batch = storage_batch_new();
     store_token_revoke(batch, id, clock_wall_us());
+    audit_change(service, batch, who, "token", id, token, NULL);
     error_auto failure = ERROR_INIT;
     int result = storage_commit(service->storage, batch, &failure);
     token_cache_drop(service->tokens, id);

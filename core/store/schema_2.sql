@@ -60,3 +60,32 @@ CREATE INDEX agents_own ON agents (organization_id, user_id, created_at, id);
 CREATE INDEX agents_public ON agents (created_at, id) WHERE visibility = 'public';
 CREATE INDEX agent_permissions_user ON agent_permissions (user_id, agent_id);
 CREATE INDEX agent_team_permissions_team ON agent_team_permissions (team_id, agent_id);
+
+-- Who changed what, and who was refused. Rows are inserted by the batch that makes the change; nothing updates or
+-- deletes them, but that the sealer gives each, once, its position in the chain and its hash (service/audit.h). No
+-- foreign keys: the log outlives what it speaks of. Values are text, byte for byte as hashed.
+CREATE TABLE audit_log (
+  id @ID@ PRIMARY KEY,
+  at @TIME@ NOT NULL,
+  organization_id @ID@,
+  user_id @ID@,                  -- NULL: nobody that is known
+  token_id @ID@,
+  kind @TEXT@ NOT NULL CHECK (kind IN ('change', 'denied')),
+  operation @TEXT@ NOT NULL,     -- operationId
+  resource_type @TEXT@,
+  resource_id @TEXT@,
+  code @TEXT@,                   -- of the error, when denied
+  message @TEXT@,
+  before @TEXT@,                 -- JSON; of an edit only the members that changed
+  after @TEXT@,
+  address @TEXT@,
+  user_agent @TEXT@,
+  request_id @TEXT@,
+  position @INT@ UNIQUE,         -- 1, 2, 3 … without gaps; NULL: not sealed yet
+  hash @TEXT@
+) @STRICT@;
+CREATE INDEX audit_log_page ON audit_log (organization_id, id);
+CREATE INDEX audit_log_resource ON audit_log (organization_id, resource_id, id) WHERE resource_id IS NOT NULL;
+CREATE INDEX audit_log_unsealed ON audit_log (id) WHERE position IS NULL;
+-- "POSITION:HASH" of the last sealed row.
+INSERT INTO instance (key, value) VALUES ('audit.head', '0:');

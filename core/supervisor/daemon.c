@@ -212,6 +212,7 @@ void daemon_close(struct daemon *d)
     scheduler_stop(d->scheduler);
     if (d->engine != NULL)
         engine_stop(d->engine);
+    service_stop(d->service);
     queue_close(d->queue);
     storage_close(d->storage); /* its last completions are posted to the engine's loop, which is
                                   still there */

@@ -59,6 +59,7 @@ struct command {
 int command_run(int argc, char **argv);
 int command_init(int argc, char **argv);
 int command_check_config(int argc, char **argv);
+int command_audit(int argc, char **argv);
 int command_plugins(int argc, char **argv);
 int command_check_sandbox(int argc, char **argv);
 int command_skill_test(int argc, char **argv);

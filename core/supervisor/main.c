@@ -35,6 +35,8 @@ static const struct command commands[] = {
      "Check the configuration; with --defaults print every key.", command_check_config},
     {"check-sandbox", "[-c FILE] [--json]", "Show each layer of the sandbox on this machine.",
      command_check_sandbox},
+    {"audit", "[-c FILE] [--json] verify",
+     "Verify the audit log's chain of hashes, without a running daemon.", command_audit},
     {"plugins", "[-c FILE] [--json]", "List the plugins and their settings.", command_plugins},
     {"skill-test", "[-c FILE] [--json] SKILL.lua",
      "Run a skill's own examples in the real sandbox.", command_skill_test},
