@@ -44,7 +44,14 @@ handler_fn handle_schedule_list, handle_schedule_list_of_agent, handle_schedule_
     handle_schedule_resume, handle_schedule_run, handle_schedule_runs, handle_schedule_preview,
     handle_schedule_preview_of;
 handler_fn handle_audit_list, handle_audit_verify;
-handler_fn handle_token_list, handle_token_create, handle_token_revoke;
+handler_fn handle_token_list, handle_token_create, handle_token_get, handle_token_rotate,
+    handle_token_revoke;
+handler_fn handle_organization_list, handle_organization_create, handle_organization_get,
+    handle_organization_update, handle_organization_delete;
+handler_fn handle_me, handle_user_list, handle_user_create, handle_user_get, handle_user_update,
+    handle_user_delete;
+handler_fn handle_team_list, handle_team_create, handle_team_get, handle_team_update,
+    handle_team_delete, handle_team_members, handle_team_member_add, handle_team_member_remove;
 handler_fn handle_health, handle_readiness, handle_openapi;
 
 #endif

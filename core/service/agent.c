@@ -77,7 +77,7 @@ int agent_create(struct service *service, const struct principal *who, const jso
 {
     static const struct conflict conflicts[] = {
         {0, E_ORGANIZATION_LIMIT_EXCEEDED,
-         "the organization has as many agents as [limits] agents allows"},
+         "the organization has as many agents as its settings.maxAgents, or [limits] agents, allows"},
         {1, E_DUPLICATE_AGENT_NAME, DUPLICATE},
         {-1, E_NONE, NULL}};
     if (permission_create(who, "agents", err) < 0 ||

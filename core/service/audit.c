@@ -162,18 +162,10 @@ void audit_denied(struct service *service, const struct principal *who, const ch
 
 /* ---- looking ---- */
 
-static int require_admin(const struct principal *who, struct error *err)
-{
-    if (permission_sees_all(who))
-        return 0;
-    return error_set(err, E_INSUFFICIENT_PERMISSIONS,
-                     "as %s of the organization you may not read its audit log", who->role);
-}
-
 int audit_list(struct service *service, const struct principal *who, const struct list_query *query,
                json_t **page_r, struct error *err)
 {
-    if (require_admin(who, err) < 0)
+    if (permission_admin(who, "read its audit log", err) < 0)
         return -1;
     const struct c9d_value scope[] = {list_text(who->organization_id)};
     return service_list(service, &store_audit_list, query, scope, page_r, err);
@@ -182,7 +174,7 @@ int audit_list(struct service *service, const struct principal *who, const struc
 int audit_verify(struct service *service, const struct principal *who, const char *expect,
                  json_t **result_r, struct error *err)
 {
-    if (require_admin(who, err) < 0 || auditor_seal(service->auditor, err) < 0)
+    if (permission_admin(who, "read its audit log", err) < 0 || auditor_seal(service->auditor, err) < 0)
         return -1;
     return audit_verify_storage(service->storage, expect, result_r, err);
 }

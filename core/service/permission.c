@@ -78,6 +78,8 @@ static bool allowed_inside(const struct principal *who, const struct role *role,
 static bool allowed_outside(const struct role *role, enum action action,
                             const struct resource *resource)
 {
+    if (resource->kind == RESOURCE_ORGANIZATION)
+        return resource->operated && role->rules;
     return visibility_is(resource, "public") &&
            (action == ACTION_READ || (action == ACTION_EXECUTE && role->works));
 }
@@ -169,6 +171,14 @@ int permission_create(const struct principal *who, const char *what, struct erro
         return 0;
     return error_set(err, E_INSUFFICIENT_PERMISSIONS,
                      "as %s of the organization you may not create %s", who->role, what);
+}
+
+int permission_admin(const struct principal *who, const char *what, struct error *err)
+{
+    if (role_of(who)->all)
+        return 0;
+    return error_set(err, E_INSUFFICIENT_PERMISSIONS, "as %s of the organization you may not %s",
+                     who->role, what);
 }
 
 bool permission_sees_all(const struct principal *who)

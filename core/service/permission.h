@@ -31,6 +31,7 @@ struct resource {
     enum resource_kind kind;
     const char *agent_id;   /* the agent that it is, or belongs to; may be NULL */
     const char *starter_id; /* of an execution: the user who started it */
+    bool operated;          /* an organization: who asks is of the installation's own, whose owners run them all */
 };
 
 enum verdict {
@@ -55,6 +56,8 @@ int permission_unseen(enum error_code unseen, const char *what, const char *ref,
 
 /* Whether the role may make agents, personas, skills. E_INSUFFICIENT_PERMISSIONS. */
 int permission_create(const struct principal *who, const char *what, struct error *err);
+/* Whether the role manages the organization's people. what: "add users". E_INSUFFICIENT_PERMISSIONS. */
+int permission_admin(const struct principal *who, const char *what, struct error *err);
 /* Whether everything of the organization is visible to the role, private things included. */
 bool permission_sees_all(const struct principal *who);
 

@@ -36,7 +36,7 @@ struct service {
     struct launch_cache *launches;
     struct schedule_context *schedules;
     struct auditor *auditor;
-    int64_t agents_max, skills_max, object_max, source_max, key_lifetime;
+    int64_t users_max, teams_max, agents_max, skills_max, object_max, source_max, key_lifetime;
 };
 
 /* E_UNAVAILABLE when there is none. */
@@ -63,6 +63,9 @@ int service_commit(struct service *service, struct storage_batch *batch,
 int service_commit_made(struct service *service, const struct principal *who,
                         struct storage_batch *batch, int status, const char *location,
                         const struct conflict *conflicts, struct error *err);
+
+/* The member `name` of a body: a text of a sensible length. */
+void service_name_check(const json_t *body, json_t *problems);
 
 /* ---- lists ---- */
 

@@ -13,6 +13,7 @@
 #include "service/launch.h"
 #include "service/limits.h"
 #include "service/schedule_settings.h"
+#include "service/problem.h"
 #include "service/skill.h"
 #include "service/token_cache.h"
 
@@ -20,6 +21,8 @@
 
 static const struct config_key keys[] = {
     {"limits", "agents", CONFIG_INT, "10000", 1, 10000000, NULL, "Agents of one organization."},
+    {"limits", "users", CONFIG_INT, "10000", 1, 10000000, NULL, "Users of one organization."},
+    {"limits", "teams", CONFIG_INT, "1000", 1, 10000000, NULL, "Teams of one organization."},
     {"limits", "skills_per_agent", CONFIG_INT, "64", 1, 100, NULL, "Skills of one agent."},
     {"limits", "object", CONFIG_SIZE, "64KiB", 1024, 16 << 20, NULL,
      "Bytes of each free or schema member of an agent (metadata, triggerConfig, inputSchema …), "
@@ -29,6 +32,10 @@ static const struct config_key keys[] = {
      "Bytes of a skill's source."},
     {"limits", "idempotency_keys", CONFIG_DURATION, "24h", 60 * INT64_C(1000000),
      365 * 86400 * INT64_C(1000000), NULL, "How long an Idempotency-Key is remembered."},
+    {"auth", "rotation_overlap", CONFIG_DURATION, "1h", 0, 365 * 86400 * INT64_C(1000000), NULL,
+     "How long a token that was rotated stays good, unless the request says otherwise."},
+    {"auth", "rotation_overlap_max", CONFIG_DURATION, "7d", 0, 365 * 86400 * INT64_C(1000000), NULL,
+     "How long a request may ask for."},
     {"audit", "denied_per_minute", CONFIG_INT, "600", 0, 1000000, NULL,
      "Denied attempts that are written to the audit log; of more only the number is."},
     {"skills", "folder", CONFIG_STRING, NULL, 0, 0, NULL,
@@ -97,6 +104,8 @@ struct service *service_new(struct storage *storage, struct config *config, stru
     struct service *service = xcalloc(1, sizeof(*service));
     service->storage = storage;
     service->config = config;
+    service->users_max = config_int(config, "limits", NULL, "users");
+    service->teams_max = config_int(config, "limits", NULL, "teams");
     service->agents_max = config_int(config, "limits", NULL, "agents");
     service->skills_max = config_int(config, "limits", NULL, "skills_per_agent");
     service->object_max = config_int(config, "limits", NULL, "object");
@@ -179,6 +188,15 @@ int service_commit(struct service *service, struct storage_batch *batch,
         if (row->statement == statement)
             return error_set(err, row->code, "%s", row->message);
     return error_move(err, &failure);
+}
+
+void service_name_check(const json_t *body, json_t *problems)
+{
+    enum { NAME_BYTES_MAX = 800 };
+    const json_t *name = json_object_get(body, "name");
+    size_t len = json_string_length(name);
+    if (!json_is_string(name) || len == 0 || len > NAME_BYTES_MAX)
+        problem_add(problems, "/name", "must be a text of 1 to %d bytes", NAME_BYTES_MAX);
 }
 
 struct list_args service_list_args(const struct list_query *query)

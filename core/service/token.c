@@ -9,11 +9,12 @@
 #include "service/problem.h"
 #include "service/service-private.h"
 #include "service/token_cache.h"
+#include "store/people.h"
 #include "store/store.h"
 #include "store/token.h"
 
 #define TOKEN_PREFIX "c9d_"
-enum { TOKEN_RANDOM = 32, NAME_MAX_BYTES = 800, SCOPES_MAX = SCOPE_COUNT_ + PRINCIPAL_AGENTS_MAX };
+enum { TOKEN_RANDOM = 32, SCOPES_MAX = SCOPE_COUNT_ + PRINCIPAL_AGENTS_MAX };
 
 /* ---- scopes ---- */
 
@@ -66,9 +67,8 @@ static const char *scope_agent(const char *name)
 }
 
 /* Names that this program does not know (any more) give nothing. */
-static void scopes_take(const char *text, struct principal *who)
+void token_scopes_take(const json_t *names, struct principal *who)
 {
-    jx_auto *names = json_loads(text, 0, NULL);
     for (size_t i = 0; i < json_array_size(names); i++) {
         const char *name = json_string_value(json_array_get(names, i));
         int scope = name != NULL ? scope_by_name(name) : -1;
@@ -78,6 +78,17 @@ static void scopes_take(const char *text, struct principal *who)
         else if (agent != NULL && who->n_agents < PRINCIPAL_AGENTS_MAX)
             memcpy(who->agents[who->n_agents++], agent, UUID_SIZE);
     }
+}
+
+json_t *token_scopes(const struct principal *who)
+{
+    json_t *names = json_array();
+    for (int i = 0; i < SCOPE_COUNT_; i++)
+        if ((who->scopes >> i & 1) != 0)
+            json_array_append_new(names, json_string(scope_names[i]));
+    for (size_t i = 0; i < who->n_agents; i++)
+        json_array_append_new(names, json_sprintf("agents:execute:%s", who->agents[i]));
+    return names;
 }
 
 /* ---- authentication ---- */
@@ -115,7 +126,8 @@ static int authenticate_stored(struct service *service, const uint8_t hash[SHA25
     if (found != 0 || (owner.expires_at != 0 && owner.expires_at <= now))
         return refused(err);
     struct principal who = {0};
-    scopes_take(owner.scopes, &who);
+    jx_auto *scopes = json_loads(owner.scopes, 0, NULL);
+    token_scopes_take(scopes, &who);
     memcpy(who.token_id, owner.id, sizeof(who.token_id));
     memcpy(who.user_id, owner.user_id, sizeof(who.user_id));
     memcpy(who.organization_id, owner.organization_id, sizeof(who.organization_id));
@@ -229,37 +241,75 @@ static void expiry_check(const json_t *given, json_t *problems, int64_t *expires
         problem_add(problems, "/expiresAt", "lies in the past");
 }
 
+/* Whom, and in which organization, the new token is for; role_r: there. */
+static int holder_check(struct service *service, const struct principal *who, const char *user_id,
+                        const char *organization_id, struct error *err)
+{
+    struct user_meta meta;
+    jx_auto *user = NULL;
+    if (store_user_get(service->storage, organization_id, user_id, &meta, &user, err) < 0)
+        return -1;
+    bool self = strcmp(user_id, who->user_id) == 0;
+    bool here = strcmp(organization_id, who->organization_id) == 0;
+    if (user == NULL)
+        return self ? error_set(err, E_ORGANIZATION_NOT_FOUND,
+                                "organizationId: you are not a member of organization %.64s",
+                                organization_id)
+                    : error_set(err, E_USER_NOT_FOUND, "userId: no user %.64s in the organization",
+                                user_id);
+    if (self)
+        return 0;
+    if (!here || strcmp(meta.kind, "service") != 0)
+        return error_set(err, E_INSUFFICIENT_PERMISSIONS,
+                         "tokens are made for oneself, and for service accounts of the organization");
+    if (permission_admin(who, "make tokens for service accounts", err) < 0)
+        return -1;
+    if (permission_role_rank(meta.role) > permission_role_rank(who->role))
+        return error_set(err, E_INSUFFICIENT_PERMISSIONS,
+                         "the service account is %s, which is more than you are", meta.role);
+    return 0;
+}
+
+static int token_make(struct service *service, const struct principal *who, struct token_row *row,
+                      const char *rotated, int64_t ends, const json_t *body, json_t **token_r,
+                      struct error *err)
+{
+    const struct conflict conflicts[] = {
+        {1, E_INVALID_STATE, "the token was revoked, or has been rotated already"},
+        {-1, E_NONE, NULL}};
+    char token[TOKEN_SIZE];
+    row->created_at = clock_wall_us();
+    struct storage_batch *batch = storage_batch_new();
+    token_add(batch, row, token);
+    if (rotated != NULL)
+        store_token_end(batch, rotated, row->id, ends);
+    audit_change(service, batch, who, "token", row->id, NULL, body);
+    if (service_commit(service, batch, conflicts, err) < 0 ||
+        store_token_get(service->storage, row->id, row->organization_id, token_r, err) < 0)
+        return -1;
+    if (*token_r == NULL)
+        return error_set(err, E_TOKEN_NOT_FOUND, "token %s was removed meanwhile", row->id);
+    json_object_set_new(*token_r, "token", json_string(token));
+    return 0;
+}
+
 int token_create(struct service *service, const struct principal *who, const json_t *body,
                  json_t **token_r, struct error *err)
 {
     jx_auto *problems = json_array();
     jx_auto *scopes = NULL;
-    const json_t *name = json_object_get(body, "name");
-    struct token_row row = {.user_id = who->user_id,
-                            .organization_id = who->organization_id,
-                            .name = json_string_value(name),
-                            .created_at = clock_wall_us()};
-    if (!json_is_string(name) || json_string_length(name) == 0 ||
-        json_string_length(name) > NAME_MAX_BYTES)
-        problem_add(problems, "/name", "must be a text of 1 to %d bytes", NAME_MAX_BYTES);
+    struct token_row row = {.user_id = jx_str(body, "userId", who->user_id),
+                            .organization_id = jx_str(body, "organizationId", who->organization_id),
+                            .name = jx_str(body, "name", NULL)};
+    service_name_check(body, problems);
     expiry_check(json_object_get(body, "expiresAt"), problems, &row.expires_at);
     if (scopes_check(who, json_object_get(body, "scopes"), problems, &scopes, err) < 0 ||
-        problem_raise(problems, E_INVALID_REQUEST, "token", err) < 0)
+        problem_raise(problems, E_INVALID_REQUEST, "token", err) < 0 ||
+        holder_check(service, who, row.user_id, row.organization_id, err) < 0)
         return -1;
-
     autofree char *scopes_text = jx_encode(scopes, NULL);
     row.scopes = scopes_text;
-    char token[TOKEN_SIZE];
-    struct storage_batch *batch = storage_batch_new();
-    token_add(batch, &row, token);
-    audit_change(service, batch, who, "token", row.id, NULL, body);
-    if (storage_commit(service->storage, batch, err) < 0 ||
-        store_token_get(service->storage, row.id, who->organization_id, token_r, err) < 0)
-        return -1;
-    if (*token_r == NULL)
-        return error_set(err, E_TOKEN_NOT_FOUND, "token %s was removed meanwhile", row.id);
-    json_object_set_new(*token_r, "token", json_string(token));
-    return 0;
+    return token_make(service, who, &row, NULL, 0, body, token_r, err);
 }
 
 /* ---- looking and revoking ---- */
@@ -272,18 +322,85 @@ int token_list(struct service *service, const struct principal *who, const struc
     return service_list(service, &store_token_list, query, scope, page_r, err);
 }
 
-int token_revoke(struct service *service, const struct principal *who, const char *id,
-                 struct error *err)
+/* One's own, whatever the role; nobody else's is visible but to those who see all. */
+static int token_find(struct service *service, const struct principal *who, const char *id,
+                      enum action action, json_t **token_r, struct error *err)
 {
     jx_auto *token = NULL;
     if (store_token_get(service->storage, id, who->organization_id, &token, err) < 0)
         return -1;
     if (token == NULL)
         return permission_unseen(E_TOKEN_NOT_FOUND, "token", id, err);
-    /* One's own, whatever the role; nobody else's is visible but to those who see all. */
-    bool own = strcmp(jx_str(token, "userId", ""), who->user_id) == 0;
-    if (!own && !permission_sees_all(who))
-        return permission_unseen(E_TOKEN_NOT_FOUND, "token", id, err);
+    const char *owner = jx_str(token, "userId", "");
+    /* A viewer, too, does what he wants with his own. */
+    const struct resource resource = {.organization_id = who->organization_id,
+                                      .owner_id = owner,
+                                      .kind = RESOURCE_PRIVATE};
+    if (permission_require(who, strcmp(owner, who->user_id) == 0 ? ACTION_READ : action, &resource,
+                           E_TOKEN_NOT_FOUND, "token", id, err) < 0)
+        return -1;
+    *token_r = move_ptr(&token);
+    return 0;
+}
+
+int token_get(struct service *service, const struct principal *who, const char *id, json_t **token_r,
+              struct error *err)
+{
+    return token_find(service, who, id, ACTION_READ, token_r, err);
+}
+
+static int overlap_check(const struct service *service, const json_t *body, int64_t *overlap_r,
+                         struct error *err)
+{
+    int64_t max = config_int(service->config, "auth", NULL, "rotation_overlap_max");
+    const json_t *given = json_object_get(body, "overlapSeconds");
+    *overlap_r = config_int(service->config, "auth", NULL, "rotation_overlap");
+    if (given == NULL)
+        return 0;
+    *overlap_r = json_integer_value(given) * CLOCK_SECOND;
+    if (!json_is_integer(given) || json_integer_value(given) < 0 ||
+        json_integer_value(given) > max / CLOCK_SECOND)
+        return error_set(err, E_INVALID_REQUEST,
+                         "overlapSeconds: must be 0 to %lld ([auth] rotation_overlap_max)",
+                         (long long)(max / CLOCK_SECOND));
+    return 0;
+}
+
+int token_rotate(struct service *service, const struct principal *who, const char *id,
+                 const json_t *body, json_t **token_r, struct error *err)
+{
+    jx_auto *token = NULL, *scopes = NULL;
+    jx_auto *problems = json_array();
+    int64_t overlap, now = clock_wall_us();
+    if (token_find(service, who, id, ACTION_WRITE, &token, err) < 0 ||
+        overlap_check(service, body, &overlap, err) < 0)
+        return -1;
+    const char *expires = jx_str(token, "expiresAt", NULL);
+    struct token_row row = {.user_id = jx_str(token, "userId", ""),
+                            .organization_id = who->organization_id,
+                            .name = jx_str(token, "name", "")};
+    if (expires != NULL)
+        clock_parse_rfc3339(expires, strlen(expires), &row.expires_at);
+    if (expires != NULL && row.expires_at <= now)
+        return error_set(err, E_INVALID_STATE, "token %s has expired: create a new one", id);
+    if (scopes_check(who, json_object_get(token, "scopes"), problems, &scopes, err) < 0 ||
+        holder_check(service, who, row.user_id, row.organization_id, err) < 0)
+        return -1;
+    autofree char *text = jx_encode(scopes, NULL);
+    row.scopes = text;
+    jx_auto *change = json_pack("{s:s, s:I}", "rotates", id, "overlapSeconds",
+                                (json_int_t)(overlap / CLOCK_SECOND));
+    int result = token_make(service, who, &row, id, now + overlap, change, token_r, err);
+    token_cache_drop(service->tokens, id);
+    return result;
+}
+
+int token_revoke(struct service *service, const struct principal *who, const char *id,
+                 struct error *err)
+{
+    jx_auto *token = NULL;
+    if (token_find(service, who, id, ACTION_WRITE, &token, err) < 0)
+        return -1;
     if (json_object_get(token, "revokedAt") != NULL) {
         audit_unchanged(who);
         return 0;

@@ -31,12 +31,25 @@ int scope_require(const struct principal *who, enum scope scope, struct error *e
 int token_authenticate(struct service *service, const char *token, size_t len,
                        struct principal *principal_r, struct error *err);
 
-/* body: {"name","scopes":[…],"expiresAt"?}. The answer has "token", this once. One can give only
- * scopes that one has. */
+/* The names of the scopes that who has: a new array. */
+json_t *token_scopes(const struct principal *who);
+/* As the store has them, into who. */
+void token_scopes_take(const json_t *names, struct principal *who);
+
+/* body: {"name","scopes":[…],"expiresAt"?,"userId"?,"organizationId"?}. The answer has "token", this once. A token
+ * never has more than whoever makes it: only his scopes; for himself, also in another organization of his, or, by an
+ * admin, for a service account with no greater role than his own. */
 int token_create(struct service *service, const struct principal *who, const json_t *body,
                  json_t **token_r, struct error *err);
 int token_list(struct service *service, const struct principal *who, const struct list_query *query,
                json_t **page_r, struct error *err);
+int token_get(struct service *service, const struct principal *who, const char *id, json_t **token_r,
+              struct error *err);
+/* A new token in the place of this one, which is good for a while yet: body {"overlapSeconds"?}, by default [auth]
+ * rotation_overlap. One's own, and those of service accounts; under the rules of token_create. */
+int token_rotate(struct service *service, const struct principal *who, const char *id,
+                 const json_t *body, json_t **token_r, struct error *err);
+/* One's own, and, by admins, anybody's of the organization. Acts at once. */
 int token_revoke(struct service *service, const struct principal *who, const char *id,
                  struct error *err);
 

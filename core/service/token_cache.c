@@ -84,12 +84,16 @@ void token_cache_put(struct token_cache *cache, const uint8_t hash[SHA256_SIZE],
     pthread_mutex_unlock(&cache->lock);
 }
 
-void token_cache_drop(struct token_cache *cache, const char *token_id)
+void token_cache_drop(struct token_cache *cache, const char *id)
 {
     pthread_mutex_lock(&cache->lock);
     cache->generation++;
-    for (size_t i = 0; i < SLOTS; i++)
-        if (strcmp(cache->entries[i].principal.token_id, token_id) == 0)
+    for (size_t i = 0; i < SLOTS; i++) {
+        const struct principal *who = &cache->entries[i].principal;
+        if (cache->entries[i].filled &&
+            (strcmp(who->token_id, id) == 0 || strcmp(who->user_id, id) == 0 ||
+             strcmp(who->organization_id, id) == 0))
             cache->entries[i].filled = false;
+    }
     pthread_mutex_unlock(&cache->lock);
 }

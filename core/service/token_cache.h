@@ -20,6 +20,7 @@ bool token_cache_get(struct token_cache *cache, const uint8_t hash[SHA256_SIZE],
                      struct principal *principal_r, bool *due_r);
 void token_cache_put(struct token_cache *cache, const uint8_t hash[SHA256_SIZE], int64_t now,
                      const struct principal *principal, int64_t expires_at, uint64_t generation);
-void token_cache_drop(struct token_cache *cache, const char *token_id);
+/* The entries of a token, or all of a user or an organization. */
+void token_cache_drop(struct token_cache *cache, const char *id);
 
 #endif

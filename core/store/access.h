@@ -40,4 +40,9 @@
 #define ACCESS_FORGET(condition)                                                                   \
     "DELETE FROM agent_audience WHERE agent_id IN (SELECT a.id FROM agents a WHERE " condition ")"
 
+/* A limit of table organizations' row: its settings' member, but no more than `max`. */
+#define ORGANIZATION_LIMIT(member, max)                                                            \
+    "CASE WHEN CAST(organizations.settings ->> '" member "' AS BIGINT) < " max                     \
+    " THEN CAST(organizations.settings ->> '" member "' AS BIGINT) ELSE " max " END"
+
 #endif

@@ -92,7 +92,8 @@ void store_agent_limit(struct storage_batch *batch, const char *organization_id,
     /* Writes the organization's row: counting and inserting are one step for all writers. */
     storage_batch_add(batch,
                       "UPDATE organizations SET updated_at = updated_at WHERE id = $1"
-                      " AND (SELECT COUNT(*) FROM agents WHERE organization_id = $1) < $2",
+                      " AND (SELECT COUNT(*) FROM agents WHERE organization_id = $1)"
+                      " < " ORGANIZATION_LIMIT("maxAgents", "$2"),
                       1, NULL, NULL, "si", organization_id, max);
 }
 

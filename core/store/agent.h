@@ -14,7 +14,7 @@ struct agent_columns {
     const char *input_schema, *output_schema; /* may be NULL */
     const char *trigger_mode, *trigger_config, *execution_config, *visibility, *metadata;
 };
-/* One statement: conflicts unless the organization has fewer agents than max. */
+/* One statement: conflicts unless the organization has fewer agents than max, and than its settings.maxAgents. */
 void store_agent_limit(struct storage_batch *batch, const char *organization_id, int64_t max);
 /* Conflicts when the name is taken. One statement, and one more for the visibility `team`. */
 void store_agent_insert(struct storage_batch *batch, const char *id, const char *user_id,

@@ -4,6 +4,7 @@ ALTER TABLE users ADD COLUMN kind @TEXT@ NOT NULL DEFAULT 'person' CHECK (kind I
 -- Removed users stay as a name for what refers to them (versions, executions, the audit log): without e-mail
 -- address, memberships, tokens, teams and grants.
 ALTER TABLE users ADD COLUMN removed_at @TIME@;
+ALTER TABLE tokens ADD COLUMN rotated_to @ID@;  -- the token that takes its place
 
 CREATE TABLE identities (        -- users as an identity provider knows them
   issuer @TEXT@ NOT NULL,

@@ -86,6 +86,15 @@ const struct list store_grant_list = {
 
 /* ---- teams ---- */
 
+void store_team_limit(struct storage_batch *batch, const char *organization_id, int64_t max)
+{
+    storage_batch_add(batch,
+                      "UPDATE organizations SET updated_at = updated_at WHERE id = $1"
+                      " AND (SELECT COUNT(*) FROM teams WHERE organization_id = $1)"
+                      " < " ORGANIZATION_LIMIT("maxTeams", "$2"),
+                      1, NULL, NULL, "si", organization_id, max);
+}
+
 void store_team_insert(struct storage_batch *batch, const struct team_row *row)
 {
     storage_batch_add(batch,

@@ -12,6 +12,8 @@ struct team_row {
     const char *id, *organization_id, *name, *description /* or NULL */;
     int64_t at;
 };
+/* Conflicts while the organization has `max` teams, or as many as its settings.maxTeams. */
+void store_team_limit(struct storage_batch *batch, const char *organization_id, int64_t max);
 /* Conflicts when the name is taken. */
 void store_team_insert(struct storage_batch *batch, const struct team_row *row);
 /* Conflicts when it is not there, or the name is taken. */

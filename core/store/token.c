@@ -5,6 +5,8 @@
     F("t.name", "name", TEXT)                                                                      \
     F("t.scopes", "scopes", JSON)                                                                  \
     F("t.user_id", "userId", TEXT)                                                                 \
+    F("t.organization_id", "organizationId", TEXT)                                                 \
+    F("t.rotated_to", "rotatedTo", TEXT)                                                           \
     F("t.expires_at", "expiresAt", TIME)                                                           \
     F("t.revoked_at", "revokedAt", TIME)                                                           \
     F("t.last_used_at", "lastUsedAt", TIME)                                                        \
@@ -13,6 +15,10 @@ static const struct field fields[] = {TOKEN_FIELDS(FIELD_ENTRY)};
 
 /* Ids are UUIDv7, so their order is the order of creation. */
 static const struct list_sort sorts[] = {{"createdAt", "t.id", SORT_TEXT}};
+
+static const struct list_filter filters[] = {
+    {"userId", FILTER_ID, NULL, "t.user_id = ?"},
+};
 
 const struct list store_token_list = {
     .name = "tokens",
@@ -23,6 +29,8 @@ const struct list store_token_list = {
     .default_sort = "-createdAt",
     .sorts = sorts,
     .n_sorts = countof(sorts),
+    .filters = filters,
+    .n_filters = countof(filters),
     .fields = fields,
     .n_fields = countof(fields),
 };
@@ -42,6 +50,15 @@ void store_token_revoke(struct storage_batch *batch, const char *id, int64_t at)
     storage_batch_add(batch,
                       "UPDATE tokens SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL", 1,
                       NULL, NULL, "si", id, at);
+}
+
+void store_token_end(struct storage_batch *batch, const char *id, const char *successor, int64_t at)
+{
+    storage_batch_add(batch,
+                      "UPDATE tokens SET rotated_to = $3, expires_at = CASE WHEN expires_at < $2"
+                      " THEN expires_at ELSE $2 END"
+                      " WHERE id = $1 AND revoked_at IS NULL AND rotated_to IS NULL",
+                      1, NULL, NULL, "sis", id, at, successor);
 }
 
 void store_token_used(struct storage_batch *batch, const char *id, int64_t at)

@@ -19,6 +19,9 @@ struct token_row {
 void store_token_insert(struct storage_batch *batch, const struct token_row *row);
 /* Conflicts when the token is not there or revoked already. */
 void store_token_revoke(struct storage_batch *batch, const char *id, int64_t at);
+/* Lets it end at `at`, unless it ends before, in favour of another. Conflicts when it is not there, revoked, or
+ * has a successor. */
+void store_token_end(struct storage_batch *batch, const char *id, const char *successor, int64_t at);
 void store_token_used(struct storage_batch *batch, const char *id, int64_t at);
 
 /* What authenticating needs; only tokens that are not revoked, of users that are members. */
