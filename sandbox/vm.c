@@ -241,17 +241,10 @@ static int result_encode(lua_State *L)
 {
     vm_bytes_reset(L, &vm.out);
     vm_json_encode(L, 1, "output", 0);
-    if (vm.out.len > vm.start.output_max) {
-        vm_error_push(L, "ResourceExhausted", "the output has %I bytes, more than outputBytes = %I",
-                      (lua_Integer)vm.out.len, (lua_Integer)vm.start.output_max);
-        lua_getfield(L, -1, "details");
-        lua_pushliteral(L, "outputBytes");
-        lua_setfield(L, -2, "limit");
-        lua_pushinteger(L, (lua_Integer)vm.start.output_max);
-        lua_setfield(L, -2, "max");
-        lua_pop(L, 1);
-        return lua_error(L);
-    }
+    if (vm.out.len > vm.start.output_max)
+        vm_error_raise_limit(L, "outputBytes", vm.start.output_max,
+                             "the output has %I bytes, more than outputBytes = %I",
+                             (lua_Integer)vm.out.len, (lua_Integer)vm.start.output_max);
     return 0;
 }
 

@@ -120,8 +120,7 @@ static int coroutine_resume(lua_State *L)
     return coroutine_resumed(L, resume_start(L, co, lua_gettop(L) - 1));
 }
 
-/* lua_resetthread runs __close handlers on co. */
-static int coroutine_reset(lua_State *co)
+int vm_coroutine_reset(lua_State *co)
 {
     lua_State *running = vm.running;
     bool can_wait = vm.can_wait;
@@ -153,7 +152,7 @@ static int wrap_resumed(lua_State *L, int n)
     if (status != LUA_OK && status != LUA_YIELD) { /* it failed: close its variables */
         lua_pushvalue(L, -1);
         lua_xmove(L, co, 1); /* resetthread takes the error from the top */
-        status = coroutine_reset(co);
+        status = vm_coroutine_reset(co);
         vm_fatal_check(L, status);
         lua_xmove(co, L, 1);
     }
@@ -233,7 +232,7 @@ static int coroutine_close(lua_State *L)
     const char *name = status_name(L, co);
     if (name[0] == 'n' || name[0] == 'r') /* normal, running */
         return luaL_error(L, "cannot close a %s coroutine", name);
-    int status = coroutine_reset(co);
+    int status = vm_coroutine_reset(co);
     if (status == LUA_OK) {
         lua_pushboolean(L, 1);
         return 1;

@@ -92,6 +92,22 @@ _Noreturn void vm_error_raise(lua_State *L, const char *code, const char *fmt, .
     __builtin_unreachable();
 }
 
+_Noreturn void vm_error_raise_limit(lua_State *L, const char *limit, uint64_t max, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    error_push_va(L, "ResourceExhausted", fmt, ap);
+    va_end(ap);
+    lua_getfield(L, -1, "details");
+    lua_pushstring(L, limit);
+    lua_setfield(L, -2, "limit");
+    lua_pushinteger(L, (lua_Integer)max);
+    lua_setfield(L, -2, "max");
+    lua_pop(L, 1);
+    lua_error(L);
+    __builtin_unreachable();
+}
+
 bool vm_error_is(lua_State *L, int idx)
 {
     if (!lua_istable(L, idx) || !lua_getmetatable(L, idx))

@@ -4,6 +4,22 @@
 
 #include "sandbox/vm-private.h"
 
+/* Calls the function below the top n values with them, for one result. Its errors would name no place and no
+ * function, having been called from C: they get both. */
+static int string_call(lua_State *L, int n, const char *name)
+{
+    int status = lua_pcall(L, n, 1, 0);
+    if (status == LUA_OK)
+        return 1;
+    vm_fatal_check(L, status);
+    if (lua_type(L, -1) == LUA_TSTRING) {
+        luaL_where(L, 1);
+        luaL_gsub(L, lua_tostring(L, -2), "'?'", name);
+        lua_concat(L, 2);
+    }
+    return lua_error(L);
+}
+
 /* Upvalue 1: Lua's string.format. Values that %s would show with their address are made text
  * before. */
 static int string_format(lua_State *L)
@@ -29,8 +45,7 @@ static int string_format(lua_State *L)
     }
     lua_pushvalue(L, lua_upvalueindex(1));
     lua_insert(L, 1);
-    lua_call(L, top, 1);
-    return 1;
+    return string_call(L, top, "'format'");
 }
 
 /* Upvalue 1: Lua's string.rep, which loops n times also when there is nothing to copy. */
@@ -47,8 +62,7 @@ static int string_rep(lua_State *L)
     lua_settop(L, 3);
     lua_pushvalue(L, lua_upvalueindex(1));
     lua_insert(L, 1);
-    lua_call(L, 3, 1);
-    return 1;
+    return string_call(L, 3, "'rep'");
 }
 
 static void string_wrap(lua_State *L, const char *name, lua_CFunction fn)

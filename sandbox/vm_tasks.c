@@ -136,6 +136,17 @@ static void frame_next(lua_State *L)
 /* ---- the scheduler
  * --------------------------------------------------------------------------------------- */
 
+/* A task failed with the error on top of it: runs the __close handlers of what it left open, as pcall would, and
+ * gives the status, which they may change, as the error. The traceback is taken before, on vm.trace. */
+static int task_unwind(lua_State *L, struct vm_task *task)
+{
+    vm_trace_write(task->co, 0, vm.trace, sizeof(vm.trace));
+    int status = vm_coroutine_reset(task->co);
+    if (status != LUA_OK)
+        vm_fatal_check(L, status);
+    return status;
+}
+
 /* The task's coroutine ended. Its results or its error are on top of it. */
 static void task_done(lua_State *L, struct vm_task *task, int status, int nres)
 {
@@ -158,9 +169,11 @@ static void task_done(lua_State *L, struct vm_task *task, int status, int nres)
         lua_pushlightuserdata(L, NULL); /* c9.null keeps the place */
         lua_replace(L, -2);
     } else if (status != LUA_OK) {
-        lua_createtable(L, 1, 0); /* the error may be nil */
+        lua_createtable(L, 2, 0); /* the error may be nil */
         lua_insert(L, -2);
         lua_rawseti(L, -2, 1);
+        lua_pushstring(L, vm.trace);
+        lua_rawseti(L, -2, 2);
     }
     lua_rawseti(L, -2, task->index);
     lua_pop(L, 2);
@@ -184,8 +197,10 @@ static void task_run(lua_State *L, struct vm_task *task)
         vm.depth = vm_trace_depth(task->co);
         vm_trace_write(task->co, 0, vm.trace, sizeof(vm.trace));
     }
-    if (status != LUA_OK)
+    if (status != LUA_OK) {
         vm_fatal_check(L, status);
+        status = task_unwind(L, task);
+    }
     task_done(L, task, status, nres);
 }
 
@@ -213,8 +228,6 @@ static int task_main(lua_State *L)
     while (first_status == LUA_YIELD)
         scheduler_step(L);
     luaL_checkstack(L, 4, NULL);
-    if (first_status != LUA_OK)
-        vm_trace_write(co, 0, vm.trace, sizeof(vm.trace));
     if (first_status == LUA_OK && first_results == 0)
         lua_pushnil(co);
     if (first_status == LUA_OK && first_results > 1)
@@ -276,20 +289,14 @@ static void all_task_start(lua_State *L, struct group *group, lua_Integer i)
 }
 
 /* The error of the first function that failed, with its traceback kept for the report. */
-static int all_failed(lua_State *L, lua_Integer i)
+static int all_failed(lua_State *L)
 {
-    char trace[VM_TRACE_MAX / 2]; /* … {error} */
-    lua_getiuservalue(L, ALL_GROUP, GROUP_COROUTINES);
-    lua_rawgeti(L, -1, i);
-    vm_trace_write(lua_tothread(L, -1), 0, trace, sizeof(trace));
-    lua_pop(L, 2);
-    lua_rawgeti(L, -1, 1); /* … {error}, error */
-    vm_slot_push(L, VM_SLOT_CAUSE);
-    lua_pushvalue(L, -2);
-    lua_rawseti(L, -2, 1);
-    lua_pushstring(L, trace);
-    lua_rawseti(L, -2, 2);
-    lua_pop(L, 1);
+    vm_slot_push(L, VM_SLOT_CAUSE); /* … {error, trace}, cause */
+    for (int i = 1; i <= 2; i++) {
+        lua_rawgeti(L, -2, i);
+        lua_rawseti(L, -2, i);
+    }
+    lua_rawgeti(L, -1, 1);
     return lua_error(L);
 }
 
@@ -302,7 +309,7 @@ static int all_done(lua_State *L)
     lua_getiuservalue(L, ALL_GROUP, GROUP_ERRORS);
     for (lua_Integer i = 1; i <= group->n; i++, lua_pop(L, 1))
         if (lua_rawgeti(L, -1, i) == LUA_TTABLE)
-            return all_failed(L, i);
+            return all_failed(L);
     lua_getiuservalue(L, ALL_GROUP, GROUP_RESULTS);
     if (lua_toboolean(L, ALL_AS_TABLE))
         return 1;
@@ -417,13 +424,13 @@ static int effect_send(lua_State *L)
     vm_bytes_reset(L, &vm.out);
     vm_json_encode(L, EFFECT_REQUEST, what, 0);
     if (vm.out.len > vm.start.output_max)
-        vm_error_raise(L, "ResourceExhausted",
-                       "%s: the request has more than outputBytes = %I bytes", what,
-                       (lua_Integer)vm.start.output_max);
+        vm_error_raise_limit(L, "outputBytes", vm.start.output_max,
+                             "%s: the request has more than outputBytes = %I bytes", what,
+                             (lua_Integer)vm.start.output_max);
     if (vm.requests >= vm.start.requests_max)
-        vm_error_raise(L, "ResourceExhausted",
-                       "%s: the execution has made its %I calls (limit requests)", what,
-                       (lua_Integer)vm.start.requests_max);
+        vm_error_raise_limit(L, "requests", vm.start.requests_max,
+                             "%s: the execution has made its %I calls (limit requests)", what,
+                             (lua_Integer)vm.start.requests_max);
     lua_Integer id = (lua_Integer)++vm.requests;
     vm.pending++;
     if (lua_isfunction(L, EFFECT_STREAM)) {

@@ -4,7 +4,7 @@ import os
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from c9test import SLOW, Daemon, contains, equal, note, ok, run  # noqa: E402
+from c9test import SLOW, Daemon, contains, equal, eventually, note, ok, run  # noqa: E402
 
 daemon = Daemon({"limits": {"cpu_time": f"{300 * SLOW}ms", "memory": "16MiB", "log_count": 50, "emit_count": 50,
                             "requests": 20, "output": "64KiB", "wall_time": "20s"}})
@@ -57,6 +57,37 @@ def test_memory():
     ends("string-bomb", "local s = 'x' while true do s = s .. s end", "ResourceExhausted")
     ends("caught-bomb", "while true do pcall(function() local t = {} while true do t[#t + 1] = {} end end) end",
          "ResourceExhausted")
+
+
+def test_bombs_beside_honest_executions():
+    """100 of each at once: whoever is honest completes, whoever is not ends with the error of his own limit."""
+    each = 100 if SLOW == 1 else 20
+    kinds = {
+        "bomb-table": ("local t = {} for i = 1, 1e9 do t[i] = i end", "ResourceExhausted"),
+        "bomb-string": ("local s = 'x' while true do s = s .. s end", "ResourceExhausted"),
+        "bomb-caught": ("local t = {} while true do pcall(function() while true do t[#t + 1] = {} end end) end",
+                        "ResourceExhausted"),
+        "bomb-loop": ("while true do pcall(function() while true do end end) end", "ExecutionTimeout"),
+    }
+    bombs = [(agent(name, body, executionConfig={"limits": {"cpuTimeMs": 100 * SLOW, "memoryMb": 4}}), code)
+             for name, (body, code) in kinds.items()]
+    honest = agent("beside-bombs", """local t = {} for i = 1, 20000 do t[i] = { i, tostring(i) } end
+    c9.sleep(0.05) local n = 0 for _, v in ipairs(t) do n = n + #v[2] end return n""")
+    started = [[], []]
+    for i in range(each):
+        bomb, code = bombs[i % len(bombs)]
+        for list_, id_, want in ((started[0], bomb, code), (started[1], honest, 88894)):
+            answer = daemon.api.execute(id_, None, {"Prefer": "respond-async"})
+            list_.append((answer.headers["Location"], want))
+    ended = eventually(lambda: all(daemon.api.get(at).json["status"] not in ("pending", "running")
+                                   for list_ in started for at, _ in list_), 120 * SLOW, 0.5)
+    ok(ended, f"{each} bombs and {each} honest executions all end")
+    outputs = [daemon.api.get(at).json for at, _ in started[1]]
+    equal(sum(x["status"] == "completed" and x["outputData"] == 88894 for x in outputs), each,
+          "all honest ones complete, with their result")
+    codes = [(daemon.api.get(at).json["errorDetails"]["code"], want) for at, want in started[0]]
+    equal([pair for pair in codes if pair[0] != pair[1]], [], "each bomb ends with the error of its own limit")
+    equal(sum("zygote." in line for line in daemon.log().splitlines()), 0, "and the zygote never noticed")
 
 
 def test_recursion():

@@ -371,16 +371,19 @@ def eventually(check, timeout=20 * SLOW, every=0.05):
 
 class Daemon:
     """`c9d run` in a folder of its own. config: {"section": {"key": value}} over the defaults here.
-    env: what is added to the environment."""
+    env: what is added to the environment. user: a uid to run as (the test is root's), on a copy of the build, which
+    that user may read."""
 
-    def __init__(self, config=None, start=True, env=None):
+    def __init__(self, config=None, start=True, env=None, user=None):
         self.env = env or {}
         self.folder = tempfile.mkdtemp(prefix="c9d-test-")
         atexit.register(self._remove)
         self.process = None
+        self.user = user
+        self.build = BUILD if user is None else self._build_copy()
         self.config = {
-            "daemon": {"state": f"{self.folder}/state", "plugins": f"{BUILD}/plugins"},
-            "sandbox": {"zygote": f"{BUILD}/c9d-zygote", "mode": "best-effort"},
+            "daemon": {"state": f"{self.folder}/state", "plugins": f"{self.build}/plugins"},
+            "sandbox": {"zygote": f"{self.build}/c9d-zygote", "mode": "best-effort"},
             "http": {"listen": "127.0.0.1:0", "heartbeat": "1s"},
             "model default": {"plugin": "fake"},
         }
@@ -398,9 +401,27 @@ class Daemon:
                 f.write(f"[{section}]\n")
                 f.writelines(f"{key} = {value}\n" for key, value in keys.items())
 
+    def _build_copy(self):
+        copy = f"{self.folder}/build"
+        os.mkdir(copy)
+        for name in ("c9d", "c9d-zygote"):
+            shutil.copy(f"{BUILD}/{name}", copy)
+        shutil.copytree(f"{BUILD}/plugins", f"{copy}/plugins")
+        shutil.copytree(f"{ROOT}/skills", f"{copy}/skills")
+        os.chown(self.folder, self.user, self.user)
+        return copy
+
+    def _become(self):
+        """In a child."""
+        if self.user is not None:
+            os.setgroups([])
+            os.setresgid(self.user, self.user, self.user)
+            os.setresuid(self.user, self.user, self.user)
+        end_with_parent()
+
     def command(self, *words):
         """Runs `c9d WORDS -c FILE`; what it prints."""
-        done = subprocess.run([f"{BUILD}/c9d", words[0], "-c", self.file, *words[1:]],
+        done = subprocess.run([f"{self.build}/c9d", words[0], "-c", self.file, *words[1:]], preexec_fn=self._become,
                               capture_output=True, text=True, timeout=60 * SLOW, check=False)
         if done.returncode != 0:
             raise AssertionError(f"c9d {' '.join(words)}: {done.stderr}")
@@ -409,10 +430,10 @@ class Daemon:
     def start(self):
         self.log_file = open(f"{self.folder}/log", "ab")
         begin = self.log_file.tell()
-        self.process = subprocess.Popen([f"{BUILD}/c9d", "run", "-c", self.file],
+        self.process = subprocess.Popen([f"{self.build}/c9d", "run", "-c", self.file],
                                         stderr=self.log_file, stdout=self.log_file,
                                         env={**os.environ, **self.env},
-                                        start_new_session=True, preexec_fn=end_with_parent)
+                                        start_new_session=True, preexec_fn=self._become)
         self.addresses = eventually(lambda: self._addresses(begin), START_TIMEOUT, 0.01)
         if not self.addresses:
             raise AssertionError(f"the daemon does not start:\n{self.log()}")

@@ -17,6 +17,17 @@
 
 #define EXECUTION_ID "01890a5d-ac96-774b-bcce-b302099a8057"
 
+/* Every test here runs as who started it and, when that is root, as an ordinary user too. */
+__attribute__((unused)) static const uid_t users[] = {0, 65534};
+__attribute__((unused)) static size_t user_count(void)
+{
+    return geteuid() == 0 ? 2 : 1;
+}
+__attribute__((unused)) static const char *user_name(uid_t uid)
+{
+    return uid != 0 ? "uid 65534" : geteuid() == 0 ? "root" : "this user";
+}
+
 struct zygote_under_test {
     pid_t pid;
     int control;

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <linux/bpf.h>
 #include <poll.h>
 #include <sched.h>
@@ -30,7 +31,7 @@
 enum { ROWS = 5, PLAIN = 42 };
 
 static struct lockdown lockdown;
-static pid_t neighbour;
+static pid_t neighbour, main_pid;
 static char page[8192] __attribute__((aligned(4096)));
 
 #ifdef C9_SANITIZED
@@ -474,7 +475,7 @@ static void neighbour_start(void)
     }
 }
 
-static int run(void)
+static void run(void)
 {
     buf_auto report = BUF_INIT;
     lockdown.zygote = getpid();
@@ -518,31 +519,63 @@ static int run(void)
        status);
     is_int(kill(neighbour, 0), 0, "the neighbour lives");
     kill(neighbour, SIGKILL);
-    return done_testing();
 }
 
-/* Descriptor limits and the like hold for the test's own output too, so it goes through a pipe. */
-int main(void)
+/* One pass in a process of its own: the lock-down is for good. Descriptor limits and the like hold for the test's own
+ * output too, so it goes through a pipe; the last thing in it is how many tests ran and failed. */
+static void pass_run(uid_t uid)
 {
-    int out[2], status = 1;
-    buf_auto report = BUF_INIT;
+    int out[2], counts[2] = {tap_run, tap_failed + 1};
+    buf_auto report = BUF_INIT, text = BUF_INIT;
     if (pipe(out) < 0)
-        return 1;
-    lockdown_apply(lockdown_namespaces, lockdown_namespace_count, &lockdown, &report);
+        abort();
+    fflush(stdout);
     pid_t pid = fork();
     if (pid == 0) {
-        dup2(out[1], STDOUT_FILENO);
         close(out[0]);
+        if (uid != 0 && (setgroups(0, NULL) < 0 || setresgid(uid, uid, uid) < 0 || setresuid(uid, uid, uid) < 0))
+            _exit(1);
+        lockdown_apply(lockdown_namespaces, lockdown_namespace_count, &lockdown, &report);
+        pid = fork(); /* into the pid namespace */
+    }
+    if (pid == 0) {
+        dup2(out[1], STDOUT_FILENO);
         close(out[1]);
-        status = run();
+        run();
+        counts[0] = tap_run;
+        counts[1] = tap_failed;
         fflush(stdout);
-        _exit(status); /* no leak check: a sanitizer could not trace what is not dumpable */
+        if (write(STDOUT_FILENO, counts, sizeof(counts)) != sizeof(counts))
+            _exit(1);
+        _exit(0); /* no leak check: a sanitizer could not trace what is not dumpable */
     }
     close(out[1]);
-    char text[4096];
-    for (ssize_t n; (n = read(out[0], text, sizeof(text))) > 0;)
-        fwrite(text, 1, (size_t)n, stdout);
-    waitpid(pid, &status, 0);
+    if (getpid() != main_pid) /* the one between */
+        _exit(waitpid(pid, NULL, 0) != pid);
+    char bytes[4096];
+    for (ssize_t n; (n = read(out[0], bytes, sizeof(bytes))) > 0;)
+        buf_append(&text, bytes, (size_t)n);
+    close(out[0]);
+    waitpid(pid, NULL, 0);
+    size_t len = text.len < sizeof(counts) ? 0 : text.len - sizeof(counts);
+    fwrite(text.data, 1, len, stdout);
+    if (len > 0)
+        memcpy(counts, text.data + len, sizeof(counts));
+    tap_run = counts[0];
+    tap_failed = counts[1];
+}
+
+int main(void)
+{
+    main_pid = getpid();
+    bool root = geteuid() == 0;
+    note("as %s", root ? "root" : "this user");
+    pass_run(0);
+    if (root) {
+        note("as uid 65534");
+        pass_run(65534);
+    }
+    int status = done_testing();
     fflush(stdout);
-    _exit(status != 0);
+    _exit(status);
 }

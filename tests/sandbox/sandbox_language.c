@@ -3,16 +3,11 @@
 #include "harness.h"
 #include "unit/sandbox_vm_rows.h"
 
-int main(void)
+static struct zygote_under_test z;
+static struct frame frame;
+
+static void test_rows(void)
 {
-    static struct zygote_under_test z;
-    static struct frame frame;
-#ifdef __SANITIZE_THREAD__
-    skip("an executor has one thread, and TSan loses track of Lua's longjmp", "the language");
-    return done_testing();
-#endif
-    if (!ok(zygote_start(&z, 0, NULL, 0, 128u << 20), "a zygote"))
-        return done_testing();
     for (size_t i = 0; i < sizeof(vm_rows) / sizeof(vm_rows[0]); i++) {
         char *source = NULL;
         int none, fd = zygote_spawn_one(&z, i + 1);
@@ -33,6 +28,19 @@ int main(void)
             printf("# status %#x, %.300s\n", (unsigned)z.last.status,
                    (const char *)frame.payload + WIRE_STATS_SIZE);
     }
-    is_int(zygote_stop(&z), 0, "the zygote ends");
+}
+
+int main(void)
+{
+#ifdef __SANITIZE_THREAD__
+    skip("an executor has one thread, and TSan loses track of Lua's longjmp", "the language");
+    return done_testing();
+#endif
+    for (size_t i = 0; i < user_count(); i++) {
+        if (!ok(zygote_start(&z, users[i], NULL, 0, 128u << 20), "a zygote of %s", user_name(users[i])))
+            continue;
+        test_rows();
+        is_int(zygote_stop(&z), 0, "the zygote of %s ends", user_name(users[i]));
+    }
     return done_testing();
 }

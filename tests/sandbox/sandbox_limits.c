@@ -184,12 +184,14 @@ int main(void)
     skip("an executor has one thread, and TSan loses track of Lua's longjmp", "limits");
     return done_testing();
 #endif
-    if (!ok(zygote_start(&z, 0, NULL, 0, 128 * MIB), "a zygote"))
-        return done_testing();
-    test_workload();
-    test_cpu();
-    test_memory();
-    test_neighbours();
-    is_int(zygote_stop(&z), 0, "the zygote ends");
+    for (size_t i = 0; i < user_count(); i++) {
+        if (!ok(zygote_start(&z, users[i], NULL, 0, 128 * MIB), "a zygote of %s", user_name(users[i])))
+            continue;
+        test_workload();
+        test_cpu();
+        test_memory();
+        test_neighbours();
+        is_int(zygote_stop(&z), 0, "the zygote of %s ends", user_name(users[i]));
+    }
     return done_testing();
 }

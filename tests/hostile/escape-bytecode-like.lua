@@ -1,0 +1,5 @@
+-- tries:    to upload what only begins like bytecode
+-- upload:   refused
+-- send:     \x1breturn {}
+-- code:     InvalidRequest|InvalidSkill
+-- message:  .

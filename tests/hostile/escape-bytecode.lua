@@ -1,0 +1,5 @@
+-- tries:    to upload bytecode
+-- upload:   refused
+-- send:     \x1bLuaS\x00\x19\x93\r\n\x1a\n\x04\x08\x08
+-- code:     InvalidRequest|InvalidSkill
+-- message:  .
