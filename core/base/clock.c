@@ -2,6 +2,7 @@
 #include "base/clock.h"
 
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -75,6 +76,21 @@ char *clock_format_rfc3339(int64_t us, char out[CLOCK_RFC3339_SIZE])
     put_digits(out + 14, 2, seconds / 60 % 60);
     put_digits(out + 17, 2, seconds % 60);
     put_digits(out + 20, 6, rest % CLOCK_SECOND);
+    return out;
+}
+
+char *clock_format_http(int64_t us, char out[CLOCK_HTTP_SIZE])
+{
+    static const char day_names[] = "ThuFriSatSunMonTueWed"; /* 1970 began on a Thursday */
+    static const char month_names[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+    char text[CLOCK_RFC3339_SIZE];
+    clock_format_rfc3339(us, text);
+    const int64_t day_us = DAY_SECONDS * CLOCK_SECOND;
+    int64_t day = us / day_us - (us % day_us < 0);
+    int month = (text[5] - '0') * 10 + text[6] - '0';
+    snprintf(out, CLOCK_HTTP_SIZE, "%.3s, %.2s %.3s %.4s %.8s GMT",
+             day_names + 3 * ((day % 7 + 7) % 7), text + 8, month_names + 3 * (month - 1), text,
+             text + 11);
     return out;
 }
 

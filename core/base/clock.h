@@ -20,6 +20,9 @@ int clock_parse_rfc3339(const char *s, size_t len, int64_t *us_r);
 int64_t clock_days_from_date(int year, int month, int day);
 void clock_date_from_days(int64_t days, int *year_r, int *month_r, int *day_r);
 int clock_days_in_month(int year, int month);
+/* As HTTP has dates (RFC 9110 §5.6.7): "Sat, 31 Jan 2026 23:59:59 GMT". Returns out. */
+#define CLOCK_HTTP_SIZE 32
+char *clock_format_http(int64_t us, char out[CLOCK_HTTP_SIZE]);
 /* "250ms", "30s", "5m", "2h", "3d", or a number of seconds; 0 to 100 years. Returns 0 or -1. */
 int clock_parse_duration(const char *s, int64_t *us_r);
 

@@ -6,6 +6,25 @@
 #include "base/cleanup.h"
 #include "tap.h"
 
+static void test_http(void)
+{
+    static const struct {
+        const char *time, *http;
+    } rows[] = {
+        {"1994-11-06T08:49:37Z", "Sun, 06 Nov 1994 08:49:37 GMT"}, /* RFC 9110 §5.6.7 */
+        {"1970-01-01T00:00:00Z", "Thu, 01 Jan 1970 00:00:00 GMT"},
+        {"1969-12-31T23:59:59.9Z", "Wed, 31 Dec 1969 23:59:59 GMT"},
+        {"2024-02-29T12:00:00Z", "Thu, 29 Feb 2024 12:00:00 GMT"},
+        {"9999-12-31T23:59:59Z", "Fri, 31 Dec 9999 23:59:59 GMT"},
+    };
+    for (size_t i = 0; i < countof(rows); i++) {
+        int64_t us = 0;
+        char text[CLOCK_HTTP_SIZE];
+        clock_parse_rfc3339(rows[i].time, strlen(rows[i].time), &us);
+        is_str(clock_format_http(us, text), rows[i].http, "%s for HTTP", rows[i].time);
+    }
+}
+
 static void test_parse(void)
 {
     static const struct {
@@ -121,6 +140,7 @@ static void test_duration(void)
 
 int main(void)
 {
+    test_http();
     test_parse();
     test_against_libc();
     test_duration();
