@@ -66,8 +66,30 @@ int handle_agent_delete(struct request *request, struct reply *reply, struct err
     struct if_match condition;
     if (request_if_match(request, &condition, err) < 0 ||
         agent_delete(request->api->service, &request->who, request_path(request, "agentId"),
-                     condition.tag, err) < 0)
+                     condition.tag, jx_bool(request->query, "force", false), err) < 0)
         return -1;
     reply_empty(reply, 204);
+    return 0;
+}
+
+int handle_agent_deprecate(struct request *request, struct reply *reply, struct error *err)
+{
+    jx_auto *agent = NULL;
+    if (agent_deprecate(request->api->service, &request->who, request_path(request, "agentId"),
+                        request->body, &agent, err) < 0)
+        return -1;
+    reply_json(reply, 200, agent);
+    reply_revision(reply, request, agent);
+    return 0;
+}
+
+int handle_agent_archive(struct request *request, struct reply *reply, struct error *err)
+{
+    jx_auto *agent = NULL;
+    if (agent_archive(request->api->service, &request->who, request_path(request, "agentId"),
+                      &agent, err) < 0)
+        return -1;
+    reply_json(reply, 200, agent);
+    reply_revision(reply, request, agent);
     return 0;
 }

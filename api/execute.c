@@ -25,6 +25,7 @@ struct execute {
     struct keys_waiter line; /* while another request has the key */
     bool later; /* it is put off: nobody waits for its end without having asked to */
     int64_t until; /* Prefer: wait; monotonic µs */
+    json_t *warnings; /* of the version that runs; or NULL */
 };
 
 static void execute_free(void *arg)
@@ -35,16 +36,31 @@ static void execute_free(void *arg)
         follow_detach(x->follow);
         follow_unref(x->follow);
     }
+    json_decref(x->warnings);
     free(x);
 }
 
 /* ---- answers ---- */
 
-static void reply_names_execution(struct reply *reply, const char *id, bool replayed)
+/* RFC 9745 and RFC 8594, from the first warning that has them. */
+static void reply_deprecation(struct reply *reply, const json_t *warnings)
+{
+    const json_t *warning = json_array_get(warnings, 0);
+    const char *since = jx_str(warning, "deprecatedAt", ""), *until = jx_str(warning, "sunsetAt", "");
+    char date[CLOCK_HTTP_SIZE];
+    int64_t at;
+    if (clock_parse_rfc3339(since, strlen(since), &at) == 0)
+        reply_header(reply, "Deprecation", "@%lld", (long long)(at / CLOCK_SECOND));
+    if (clock_parse_rfc3339(until, strlen(until), &at) == 0)
+        reply_header(reply, "Sunset", "%s", clock_format_http(at, date));
+}
+
+static void reply_names_execution(struct reply *reply, const struct execute *x, const char *id)
 {
     reply_header(reply, "Content-Location", "/v1/executions/%s", id);
-    if (replayed)
+    if (x->replayed)
         reply_header(reply, "Idempotent-Replayed", "true");
+    reply_deprecation(reply, x->warnings);
 }
 
 static int reply_accepted(struct execute *x, struct reply *reply)
@@ -53,7 +69,7 @@ static int reply_accepted(struct execute *x, struct reply *reply)
     reply->media = MEDIA_JSON;
     buf_printf(&reply->text, "{\"executionId\":\"%s\",\"status\":\"pending\"}", x->follow->id);
     reply_header(reply, "Location", "/v1/executions/%s", x->follow->id);
-    reply_names_execution(reply, x->follow->id, x->replayed);
+    reply_names_execution(reply, x, x->follow->id);
     if (x->prefer.respond_async)
         reply_header(reply, "Preference-Applied", "respond-async");
     else if (x->prefer.wait >= 0)
@@ -67,7 +83,13 @@ static int reply_result(struct execute *x, struct reply *reply)
     reply->media = MEDIA_JSON;
     reply->text = x->follow->result;
     x->follow->result = (struct buf)BUF_INIT;
-    reply_names_execution(reply, x->follow->id, x->replayed);
+    if (x->warnings != NULL && reply->text.len > 0) {
+        reply->text.len--; /* the last brace */
+        buf_append_str(&reply->text, ",\"warnings\":");
+        jx_append(&reply->text, x->warnings);
+        buf_append_char(&reply->text, '}');
+    }
+    reply_names_execution(reply, x, x->follow->id);
     if (x->prefer.wait >= 0)
         reply_header(reply, "Preference-Applied", "wait=%d", x->prefer.wait);
     return 0;
@@ -77,7 +99,7 @@ static int reply_stream(struct execute *x, struct reply *reply)
 {
     reply->status = 200;
     reply->media = MEDIA_EVENT_STREAM;
-    reply_names_execution(reply, x->follow->id, x->replayed);
+    reply_names_execution(reply, x, x->follow->id);
     reply->stream = move_ptr(&x->follow);
     return 0;
 }
@@ -219,12 +241,17 @@ static struct execute *execute_new(struct request *request, struct MHD_Connectio
 /* ---- starting ---- */
 
 /* The key's first answer says which execution it is: wait for that one. */
-static int execute_again(struct execute *x, const char *location, struct error *err)
+static int execute_again(struct request *request, struct execute *x, const char *location,
+                         struct error *err)
 {
+    jx_auto *execution = NULL;
     const char *id = strrchr(location, '/');
     if (id == NULL || strlen(id + 1) != UUID_SIZE - 1)
         return error_set(err, E_INTERNAL, "the idempotency key's location '%s' is no execution",
                          location);
+    if (execution_get(request->api->service, &request->who, id + 1, &execution, err) < 0)
+        return -1;
+    x->warnings = json_incref(json_object_get(execution, "warnings"));
     x->replayed = true;
     follow_watch(x->follow, id + 1);
     x->follow->looked_at = 0; /* it may have ended: look at once */
@@ -232,24 +259,36 @@ static int execute_again(struct execute *x, const char *location, struct error *
 }
 
 /* 0: it has started; 1: it had; IDEMPOTENCY_BUSY; -1. */
+static int execute_start(struct request *request, struct execute *x, struct error *err)
+{
+    autofree char *note = NULL;
+    x->follow->watching = true;
+    if (execution_start_noted(request->api->service, &request->who,
+                              request_path(request, "agentId"), request->body, &x->follow->watch,
+                              x->follow->id, &note, err) < 0) {
+        x->follow->watching = false;
+        return -1;
+    }
+    if (note != NULL) {
+        jx_auto *said = json_loads(note, 0, NULL);
+        x->warnings = json_incref(json_object_get(said, "warnings"));
+    }
+    return 0;
+}
+
 static int execute_keyed(struct request *request, struct execute *x, struct error *err)
 {
     struct stored_answer first = {0};
     struct idempotency *key = NULL;
     int seen = idempotency_begin_async(request, &x->line, &key, &first, err);
-    if (seen == 1 && execute_again(x, first.location != NULL ? first.location : "", err) < 0)
+    if (seen == 1 && execute_again(request, x, first.location != NULL ? first.location : "", err) < 0)
         seen = -1;
     stored_answer_clear(&first);
     if (seen != 0)
         return seen;
     x->follow->key = key;
-    x->follow->watching = true;
-    int started =
-        execution_start(request->api->service, &request->who, request_path(request, "agentId"),
-                        request->body, &x->follow->watch, x->follow->id, err);
+    int started = execute_start(request, x, err);
     request->who.claim = NULL; /* the key may be gone by now */
-    if (started < 0)
-        x->follow->watching = false;
     return started;
 }
 

@@ -2,6 +2,7 @@
 #include "service/version.h"
 
 #include "api/api-private.h"
+#include "api/conditional.h"
 #include "api/reply.h"
 #include "api/request.h"
 #include "base/json.h"
@@ -26,6 +27,7 @@ int handle_version_create(struct request *request, struct reply *reply, struct e
     reply_json(reply, 201, version);
     reply_header(reply, "Location", "/v1/agents/%s/versions/%s", jx_str(version, "agentId", ""),
                  jx_str(version, "version", ""));
+    reply_revision(reply, request, version);
     return 0;
 }
 
@@ -36,6 +38,30 @@ int handle_version_get(struct request *request, struct reply *reply, struct erro
                     request_path(request, "version"), &version, err) < 0)
         return -1;
     reply_json(reply, 200, version);
+    reply_revision(reply, request, version);
+    return 0;
+}
+
+int handle_version_update(struct request *request, struct reply *reply, struct error *err)
+{
+    struct if_match condition;
+    jx_auto *version = NULL;
+    if (request_if_match(request, &condition, err) < 0 ||
+        version_update(request->api->service, &request->who, request_path(request, "agentId"),
+                       request_path(request, "version"), request->body, condition.tag, &version,
+                       err) < 0)
+        return -1;
+    reply_json(reply, 200, version);
+    reply_revision(reply, request, version);
+    return 0;
+}
+
+int handle_version_delete(struct request *request, struct reply *reply, struct error *err)
+{
+    if (version_delete(request->api->service, &request->who, request_path(request, "agentId"),
+                       request_path(request, "version"), err) < 0)
+        return -1;
+    reply_empty(reply, 204);
     return 0;
 }
 
@@ -44,6 +70,37 @@ int handle_version_publish(struct request *request, struct reply *reply, struct 
     jx_auto *version = NULL;
     if (version_publish(request->api->service, &request->who, request_path(request, "agentId"),
                         request_path(request, "version"), request->body, &version, err) < 0)
+        return -1;
+    reply_json(reply, 200, version);
+    return 0;
+}
+
+int handle_version_rollback(struct request *request, struct reply *reply, struct error *err)
+{
+    jx_auto *agent = NULL;
+    if (version_rollback(request->api->service, &request->who, request_path(request, "agentId"),
+                         request_path(request, "version"), &agent, err) < 0)
+        return -1;
+    reply_json(reply, 200, agent);
+    reply_revision(reply, request, agent);
+    return 0;
+}
+
+int handle_version_deprecate(struct request *request, struct reply *reply, struct error *err)
+{
+    jx_auto *version = NULL;
+    if (version_deprecate(request->api->service, &request->who, request_path(request, "agentId"),
+                          request_path(request, "version"), request->body, &version, err) < 0)
+        return -1;
+    reply_json(reply, 200, version);
+    return 0;
+}
+
+int handle_version_archive(struct request *request, struct reply *reply, struct error *err)
+{
+    jx_auto *version = NULL;
+    if (version_archive(request->api->service, &request->who, request_path(request, "agentId"),
+                        request_path(request, "version"), &version, err) < 0)
         return -1;
     reply_json(reply, 200, version);
     return 0;

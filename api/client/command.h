@@ -28,6 +28,7 @@ enum from_kind {
     FROM_TEXT,
     FROM_LIST, /* repeatable, and split at commas: an array */
     FROM_TIME, /* RFC 3339, or a duration; for a query back from now, for a body ahead */
+    FROM_FLAG,     /* given: true */
     FROM_COUNT,    /* digits: an integer */
     FROM_DURATION, /* "30s", "5m": milliseconds, an integer */
     FROM_FILE,     /* the text of the file */
@@ -53,6 +54,7 @@ struct route {
     const char *members; /* what to show of an object, in order; NULL: all */
     int (*show)(struct client *client, const json_t *json); /* instead */
     const char *ask, *done; /* asked before, said behind when the answer is empty */
+    size_t what;            /* the argument that these two are about */
 };
 int route_run(struct client *client, const struct args *args, const struct route *route);
 
@@ -66,6 +68,8 @@ int command_completion(struct client *client, const struct args *args);
 int command_run(struct client *client, const struct args *args);
 int command_execution_follow(struct client *client, const struct args *args);
 int command_execution_logs(struct client *client, const struct args *args);
+int command_agent_publish(struct client *client, const struct args *args);
+int command_alias_set(struct client *client, const struct args *args);
 int command_skill_upload(struct client *client, const struct args *args);
 int command_skill_get(struct client *client, const struct args *args);
 int command_skill_new(struct client *client, const struct args *args);

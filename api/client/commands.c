@@ -124,20 +124,45 @@ static const struct route agent_update = {.method = "PATCH",
                                           .path = "/v1/agents/{agent}",
                                           .body = whole_file,
                                           .members = AGENT_BRIEF " revision"};
+static const struct from agent_force[] = {{"force", "--force", FROM_FLAG, NULL},
+                                          {NULL, NULL, 0, NULL}};
 static const struct route agent_delete = {.method = "DELETE",
                                           .path = "/v1/agents/{agent}",
+                                          .query = agent_force,
                                           .ask = "delete the agent",
                                           .done = "is deleted"};
 static const struct route agent_validate = {
     .method = "POST", .path = "/v1/agents/validate", .body = whole_file, .show = validation_show};
 
+static const struct from deprecation_body[] = {{"sunset", "--sunset", FROM_TIME, NULL},
+                                               {"reason", "--reason", FROM_TEXT, NULL},
+                                               {NULL, NULL, 0, NULL}};
+static const struct route agent_deprecate = {.method = "POST",
+                                             .path = "/v1/agents/{agent}/deprecate",
+                                             .body = deprecation_body,
+                                             .members = "id name status deprecatedAt sunsetAt"};
+static const struct route agent_archive = {.method = "POST",
+                                           .path = "/v1/agents/{agent}/archive",
+                                           .members = "id name status",
+                                           .ask = "archive the agent, for good"};
+static const struct route agent_rollback = {
+    .method = "POST",
+    .path = "/v1/agents/{agent}/versions/{version}/rollback",
+    .members = AGENT_BRIEF};
+
 static const struct column version_columns[] = {
-    {"VERSION", "version", format_text, false},       {"CURRENT", "isCurrent", format_mark, false},
-    {"PUBLISHED", "publishedAt", format_when, false}, {"CREATED", "createdAt", format_when, false},
+    {"VERSION", "version", format_text, false},
+    {"STATUS", "status", format_text, false},
+    {"CURRENT", "isCurrent", format_mark, false},
+    {"PUBLISHED", "publishedAt", format_when, false},
+    {"CREATED", "createdAt", format_when, false},
     {"CHANGELOG", "changelog", format_text, false},
 };
+static const struct from version_filters[] = {{"status", "--status", FROM_TEXT, NULL},
+                                              {NULL, NULL, 0, NULL}};
 static const struct from version_body[] = {
     {"version", "--version", FROM_TEXT, NULL},
+    {"from", "--from", FROM_TEXT, NULL},
     {"changelog", "--changelog", FROM_TEXT, NULL},
     {NULL, NULL, 0, NULL},
 };
@@ -148,7 +173,10 @@ static const struct route version_create = {.method = "POST",
                                             .body = version_body,
                                             .members = "agentId version changelog createdAt"};
 static const struct route version_list = {
-    .method = "GET", .path = "/v1/agents/{agent}/versions", COLUMNS(version_columns)};
+    .method = "GET",
+    .path = "/v1/agents/{agent}/versions",
+    .query = version_filters,
+    COLUMNS(version_columns)};
 static const struct route version_get = {.method = "GET",
                                          .path = "/v1/agents/{agent}/versions/{version}"};
 static const struct route version_publish = {
@@ -156,6 +184,57 @@ static const struct route version_publish = {
     .path = "/v1/agents/{agent}/versions/{version}/publish",
     .body = publish_body,
     .members = "agentId version isCurrent publishedAt changelog pins capabilities"};
+
+static const struct route version_update = {
+    .method = "PATCH",
+    .path = "/v1/agents/{agent}/versions/{version}",
+    .body = whole_file,
+    .members = "agentId version status changelog revision"};
+static const struct route version_delete = {.method = "DELETE",
+                                            .path = "/v1/agents/{agent}/versions/{version}",
+                                            .ask = "delete the version",
+                                            .done = "is deleted",
+                                            .what = 1};
+static const struct route version_deprecate = {
+    .method = "POST",
+    .path = "/v1/agents/{agent}/versions/{version}/deprecate",
+    .body = deprecation_body,
+    .members = "agentId version status deprecatedAt sunsetAt"};
+static const struct route version_archive = {
+    .method = "POST",
+    .path = "/v1/agents/{agent}/versions/{version}/archive",
+    .members = "agentId version status",
+    .ask = "archive the version, for good",
+    .what = 1};
+
+/* "1.4.0 90 %, 1.5.0-rc.1 10 %" */
+static void targets_show(struct buf *out, const json_t *targets)
+{
+    size_t i;
+    json_t *target;
+    json_array_foreach (targets, i, target) {
+        buf_append_str(out, i > 0 ? ", " : "");
+        format_text(out, json_object_get(target, "version"));
+        buf_append_char(out, ' ');
+        format_text(out, json_object_get(target, "weight"));
+        buf_append_str(out, " %");
+    }
+}
+
+static const struct column alias_columns[] = {
+    {"ALIAS", "name", format_text, false},
+    {"UPDATED", "updatedAt", format_when, false},
+    {"TARGETS", "targets", targets_show, false},
+};
+static const struct route alias_list = {
+    .method = "GET", .path = "/v1/agents/{agent}/aliases", COLUMNS(alias_columns)};
+static const struct route alias_get = {.method = "GET",
+                                       .path = "/v1/agents/{agent}/aliases/{alias}"};
+static const struct route alias_delete = {.method = "DELETE",
+                                          .path = "/v1/agents/{agent}/aliases/{alias}",
+                                          .ask = "delete the alias",
+                                          .done = "is deleted",
+                                          .what = 1};
 
 /* ---- executions ---- */
 
@@ -357,16 +436,39 @@ const struct command commands[] = {
     {"agent", "get", "AGENT", "Show an agent.", NULL, &agent_get},
     {"agent", "update", "AGENT -f FILE", "Edit an agent's draft by a JSON merge patch.", NULL,
      &agent_update},
-    {"agent", "delete", "AGENT [--yes]", "Delete an agent.", NULL, &agent_delete},
+    {"agent", "publish", "AGENT [--version VERSION] [--changelog TEXT]",
+     "Make a version of an agent as it is now, and publish it.", command_agent_publish, NULL},
+    {"agent", "rollback", "AGENT VERSION", "Make a version current that was published before.",
+     NULL, &agent_rollback},
+    {"agent", "deprecate", "AGENT [--sunset TIME] [--reason TEXT]",
+     "Let an agent run on, with a warning.", NULL, &agent_deprecate},
+    {"agent", "archive", "AGENT [--yes]", "Let an agent run no more; it can still be read.", NULL,
+     &agent_archive},
+    {"agent", "delete", "AGENT [--force] [--yes]", "Delete an agent.", NULL, &agent_delete},
     {"agent", "validate", "-f FILE", "Check an agent's file without saving it.", NULL,
      &agent_validate},
 
-    {"version", "create", "AGENT [--version VERSION] [--changelog TEXT]",
-     "Make a version of an agent's draft.", NULL, &version_create},
-    {"version", "list", "AGENT [--limit N]", "List an agent's versions.", NULL, &version_list},
+    {"version", "create", "AGENT [--version VERSION] [--from VERSION] [--changelog TEXT]",
+     "Make a version of an agent as it is now, or of another version.", NULL, &version_create},
+    {"version", "list", "AGENT [--status STATUS] [--limit N]", "List an agent's versions.", NULL,
+     &version_list},
     {"version", "get", "AGENT VERSION", "Show a version.", NULL, &version_get},
     {"version", "publish", "AGENT VERSION [--changelog TEXT]",
      "Publish a version: from then on it is what runs.", NULL, &version_publish},
+    {"version", "update", "AGENT VERSION -f FILE",
+     "Edit a version that is not published by a JSON merge patch.", NULL, &version_update},
+    {"version", "deprecate", "AGENT VERSION [--sunset TIME] [--reason TEXT]",
+     "Let a version run on, with a warning.", NULL, &version_deprecate},
+    {"version", "archive", "AGENT VERSION [--yes]",
+     "Let a version run no more; it can still be read.", NULL, &version_archive},
+    {"version", "delete", "AGENT VERSION [--yes]", "Delete a draft or archived version.", NULL,
+     &version_delete},
+
+    {"alias", "list", "AGENT [--limit N]", "List an agent's aliases.", NULL, &alias_list},
+    {"alias", "get", "AGENT ALIAS", "Show an alias.", NULL, &alias_get},
+    {"alias", "set", "AGENT ALIAS TARGET…",
+     "Let a name stand for versions, each VERSION or VERSION=PERCENT.", command_alias_set, NULL},
+    {"alias", "delete", "AGENT ALIAS [--yes]", "Delete an alias.", NULL, &alias_delete},
 
     {"execution", "list",
      "[--agent AGENT] [--status STATUS] [--after TIME] [--before TIME] [--sort ORDER] [--limit N]",

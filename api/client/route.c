@@ -84,6 +84,8 @@ static json_t *body_value(const struct args *args, const struct from *from, stru
     case FROM_COUNT:
     case FROM_DURATION:
         return number_value(from, text, err);
+    case FROM_FLAG:
+        return json_true();
     case FROM_FILE:
     case FROM_JSON:
     case FROM_WHOLE:
@@ -170,6 +172,8 @@ static int append_query(struct client *client, const struct args *args, const st
             }
             text = time;
         }
+        if (from->kind == FROM_FLAG)
+            text = "true";
         buf_printf(path, "%c%s=", strchr(path->data, '?') == NULL ? '?' : '&', from->name);
         int rc =
             append_argument(client, args, from->resolve != NULL ? from->resolve : "", text, path);
@@ -284,7 +288,7 @@ static int answer_show(struct client *client, const struct args *args, const str
     if (client->json)
         return json != NULL ? client_print_json(json) : EXIT_DONE;
     if (route->done != NULL && json == NULL) {
-        term_say("%s %s", args_at(args, 0), route->done);
+        term_say("%s %s", args_at(args, route->what), route->done);
         return EXIT_DONE;
     }
     return json != NULL ? object_show(route, json) : EXIT_DONE;
@@ -302,7 +306,7 @@ int route_run(struct client *client, const struct args *args, const struct route
             return EXIT_USAGE;
         }
     }
-    if (route->ask != NULL && !client_confirm(args, route->ask, args_at(args, 0)))
+    if (route->ask != NULL && !client_confirm(args, route->ask, args_at(args, route->what)))
         return EXIT_FAILED;
     int rc = append_path(client, args, route->path, &path);
     if (rc == EXIT_DONE)

@@ -71,6 +71,16 @@ int agent_find(struct service *service, const struct principal *who, const char 
     return 0;
 }
 
+int agent_require(const struct agent_meta *meta, enum life_event event, struct error *err)
+{
+    char what[UUID_SIZE + 8];
+    snprintf(what, sizeof(what), "agent %s", meta->id);
+    if (life_require(life_of(meta->status), event, what, err) == 0)
+        return 0;
+    error_detail(err, "agentId", json_string(meta->id));
+    return -1;
+}
+
 /* What was written is read back, so that the answer is what the next GET gives. */
 int agent_create(struct service *service, const struct principal *who, const json_t *given,
                  json_t **agent_r, struct error *err)
@@ -135,9 +145,8 @@ static int update_try(struct service *service, const struct principal *who, cons
         return -1;
     if (wanted != NULL && meta.revision != *wanted)
         return error_set(err, E_PRECONDITION_FAILED, "%s", CHANGED);
-    if (strcmp(meta.status, "archived") == 0)
-        return error_set(err, E_INVALID_STATE, "agent %s is archived and cannot be changed",
-                         meta.id);
+    if (agent_require(&meta, life_working_event(life_of(meta.status)), err) < 0)
+        return -1;
     jx_auto *before = agent_config_of(agent);
     jx_auto *merged = jx_merge_patch(before, patch);
     if (agent_config_require(service, who->organization_id, merged, err) < 0)
@@ -174,12 +183,13 @@ int agent_update(struct service *service, const struct principal *who, const cha
 }
 
 int agent_delete(struct service *service, const struct principal *who, const char *id,
-                 const char *if_match, struct error *err)
+                 const char *if_match, bool force, struct error *err)
 {
     static const struct conflict conflicts[] = {
         {0, E_PRECONDITION_FAILED, CHANGED},
         {1, E_INVALID_STATE,
-         "executions of the agent are pending or running; cancel them or wait for their end"},
+         "executions of the agent are pending or running (cancel them or wait for their end), or it "
+         "was published meanwhile"},
         {-1, E_NONE, NULL}};
     int64_t wanted = 0;
     int conditional = service_if_match(if_match, &wanted, err);
@@ -187,11 +197,49 @@ int agent_delete(struct service *service, const struct principal *who, const cha
     jx_auto *agent = NULL;
     if (conditional < 0 || agent_find(service, who, id, ACTION_ADMIN, &meta, &agent, err) < 0)
         return -1;
+    if (!force && agent_require(&meta, LIFE_DELETE, err) < 0)
+        return error_wrap(err, "archive it first, or force it");
     struct storage_batch *batch = storage_batch_new();
     store_agent_guard(batch, meta.id, conditional != 0 ? &wanted : NULL);
-    store_agent_delete(batch, meta.id);
+    store_agent_delete(batch, meta.id, force);
     audit_change(service, batch, who, "agent", meta.id, agent, NULL);
     return service_commit(service, batch, conflicts, err);
+}
+
+/* ---- the end of its life ---- */
+
+int agent_deprecate(struct service *service, const struct principal *who, const char *id,
+                    const json_t *body, json_t **agent_r, struct error *err)
+{
+    static const struct conflict conflicts[] = {{0, E_INVALID_STATE, CHANGED}, {-1, E_NONE, NULL}};
+    struct agent_meta meta;
+    struct deprecation deprecation;
+    if (agent_find(service, who, id, ACTION_WRITE, &meta, NULL, err) < 0 ||
+        agent_require(&meta, LIFE_DEPRECATE, err) < 0 ||
+        deprecation_read(body, &deprecation, err) < 0)
+        return -1;
+    struct storage_batch *batch = storage_batch_new();
+    store_agent_deprecate(batch, meta.id, &deprecation);
+    autofree char *location = xasprintf("/v1/agents/%s", meta.id);
+    if (service_commit_made(service, who, batch, 200, location, conflicts, err) < 0)
+        return -1;
+    return agent_get(service, who, meta.id, agent_r, err);
+}
+
+int agent_archive(struct service *service, const struct principal *who, const char *id,
+                  json_t **agent_r, struct error *err)
+{
+    static const struct conflict conflicts[] = {{0, E_INVALID_STATE, CHANGED}, {-1, E_NONE, NULL}};
+    struct agent_meta meta;
+    if (agent_find(service, who, id, ACTION_WRITE, &meta, NULL, err) < 0 ||
+        agent_require(&meta, LIFE_ARCHIVE, err) < 0)
+        return -1;
+    struct storage_batch *batch = storage_batch_new();
+    store_agent_archive(batch, meta.id, clock_wall_us());
+    autofree char *location = xasprintf("/v1/agents/%s", meta.id);
+    if (service_commit_made(service, who, batch, 200, location, conflicts, err) < 0)
+        return -1;
+    return agent_get(service, who, meta.id, agent_r, err);
 }
 
 int agent_validate(struct service *service, const struct principal *who, const json_t *config,

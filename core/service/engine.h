@@ -65,6 +65,7 @@ struct execution_order {
     const char *input;     /* JSON text, checked against the schema */
     size_t input_len;
     const char *context; /* executionContext: JSON object text */
+    const char *version_note; /* JSON object text (see version_choice), or NULL */
     int64_t priority;
     /* Idempotency-Key, kept in the row's own batch; NULL: none. */
     const char *key, *key_sha256;

@@ -10,6 +10,7 @@
 #include "service/launch.h"
 #include "service/policy.h"
 #include "service/service-private.h"
+#include "service/version.h"
 #include "store/execution.h"
 #include "store/execution_view.h"
 #include "store/token.h"
@@ -18,23 +19,6 @@ enum { PRIORITY_MAX = 1000 };
 #define START_MAX (366 * 86400 * CLOCK_SECOND) /* how far ahead an execution may be put off */
 
 /* ---- preparing ---- */
-
-/* Which version is meant, and whether the agent's state lets it run. */
-static int version_choose(const struct agent_meta *meta, const char *asked, const char **version_r,
-                          struct error *err)
-{
-    bool latest = asked == NULL || strcmp(asked, "latest") == 0;
-    *version_r = latest ? meta->current_version : asked;
-    if (strcmp(meta->status, "archived") == 0)
-        return error_set(err, E_INVALID_STATE, "agent %s is archived and does not run any more",
-                         meta->id);
-    if (latest && strcmp(meta->status, "draft") == 0)
-        return error_set(err, E_INVALID_STATE,
-                         "agent %s has no published version: publish one, or ask for version "
-                         "\"draft\"",
-                         meta->id);
-    return 0;
-}
 
 static int input_check(const struct launch *launch, const json_t *input, struct error *err)
 {
@@ -46,21 +30,16 @@ static int input_check(const struct launch *launch, const json_t *input, struct 
 }
 
 int execution_prepare(struct service *service, const struct principal *who, const char *agent,
-                      const char *version, const json_t *input, struct launch **launch_r,
-                      struct error *err)
+                      const char *version, const char *execution_id, const json_t *input,
+                      struct launch **launch_r, char **note_r, struct error *err)
 {
     struct agent_meta meta;
-    const char *chosen;
-    bool draft = version != NULL && strcmp(version, VERSION_DRAFT) == 0;
-    if (agent_find(service, who, agent, ACTION_EXECUTE, &meta, NULL, err) < 0)
+    version_choice_auto choice = {.note = NULL};
+    if (agent_find(service, who, agent, ACTION_EXECUTE, &meta, NULL, err) < 0 ||
+        version_choose(service, who, &meta, version, execution_id, &choice, err) < 0)
         return -1;
-    const struct resource resource = agent_resource(&meta);
-    if (draft && !permission_has(who, ACTION_WRITE, &resource))
-        return error_set(err, E_INSUFFICIENT_PERMISSIONS,
-                         "the draft of agent %s runs only for those who may change it", meta.id);
     struct launch *launch = NULL;
-    if (version_choose(&meta, version, &chosen, err) < 0 ||
-        launch_get(service, &meta, chosen, &launch, err) < 0)
+    if (launch_get(service, &meta, choice.version, &launch, err) < 0)
         return -1;
     if (input_check(launch, input, err) < 0) {
         error_detail(err, "agentId", json_string(meta.id));
@@ -68,6 +47,7 @@ int execution_prepare(struct service *service, const struct principal *who, cons
         return -1;
     }
     *launch_r = launch;
+    *note_r = choice.note != NULL ? jx_encode(choice.note, NULL) : NULL;
     return 0;
 }
 
@@ -146,20 +126,21 @@ static int order_check(const struct service *service, const json_t *body, int64_
     return 0;
 }
 
-int execution_start(struct service *service, const struct principal *who, const char *agent,
-                    const json_t *body, struct execution_watch *watch, char id_r[UUID_SIZE],
-                    struct error *err)
+int execution_start_noted(struct service *service, const struct principal *who, const char *agent,
+                          const json_t *body, struct execution_watch *watch, char id_r[UUID_SIZE],
+                          char **note_r, struct error *err)
 {
     const json_t *given = json_object_get(body, "input");
     jx_auto *nothing = json_null();
     const json_t *input = given != NULL ? given : nothing;
-    autofree char *context = NULL, *input_text = NULL, *key = NULL;
+    autofree char *context = NULL, *input_text = NULL, *note = NULL, *key = NULL;
     struct execution_order order = {.user_id = who->user_id};
+    memcpy(id_r, uuid_make(order.id), UUID_SIZE);
     if (service_engine(service, err) < 0 ||
         order_check(service, body, &order.priority, &context, err) < 0 ||
         order_time(body, &order.available_at, err) < 0 ||
-        execution_prepare(service, who, agent, jx_str(body, "version", NULL), input, &order.launch,
-                          err) < 0)
+        execution_prepare(service, who, agent, jx_str(body, "version", NULL), order.id, input,
+                          &order.launch, &note, err) < 0)
         return -1;
     if (policy_key(&order.launch->concurrency, jx_str(body, "concurrencyKey", NULL), input, &key,
                    err) < 0) {
@@ -175,10 +156,20 @@ int execution_start(struct service *service, const struct principal *who, const 
         order.key_sha256 = who->claim->request_sha256;
         order.key_expired = clock_wall_us() - service->key_lifetime;
     }
-    memcpy(id_r, uuid_make(order.id), UUID_SIZE);
+    order.version_note = note;
     int result = service->ops->submit(service->engine, &order, watch, err);
     launch_unref(order.launch);
+    if (result == 0)
+        *note_r = move_ptr(&note);
     return result;
+}
+
+int execution_start(struct service *service, const struct principal *who, const char *agent,
+                    const json_t *body, struct execution_watch *watch, char id_r[UUID_SIZE],
+                    struct error *err)
+{
+    autofree char *note = NULL;
+    return execution_start_noted(service, who, agent, body, watch, id_r, &note, err);
 }
 
 /* ---- looking ---- */

@@ -5,13 +5,13 @@
 #include "base/buf.h"
 #include "service/service.h"
 
-/* Finds the agent (id, or name within the organization) and the version (exact; NULL or "latest":
- * the current published one; "draft": the draft, for those who may write), checks the state, the
- * permission to execute, and the input against the schema. Cached: cheap when nothing changed.
- * *launch_r is referenced. */
+/* Finds the agent (id, or name within the organization) and the version (any reference of
+ * version.h; execution_id settles what an alias stands for), checks states, the permission to
+ * execute, and the input against the schema. Cached: cheap when nothing changed. *launch_r is
+ * referenced. *note_r: what is to be kept with the execution (version_choice), a new text or NULL. */
 int execution_prepare(struct service *service, const struct principal *who, const char *agent,
-                      const char *version, const json_t *input, struct launch **launch_r,
-                      struct error *err);
+                      const char *version, const char *execution_id, const json_t *input,
+                      struct launch **launch_r, char **note_r, struct error *err);
 /* For executions taken up again, and for children: the launch of an agent version as stored, with
  * no principal and no check but existence. */
 int execution_launch(struct service *service, const char *agent_id, const char *version,
@@ -25,6 +25,10 @@ int execution_principal(struct service *service, const char *user_id, const char
 int execution_start(struct service *service, const struct principal *who, const char *agent,
                     const json_t *body, struct execution_watch *watch, char id_r[UUID_SIZE],
                     struct error *err);
+/* As that; *note_r, a new text or NULL, is what was noted of the version: its warnings among it. */
+int execution_start_noted(struct service *service, const struct principal *who, const char *agent,
+                          const json_t *body, struct execution_watch *watch, char id_r[UUID_SIZE],
+                          char **note_r, struct error *err);
 
 int execution_get(struct service *service, const struct principal *who, const char *id,
                   json_t **execution_r, struct error *err);

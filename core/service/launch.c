@@ -346,21 +346,22 @@ static int launch_draft(struct service *service, const struct agent_meta *meta,
     return launch_build(service, &now, VERSION_DRAFT, agent, pins, launch_r, err);
 }
 
-static int launch_published(struct service *service, const struct agent_meta *meta,
-                            const char *version, struct launch **launch_r, struct error *err)
+/* *fixed_r: nothing can change it any more. */
+static int launch_version(struct service *service, const struct agent_meta *meta,
+                          const char *version, struct launch **launch_r, bool *fixed_r,
+                          struct error *err)
 {
-    jx_auto *row = NULL;
+    jx_auto *row = NULL, *now = NULL;
     if (store_version_get(service->storage, meta->id, version, &row, err) < 0)
         return -1;
     if (row == NULL)
         return error_set(err, E_VERSION_NOT_FOUND, "agent %s has no version %.64s", meta->id,
                          version);
-    if (json_object_get(row, "publishedAt") == NULL)
-        return error_set(err, E_INVALID_STATE,
-                         "version %s of agent %s is not published; publish it first", version,
-                         meta->id);
-    return launch_build(service, meta, version, json_object_get(row, "config"),
-                        json_object_get(row, "pins"), launch_r, err);
+    const json_t *config = json_object_get(row, "config"), *pins = json_object_get(row, "pins");
+    *fixed_r = pins != NULL;
+    if (pins == NULL && launch_pins(service, meta->organization_id, config, &now, err) < 0)
+        return -1;
+    return launch_build(service, meta, version, config, pins != NULL ? pins : now, launch_r, err);
 }
 
 /* ---- the cache ---- */
@@ -474,8 +475,10 @@ int launch_get(struct service *service, const struct agent_meta *meta, const cha
     *launch_r = cache_get(service->launches, meta->id, version);
     if (*launch_r != NULL)
         return 0;
-    if (launch_published(service, meta, version, launch_r, err) < 0)
+    bool fixed = false;
+    if (launch_version(service, meta, version, launch_r, &fixed, err) < 0)
         return -1;
-    cache_put(service->launches, *launch_r);
+    if (fixed)
+        cache_put(service->launches, *launch_r);
     return 0;
 }

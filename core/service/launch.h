@@ -20,8 +20,9 @@ int launch_pins(struct service *service, const char *organization_id, const json
 int launch_needs(struct service *service, const json_t *config, const json_t *pins,
                  json_t **needs_r, struct error *err);
 
-/* A version by its text, or VERSION_DRAFT; versions that are not published are E_INVALID_STATE.
- * Published ones are cached, drafts are put together anew. *launch_r is referenced. */
+/* A version by its text, or VERSION_DRAFT. Whether it may run was decided before (version_resolve).
+ * Published ones are cached, drafts are put together anew with skills and persona as they are now.
+ * *launch_r is referenced. */
 int launch_get(struct service *service, const struct agent_meta *meta, const char *version,
                struct launch **launch_r, struct error *err);
 

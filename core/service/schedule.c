@@ -141,8 +141,9 @@ static int settings_executable(struct service *service, const struct principal *
                                struct error *err)
 {
     struct launch *launch = NULL;
-    if (execution_prepare(service, who, agent, settings->columns.version, settings->input, &launch,
-                          err) < 0)
+    autofree char *note = NULL;
+    if (execution_prepare(service, who, agent, settings->columns.version, "", settings->input,
+                          &launch, &note, err) < 0)
         return -1;
     launch_unref(launch);
     return 0;
@@ -309,14 +310,16 @@ int schedule_run_now(struct service *service, const struct principal *who, const
     jx_auto *nothing = json_null();
     const json_t *given = json_object_get(schedule, "inputData");
     const json_t *input = given != NULL ? given : nothing;
-    if (execution_prepare(service, who, meta.agent_id, jx_str(schedule, "version", NULL), input,
-                          &launch, err) < 0)
-        return -1;
     char execution_id[UUID_SIZE];
+    autofree char *note = NULL;
+    uuid_make(execution_id);
+    if (execution_prepare(service, who, meta.agent_id, jx_str(schedule, "version", NULL),
+                          execution_id, input, &launch, &note, err) < 0)
+        return -1;
     int64_t now = clock_wall_us();
     struct schedule_run_row row = {.schedule_id = meta.id,
                                    .outcome = "started",
-                                   .execution_id = uuid_make(execution_id),
+                                   .execution_id = execution_id,
                                    .scheduled_for = now,
                                    .by_hand = true,
                                    .at = now};
@@ -324,7 +327,7 @@ int schedule_run_now(struct service *service, const struct principal *who, const
     autofree char *text = jx_encode(input, NULL);
     struct storage_batch *batch = storage_batch_new();
     store_schedule_run_insert(batch, &row);
-    schedule_execution_add(batch, launch, who->user_id, &row, text);
+    schedule_execution_add(batch, launch, who->user_id, &row, text, note);
     launch_unref(launch);
     autofree char *location = xasprintf("/v1/executions/%s", execution_id);
     if (service_commit_made(service, who, batch, 202, location, conflicts, err) < 0)

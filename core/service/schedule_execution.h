@@ -8,9 +8,10 @@
 
 /* Two statements. run->execution_id is its id; input: JSON text that the launch takes. Its context
  * says
- * {"trigger":{"type":"schedule","scheduleId","runId","scheduledFor"}}. */
+ * {"trigger":{"type":"schedule","scheduleId","runId","scheduledFor"}}. version_note: as
+ * execution_prepare gave it. */
 void schedule_execution_add(struct storage_batch *batch, const struct launch *launch,
                             const char *user_id, const struct schedule_run_row *run,
-                            const char *input);
+                            const char *input, const char *version_note);
 
 #endif

@@ -41,12 +41,14 @@ struct firing {
     struct schedule_time next; /* when this has come */
     int64_t run_statement;     /* of the run's row in the batch; -1: none */
     bool repeated;             /* this time has come before */
+    char *note;                /* of the version that the run has; or NULL */
 };
 
 static void firing_clear(struct firing *f)
 {
     zone_unref(f->zone);
     schedule_due_free(&f->due);
+    free(f->note);
 }
 
 static struct schedule_time time_after(const struct firing *f, int64_t after)
@@ -118,7 +120,7 @@ static void missed_record(struct firing *f, const struct missed *missed)
 
 void schedule_execution_add(struct storage_batch *batch, const struct launch *launch,
                             const char *user_id, const struct schedule_run_row *run,
-                            const char *input)
+                            const char *input, const char *version_note)
 {
     char scheduled_for[CLOCK_RFC3339_SIZE];
     clock_format_rfc3339(run->scheduled_for, scheduled_for);
@@ -132,6 +134,7 @@ void schedule_execution_add(struct storage_batch *batch, const struct launch *la
                                 .triggered_by = user_id,
                                 .input = input,
                                 .context = context_text,
+                                .version_note = version_note,
                                 .available_at = run->at,
                                 .created_at = run->at};
     memcpy(row.id, run->execution_id, UUID_SIZE);
@@ -141,8 +144,8 @@ void schedule_execution_add(struct storage_batch *batch, const struct launch *la
 
 /* Whether it could be executed now, in the name of who made the schedule. The store's failures are
  * returned; all others are why this run failed. */
-static int run_prepare(struct firing *f, struct launch **launch_r, struct error *why,
-                       struct error *err)
+static int run_prepare(struct firing *f, const char *execution_id, struct launch **launch_r,
+                       struct error *why, struct error *err)
 {
     const struct schedule_due *due = &f->due;
     struct principal who;
@@ -151,8 +154,8 @@ static int run_prepare(struct firing *f, struct launch **launch_r, struct error 
     jx_auto *input = jx_decode(text, strlen(text), "inputData", &failure);
     if (input != NULL &&
         execution_principal(f->service, due->user_id, due->organization_id, &who, &failure) == 0 &&
-        execution_prepare(f->service, &who, due->agent_id, due->version, input, launch_r,
-                          &failure) == 0)
+        execution_prepare(f->service, &who, due->agent_id, due->version, execution_id, input,
+                          launch_r, &f->note, &failure) == 0)
         return 0;
     return failure.code == E_STORAGE_FAILED ? error_move(err, &failure)
                                             : (error_move(why, &failure), 0);
@@ -162,11 +165,14 @@ static int run_prepare(struct firing *f, struct launch **launch_r, struct error 
 static int run_begin(struct firing *f, struct schedule_run_row *row, struct error *why,
                      char execution_id[UUID_SIZE], struct launch **launch_r, struct error *err)
 {
-    if (run_prepare(f, launch_r, why, err) < 0)
+    uuid_make(execution_id);
+    free(f->note);
+    f->note = NULL;
+    if (run_prepare(f, execution_id, launch_r, why, err) < 0)
         return -1;
     row->outcome = *launch_r != NULL ? "started" : "failed";
     if (*launch_r != NULL) {
-        row->execution_id = uuid_make(execution_id);
+        row->execution_id = execution_id;
         return 0;
     }
     row->reason = why->message;
@@ -247,7 +253,7 @@ static int fire_time(struct firing *f, struct schedule_time time, struct error *
     store_schedule_run_insert(f->batch, &row);
     if (launch != NULL)
         schedule_execution_add(f->batch, launch, f->due.user_id, &row,
-                               f->due.input != NULL ? f->due.input : "null");
+                               f->due.input != NULL ? f->due.input : "null", f->note);
     launch_unref(launch);
     store_schedule_forget(f->batch, f->due.id, f->now - f->service->schedules->history);
     return 0;
@@ -311,7 +317,7 @@ static int queued_build(struct firing *f, struct error *err)
     store_schedule_run_leave(f->batch, &row);
     if (launch != NULL)
         schedule_execution_add(f->batch, launch, f->due.user_id, &row,
-                               f->due.input != NULL ? f->due.input : "null");
+                               f->due.input != NULL ? f->due.input : "null", f->note);
     launch_unref(launch);
     return 0;
 }

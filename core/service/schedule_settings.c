@@ -7,7 +7,7 @@
 #include "service/problem.h"
 #include "service/service-private.h"
 
-enum { NAME_BYTES = 200, VERSION_BYTES = 64 };
+enum { NAME_BYTES = 200, VERSION_BYTES = 128 };
 #define HOUR             (3600 * CLOCK_SECOND)
 #define JITTER_MOST_MS   INT64_C(3600000)
 #define WINDOW_MOST_MS   (INT64_C(366) * 86400000)

@@ -6,6 +6,7 @@
 #include "base/hash.h"
 #include "base/json.h"
 #include "service/idempotency.h"
+#include "service/lifecycle.h"
 #include "service/permission.h"
 #include "service/service.h"
 #include "store/agent.h"
@@ -36,7 +37,7 @@ struct service {
     struct launch_cache *launches;
     struct schedule_context *schedules;
     struct auditor *auditor;
-    int64_t users_max, teams_max, agents_max, skills_max, object_max, source_max, key_lifetime;
+    int64_t users_max, teams_max, agents_max, aliases_max, skills_max, object_max, source_max, key_lifetime;
 };
 
 /* E_UNAVAILABLE when there is none. */
@@ -88,5 +89,24 @@ int agent_find(struct service *service, const struct principal *who, const char 
                enum action action, struct agent_meta *meta_r, json_t **agent_r, struct error *err);
 /* For permission_decide; borrows from meta. */
 struct resource agent_resource(const struct agent_meta *meta);
+/* life_require for an agent, with details.agentId. */
+int agent_require(const struct agent_meta *meta, enum life_event event, struct error *err);
+
+/* ---- versions ---- */
+
+/* By an exact version, latest or a range; E_VERSION_NOT_FOUND, E_INVALID_REQUEST. */
+int version_find(struct service *service, const char *agent_id, const char *ref,
+                 json_t **version_r, struct error *err);
+/* life_require for a version as version_find gives it. */
+int version_require(const json_t *version, enum life_event event, struct error *err);
+/* version_resolve for an agent that was found. */
+struct version_choice;
+int version_choose(struct service *service, const struct principal *who,
+                   const struct agent_meta *meta, const char *ref, const char *execution_id,
+                   struct version_choice *choice_r, struct error *err);
+/* The member "changelog", borrowed; NULL when it is not there. E_INVALID_REQUEST. */
+int changelog_read(const json_t *body, const char **changelog_r, struct error *err);
+/* {"sunset"?,"reason"?}; borrows the reason. E_INVALID_REQUEST. */
+int deprecation_read(const json_t *body, struct deprecation *deprecation_r, struct error *err);
 
 #endif

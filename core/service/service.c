@@ -23,6 +23,7 @@ static const struct config_key keys[] = {
     {"limits", "agents", CONFIG_INT, "10000", 1, 10000000, NULL, "Agents of one organization."},
     {"limits", "users", CONFIG_INT, "10000", 1, 10000000, NULL, "Users of one organization."},
     {"limits", "teams", CONFIG_INT, "1000", 1, 10000000, NULL, "Teams of one organization."},
+    {"limits", "aliases", CONFIG_INT, "32", 1, 1000, NULL, "Aliases of one agent."},
     {"limits", "skills_per_agent", CONFIG_INT, "64", 1, 100, NULL, "Skills of one agent."},
     {"limits", "object", CONFIG_SIZE, "64KiB", 1024, 16 << 20, NULL,
      "Bytes of each free or schema member of an agent (metadata, triggerConfig, inputSchema …), "
@@ -107,6 +108,7 @@ struct service *service_new(struct storage *storage, struct config *config, stru
     service->users_max = config_int(config, "limits", NULL, "users");
     service->teams_max = config_int(config, "limits", NULL, "teams");
     service->agents_max = config_int(config, "limits", NULL, "agents");
+    service->aliases_max = config_int(config, "limits", NULL, "aliases");
     service->skills_max = config_int(config, "limits", NULL, "skills_per_agent");
     service->object_max = config_int(config, "limits", NULL, "object");
     service->source_max = config_int(config, "limits", NULL, "skill_source");

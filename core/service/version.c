@@ -5,18 +5,14 @@
 #include "base/clock.h"
 #include "host/storage.h"
 #include "service/agent_config.h"
-#include "service/launch.h"
-#include "service/manifest.h"
 #include "service/semver.h"
 #include "service/service-private.h"
-#include "service/trigger.h"
-#include "store/skill.h"
 #include "store/version.h"
 
 enum { CHANGELOG_MAX = 80000, RETRIES = 5 };
 #define FIRST_VERSION "1.0.0"
 
-static int changelog_check(const json_t *body, const char **changelog_r, struct error *err)
+int changelog_read(const json_t *body, const char **changelog_r, struct error *err)
 {
     const json_t *changelog = json_object_get(body, "changelog");
     *changelog_r = json_string_value(changelog);
@@ -33,9 +29,10 @@ struct highest {
     char version[SEMVER_MAX + 1];
 };
 
-static void highest_see(void *arg, const char *version)
+static void highest_see(void *arg, const struct version_meta *meta)
 {
     struct highest *highest = arg;
+    const char *version = meta->version;
     if (!semver_valid(version) ||
         (highest->version[0] != '\0' && semver_compare(version, highest->version) <= 0))
         return;
@@ -59,12 +56,32 @@ static int version_next(struct service *service, const char *agent_id, char out[
     return 0;
 }
 
-/* The configuration to be kept: the body's, or the draft. */
+/* Of a version to be the beginning of a new one. */
+static int config_from(struct service *service, const char *agent_id, const char *ref,
+                       json_t **config_r, struct error *err)
+{
+    jx_auto *version = NULL;
+    if (version_find(service, agent_id, ref, &version, err) < 0)
+        return error_wrap(err, "from");
+    enum life state = life_of(jx_str(version, "status", ""));
+    if (version_require(version, life_working_event(state), err) < 0)
+        return error_wrap(err, "from");
+    *config_r = json_incref(json_object_get(version, "config"));
+    return 0;
+}
+
+/* The configuration to be kept: the body's, another version's, or the draft. */
 static int version_config(struct service *service, const struct principal *who, const json_t *body,
-                          const json_t *agent, json_t **config_r, struct error *err)
+                          const struct agent_meta *meta, const json_t *agent, json_t **config_r,
+                          struct error *err)
 {
     const json_t *given = json_object_get(body, "config");
+    const char *from = jx_str(body, "from", NULL);
     bool own = given != NULL && !json_is_null(given);
+    if (own && from != NULL)
+        return error_set(err, E_INVALID_REQUEST, "config, from: only one of them can be given");
+    if (from != NULL)
+        return config_from(service, meta->id, from, config_r, err);
     if (own && agent_config_require(service, who->organization_id, given, err) < 0)
         return error_wrap(err, "config");
     *config_r = agent_config_of(own ? given : agent);
@@ -85,20 +102,6 @@ static int version_insert(struct service *service, const struct principal *who,
     return failure.code == E_VERSION_CONFLICT ? 1 : error_move(err, &failure);
 }
 
-static int version_read(struct service *service, const char *agent_id, const char *version,
-                        json_t **version_r, struct error *err)
-{
-    bool latest = version == NULL || strcmp(version, "latest") == 0;
-    if (store_version_get(service->storage, agent_id, latest ? NULL : version, version_r, err) < 0)
-        return -1;
-    if (*version_r != NULL)
-        return 0;
-    return latest
-               ? error_set(err, E_VERSION_NOT_FOUND, "agent %s has no published version", agent_id)
-               : error_set(err, E_VERSION_NOT_FOUND, "agent %s has no version %.64s", agent_id,
-                           version);
-}
-
 int version_create(struct service *service, const struct principal *who, const char *agent_id,
                    const json_t *body, json_t **version_r, struct error *err)
 {
@@ -107,8 +110,9 @@ int version_create(struct service *service, const struct principal *who, const c
     char id[UUID_SIZE], next[SEMVER_MAX + 1];
     const char *asked = jx_str(body, "version", NULL), *changelog;
     if (agent_find(service, who, agent_id, ACTION_WRITE, &meta, &agent, err) < 0 ||
-        changelog_check(body, &changelog, err) < 0 ||
-        version_config(service, who, body, agent, &config, err) < 0)
+        changelog_read(body, &changelog, err) < 0 ||
+        agent_require(&meta, life_working_event(life_of(meta.status)), err) < 0 ||
+        version_config(service, who, body, &meta, agent, &config, err) < 0)
         return -1;
     if (asked != NULL && !semver_valid(asked))
         return error_set(err, E_INVALID_REQUEST,
@@ -131,7 +135,7 @@ int version_create(struct service *service, const struct principal *who, const c
     if (taken > 0)
         return error_set(err, E_VERSION_CONFLICT, "agent %s has a version %s already", meta.id,
                          row.version);
-    return taken < 0 ? -1 : version_read(service, meta.id, row.version, version_r, err);
+    return taken < 0 ? -1 : version_find(service, meta.id, row.version, version_r, err);
 }
 
 /* ---- looking ---- */
@@ -147,102 +151,99 @@ int version_list(struct service *service, const struct principal *who, const cha
 }
 
 int version_get(struct service *service, const struct principal *who, const char *agent_id,
-                const char *version, json_t **version_r, struct error *err)
+                const char *ref, json_t **version_r, struct error *err)
 {
     struct agent_meta meta;
     if (agent_find(service, who, agent_id, ACTION_READ, &meta, NULL, err) < 0)
         return -1;
-    return version_read(service, meta.id, version, version_r, err);
+    return version_find(service, meta.id, ref, version_r, err);
 }
 
-/* ---- publishing ---- */
+/* ---- changing drafts ---- */
 
-/* What the version current before could do; nothing when there was none. */
-static int capabilities_before(struct service *service, const char *agent_id, json_t **before_r,
-                               struct error *err)
+static int patch_check(const json_t *patch, struct error *err)
 {
-    jx_auto *current = NULL, *needs = NULL;
-    if (store_version_get(service->storage, agent_id, NULL, &current, err) < 0)
-        return -1;
-    if (current != NULL && launch_needs(service, json_object_get(current, "config"),
-                                        json_object_get(current, "pins"), &needs, err) < 0)
-        return error_wrap(err, "the version current before");
-    *before_r = manifest_capabilities(needs);
+    const char *key;
+    json_t *value;
+    if (!json_is_object(patch))
+        return error_set(err, E_INVALID_REQUEST, "the patch must be an object (RFC 7396)");
+    json_object_foreach ((json_t *)patch, key, value)
+        if (strcmp(key, "config") != 0 && strcmp(key, "changelog") != 0)
+            return error_set(err, E_INVALID_REQUEST,
+                             "%.64s: of a version only config and changelog can be changed", key);
     return 0;
 }
 
-static int capabilities_change(struct service *service, const char *agent_id, const json_t *config,
-                               const json_t *pins, json_t **change_r, struct error *err)
+/* One try. 0 done, 1 another revision by now, -1 error. */
+static int update_try(struct service *service, const struct principal *who,
+                      const struct agent_meta *meta, const char *version, const json_t *patch,
+                      const int64_t *wanted, json_t **version_r, struct error *err)
 {
-    jx_auto *needs = NULL, *before = NULL;
-    if (launch_needs(service, config, pins, &needs, err) < 0 ||
-        capabilities_before(service, agent_id, &before, err) < 0)
+    static const struct conflict conflicts[] = {{0, E_PRECONDITION_FAILED, ""}, {-1, E_NONE, NULL}};
+    jx_auto *row = NULL;
+    const char *changelog;
+    if (version_find(service, meta->id, version, &row, err) < 0)
         return -1;
-    jx_auto *after = manifest_capabilities(needs);
-    *change_r = json_pack("{s:o, s:o}", "gained", manifest_difference(after, before), "lost",
-                          manifest_difference(before, after));
-    return 0;
-}
-
-/* Everything in one batch: the agent's state, the current mark, the pins, and that all that is
- * pinned is still there. */
-static int publish_commit(struct service *service, const struct principal *who,
-                          const char *agent_id, const char *version, const json_t *config,
-                          const json_t *pins, const char *changelog, struct error *err)
-{
-    struct conflict conflicts[] = {
-        {0, E_INVALID_STATE, "the agent is archived, or was removed meanwhile"},
-        {1, E_VERSION_CONFLICT, "another version is being published at the same time; try again"},
-        {2, E_VERSION_CONFLICT, "the version is published already and cannot be changed"},
-        {-1, E_NONE, NULL}};
-    autofree char *pins_text = jx_encode(pins, NULL);
-    int64_t now = clock_wall_us();
+    int64_t revision = jx_int(row, "revision", 0);
+    const char *exact = jx_str(row, "version", "");
+    if (life_of(jx_str(row, "status", "")) != LIFE_DRAFT)
+        return error_set(err, E_VERSION_CONFLICT,
+                         "version %s of agent %s is %s and cannot be changed", exact, meta->id,
+                         jx_str(row, "status", ""));
+    if (wanted != NULL && revision != *wanted)
+        return error_set(err, E_PRECONDITION_FAILED, "the version was changed since");
+    jx_auto *merged = jx_merge_patch(row, patch);
+    const json_t *given = json_object_get(merged, "config");
+    if (changelog_read(merged, &changelog, err) < 0)
+        return -1;
+    if (agent_config_require(service, who->organization_id, given, err) < 0)
+        return error_wrap(err, "config");
+    jx_auto *config = agent_config_of(given);
+    autofree char *text = jx_encode(config, NULL);
     struct storage_batch *batch = storage_batch_new();
-    store_agent_published(batch, agent_id, version, now);
-    store_version_publish(batch, agent_id, version, pins_text, changelog, now);
-    if (json_object_get(pins, "loop") != NULL)
-        store_source_insert(batch, service->loop.sha256, service->loop.source, service->loop.len,
-                            service->loop.manifest);
-    const json_t *skills = json_object_get(pins, "skills");
-    for (size_t i = 0; i < json_array_size(skills); i++)
-        store_source_guard(batch, jx_str(json_array_get(skills, i), "sha256", ""));
-    if (trigger_publish(service, batch, who, agent_id, config, err) < 0) {
-        storage_batch_free(batch);
-        return -1;
-    }
-    autofree char *location = xasprintf("/v1/agents/%s/versions/%s", agent_id, version);
+    store_version_edit(batch, meta->id, exact, revision, text, changelog);
     error_auto failure = ERROR_INIT;
-    if (service_commit_made(service, who, batch, 200, location, conflicts, &failure) == 0)
-        return 0;
-    if (failure.code == E_INVALID_STATE && jx_int(failure.details, "statement", 0) > 2)
-        return error_set(err, E_INVALID_AGENT_CONFIG,
-                         "a skill of the version was removed meanwhile");
-    return error_move(err, &failure);
+    if (service_commit(service, batch, conflicts, &failure) == 0)
+        return version_find(service, meta->id, exact, version_r, err);
+    return failure.code == E_PRECONDITION_FAILED ? 1 : error_move(err, &failure);
 }
 
-int version_publish(struct service *service, const struct principal *who, const char *agent_id,
-                    const char *version, const json_t *body, json_t **version_r, struct error *err)
+int version_update(struct service *service, const struct principal *who, const char *agent_id,
+                   const char *version, const json_t *patch, const char *if_match,
+                   json_t **version_r, struct error *err)
 {
     struct agent_meta meta;
-    jx_auto *row = NULL, *pins = NULL, *change = NULL;
-    const char *changelog;
+    int64_t wanted = 0;
+    int conditional = service_if_match(if_match, &wanted, err);
+    if (conditional < 0 || patch_check(patch, err) < 0 ||
+        agent_find(service, who, agent_id, ACTION_WRITE, &meta, NULL, err) < 0 ||
+        agent_require(&meta, life_working_event(life_of(meta.status)), err) < 0)
+        return -1;
+    int busy = 1;
+    for (int i = 0; i < RETRIES && busy > 0; i++) /* a second look says what it has become */
+        busy = update_try(service, who, &meta, version, patch, conditional != 0 ? &wanted : NULL,
+                          version_r, err);
+    if (busy > 0)
+        return error_set(err, E_UNAVAILABLE, "version %.64s is being changed by others; try again",
+                         version);
+    return busy;
+}
+
+int version_delete(struct service *service, const struct principal *who, const char *agent_id,
+                   const char *version, struct error *err)
+{
+    static const struct conflict conflicts[] = {
+        {0, E_INVALID_STATE,
+         "executions of the version are pending or running (cancel them or wait for their end), or "
+         "it was published meanwhile"},
+        {-1, E_NONE, NULL}};
+    struct agent_meta meta;
+    jx_auto *row = NULL;
     if (agent_find(service, who, agent_id, ACTION_WRITE, &meta, NULL, err) < 0 ||
-        changelog_check(body, &changelog, err) < 0 ||
-        version_read(service, meta.id, version, &row, err) < 0)
+        version_find(service, meta.id, version, &row, err) < 0 ||
+        version_require(row, LIFE_DELETE, err) < 0)
         return -1;
-    const char *exact = jx_str(row, "version", "");
-    if (json_object_get(row, "publishedAt") != NULL)
-        return error_set(err, E_VERSION_CONFLICT, "version %s of agent %s is published already",
-                         exact, meta.id);
-    /* What was right when the version was made may have gone since. */
-    const json_t *config = json_object_get(row, "config");
-    if (agent_config_require(service, meta.organization_id, config, err) < 0 ||
-        launch_pins(service, meta.organization_id, config, &pins, err) < 0 ||
-        capabilities_change(service, meta.id, config, pins, &change, err) < 0 ||
-        publish_commit(service, who, meta.id, exact, config, pins, changelog, err) < 0 ||
-        version_read(service, meta.id, exact, version_r, err) < 0)
-        return -1;
-    trigger_published(service);
-    json_object_set_new(*version_r, "capabilities", move_ptr(&change));
-    return 0;
+    struct storage_batch *batch = storage_batch_new();
+    store_version_delete(batch, meta.id, jx_str(row, "version", ""));
+    return service_commit(service, batch, conflicts, err);
 }

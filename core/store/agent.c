@@ -19,6 +19,9 @@
     F("a.execution_config", "executionConfig", JSON)                                               \
     F("a.visibility", "visibility", TEXT)                                                          \
     F("a.status", "status", TEXT)                                                                  \
+    F("a.deprecated_at", "deprecatedAt", TIME)                                                     \
+    F("a.sunset_at", "sunsetAt", TIME)                                                             \
+    F("a.deprecation_reason", "deprecationReason", TEXT)                                           \
     F("a.current_version", "currentVersion", TEXT)                                                 \
     F("a.revision", "revision", INT)                                                               \
     F("a.metadata", "metadata", JSON)                                                              \
@@ -36,6 +39,8 @@ static const struct list_filter filters[] = {
     {"visibility", FILTER_TEXT, "private|team|organization|public", "a.visibility = ?"},
     {"triggerMode", FILTER_TEXT, "manual|event|scheduled", "a.trigger_mode = ?"},
     {"skill", FILTER_MEMBER, NULL, "CAST(a.skillset AS TEXT) LIKE ? ESCAPE '\\'"},
+    {"owner", FILTER_ID, NULL, "a.user_id = ?"},
+    {"organization", FILTER_ID, NULL, "a.organization_id = ?"},
     {"name", FILTER_TEXT, NULL, "a.name = ?"},
     {"text", FILTER_CONTAINS, NULL,
      "LOWER(a.name) LIKE LOWER(?) ESCAPE '\\'"
@@ -145,13 +150,14 @@ void store_agent_update(struct storage_batch *batch, const char *id,
     store_agent_audience(batch, id);
 }
 
-void store_agent_delete(struct storage_batch *batch, const char *id)
+void store_agent_delete(struct storage_batch *batch, const char *id, bool force)
 {
     storage_batch_add(batch,
-                      "DELETE FROM agents WHERE id = $1 AND NOT EXISTS"
+                      "DELETE FROM agents WHERE id = $1"
+                      " AND (status IN ('draft', 'archived') OR $2 = 1) AND NOT EXISTS"
                       " (SELECT 1 FROM agent_executions e WHERE e.agent_id = $1"
                       " AND e.status IN ('pending', 'running'))",
-                      1, NULL, NULL, "s", id);
+                      1, NULL, NULL, "si", id, (int64_t)force);
 }
 
 void store_agent_published(struct storage_batch *batch, const char *id, const char *version,
@@ -160,8 +166,29 @@ void store_agent_published(struct storage_batch *batch, const char *id, const ch
     storage_batch_add(batch,
                       "UPDATE agents SET status = 'published', current_version = $2,"
                       " updated_at = $3, revision = revision + 1"
-                      " WHERE id = $1 AND status <> 'archived'",
+                      " WHERE id = $1 AND status IN ('draft', 'published')",
                       1, NULL, NULL, "ssi", id, version, at);
+}
+
+void store_agent_deprecate(struct storage_batch *batch, const char *id,
+                           const struct deprecation *deprecation)
+{
+    storage_batch_add(batch,
+                      "UPDATE agents SET status = 'deprecated', deprecated_at = $2, sunset_at = $3,"
+                      " deprecation_reason = $4, updated_at = $2, revision = revision + 1"
+                      " WHERE id = $1 AND status = 'published'",
+                      1, NULL, NULL, "siIs", id, deprecation->at,
+                      deprecation->sunset_at != 0 ? &deprecation->sunset_at : NULL,
+                      deprecation->reason);
+}
+
+void store_agent_archive(struct storage_batch *batch, const char *id, int64_t at)
+{
+    storage_batch_add(batch,
+                      "UPDATE agents SET status = 'archived', updated_at = $2,"
+                      " revision = revision + 1"
+                      " WHERE id = $1 AND status IN ('published', 'deprecated')",
+                      1, NULL, NULL, "si", id, at);
 }
 
 /* ---- reading ---- */
@@ -222,4 +249,30 @@ int store_agent_get_by_name(struct storage *storage, const char *organization_id
     if (agent_r != NULL)
         *agent_r = read.row.json;
     return 0;
+}
+
+struct deprecation_read {
+    struct deprecation *deprecation;
+    char **reason;
+};
+
+static int deprecation_row(void *arg, const struct c9d_value *v, size_t n)
+{
+    (void)n;
+    struct deprecation_read *read = arg;
+    *read->deprecation = (struct deprecation){.at = v[0].u.i, .sunset_at = v[1].u.i};
+    *read->reason = row_text(&v[2]);
+    return 1;
+}
+
+int store_agent_deprecation(struct storage *storage, const char *id,
+                            struct deprecation *deprecation_r, char **reason_r, struct error *err)
+{
+    struct deprecation_read read = {deprecation_r, reason_r};
+    *deprecation_r = (struct deprecation){.at = 0};
+    *reason_r = NULL;
+    return storage_query(storage,
+                         "SELECT COALESCE(deprecated_at, 0), COALESCE(sunset_at, 0),"
+                         " deprecation_reason FROM agents WHERE id = $1",
+                         deprecation_row, &read, err, "s", id);
 }

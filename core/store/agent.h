@@ -2,6 +2,7 @@
 #ifndef C9_STORE_AGENT_H
 #define C9_STORE_AGENT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/uuid.h"
@@ -29,9 +30,20 @@ void store_agent_update(struct storage_batch *batch, const char *id,
 /* Works out anew whom grants and the visibility `team` show the agent: behind every change of its
  * grants, visibility or owner. Two statements. */
 void store_agent_audience(struct storage_batch *batch, const char *id);
-/* With everything that hangs from it; conflicts while executions of it are pending or running. */
-void store_agent_delete(struct storage_batch *batch, const char *id);
-/* Conflicts when it is archived, or gone. */
+/* With everything that hangs from it; conflicts while executions of it are pending or running, and
+ * unless it is a draft or archived, or `force`. */
+void store_agent_delete(struct storage_batch *batch, const char *id, bool force);
+/* When and why something was deprecated. */
+struct deprecation {
+    int64_t at, sunset_at; /* µs; sunset_at 0: none */
+    const char *reason;    /* or NULL */
+};
+/* Conflicts unless it is published. */
+void store_agent_deprecate(struct storage_batch *batch, const char *id,
+                           const struct deprecation *deprecation);
+/* Conflicts unless it is published or deprecated. */
+void store_agent_archive(struct storage_batch *batch, const char *id, int64_t at);
+/* Conflicts unless it is a draft or published. */
 void store_agent_published(struct storage_batch *batch, const char *id, const char *version,
                            int64_t at);
 
@@ -57,6 +69,9 @@ int store_agent_get(struct storage *storage, const char *id, const char *user_id
 int store_agent_get_by_name(struct storage *storage, const char *organization_id, const char *name,
                             const char *user_id, struct agent_meta *meta_r, json_t **agent_r,
                             struct error *err);
+/* When and why it was deprecated; the reason is a new string or NULL, in *reason_r alone. */
+int store_agent_deprecation(struct storage *storage, const char *id,
+                            struct deprecation *deprecation_r, char **reason_r, struct error *err);
 /* All of an organization. Scope: organization. */
 extern const struct list store_agent_list;
 #define STORE_TEAMS_MAX 20 /* of one user in one organization */

@@ -18,12 +18,12 @@ void store_execution_insert(struct storage_batch *batch, const struct execution_
                       "INSERT INTO agent_executions (id, agent_id, agent_version, organization_id,"
                       " input_data, triggered_by, parent_id, execution_context, priority,"
                       " available_at, lease_owner, lease_until, attempt, created_at,"
-                      " concurrency_key) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11,"
-                      " $12, $13, $14, $15)",
-                      1, NULL, NULL, "ssssssssiisIiis", row->id, row->agent_id, row->agent_version,
+                      " concurrency_key, version_note) VALUES ($1, $2, $3, $4, $5, $6, $7, $8,"
+                      " $9, $10, $11, $12, $13, $14, $15, $16)",
+                      1, NULL, NULL, "ssssssssiisIiiss", row->id, row->agent_id, row->agent_version,
                       row->organization_id, row->input, row->triggered_by, row->parent_id,
                       row->context, row->priority, row->available_at, row->lease_owner, lease_until,
-                      attempt, row->created_at, row->concurrency_key);
+                      attempt, row->created_at, row->concurrency_key, row->version_note);
 }
 
 void store_execution_started(struct storage_batch *batch, const char *id, const char *owner,

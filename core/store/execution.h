@@ -14,6 +14,7 @@ struct execution_row {
     const char *agent_id, *agent_version, *organization_id, *triggered_by, *parent_id /* or NULL */;
     const char *input;   /* JSON text */
     const char *context; /* JSON text */
+    const char *version_note; /* JSON text, or NULL */
     int64_t priority, available_at, created_at;
     const char *lease_owner; /* NULL: any worker may claim it; else this is its first attempt */
     int64_t lease_until;

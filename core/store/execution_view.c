@@ -9,6 +9,9 @@
     F("e.id", "id", TEXT)                                                                          \
     F("e.agent_id", "agentId", TEXT)                                                               \
     F("e.agent_version", "agentVersion", TEXT)                                                     \
+    F("e.version_note ->> 'ref'", "versionRef", TEXT)                                              \
+    F("CASE WHEN e.version_note ->> 'test' IS NULL THEN 0 ELSE 1 END", "test", BOOL)               \
+    F("e.version_note -> 'warnings'", "warnings", JSON)                                            \
     F("e.organization_id", "organizationId", TEXT)                                                 \
     F("e.status", "status", TEXT)                                                                  \
     F("e.started_at", "startedAt", TIME)                                                           \

@@ -21,6 +21,7 @@ struct child {
     /* For the pool thread; the engine leaves them alone meanwhile. */
     char *agent, *version, *user_id, *organization_id, *input, *concurrency_key;
     struct launch *launch;
+    char *note;
     struct execution_job job; /* the child, when it is there already */
     bool exists;
     char *output;
@@ -55,6 +56,7 @@ static void child_free(struct child *child)
     free(child->input);
     free(child->concurrency_key);
     free(child->output);
+    free(child->note);
     free(child);
 }
 
@@ -146,6 +148,7 @@ static void child_submit(struct child *child)
     run->user_id = xstrdup(parent->user_id);
     run->parent_id = xstrdup(parent->id);
     run->context = xasprintf("{\"parentId\":\"%s\",\"depth\":%u}", parent->id, parent->depth + 1);
+    run->version_note = move_ptr(&child->note);
     run->input = xstrdup(child->input);
     run->input_len = strlen(child->input);
     run->priority = parent->priority;
@@ -208,8 +211,8 @@ static void child_look_up(void *arg)
         if (input != NULL &&
             execution_principal(parts->service, child->user_id, child->organization_id, &who,
                                 &child->err) == 0 &&
-            execution_prepare(parts->service, &who, child->agent, child->version, input,
-                              &child->launch, &child->err) == 0)
+            execution_prepare(parts->service, &who, child->agent, child->version, child->id, input,
+                              &child->launch, &child->note, &child->err) == 0)
             policy_key(&child->launch->concurrency, NULL, input, &child->concurrency_key,
                        &child->err);
     }

@@ -101,7 +101,7 @@ struct run {
     struct engine *engine;
     char id[UUID_SIZE];
     struct launch *launch;
-    char *user_id, *parent_id, *context;
+    char *user_id, *parent_id, *context, *version_note;
     char *input; /* given back once it was sent, unless it is not stored yet */
     size_t input_len;
     int64_t priority, created_at, started_at, ended_at, attempt;

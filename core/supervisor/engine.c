@@ -85,7 +85,7 @@ struct submission {
     struct launch *launch;
     struct execution_watch *watch;
     char id[UUID_SIZE];
-    char *user_id, *parent_id, *input, *context, *concurrency_key;
+    char *user_id, *parent_id, *input, *context, *concurrency_key, *version_note;
     size_t input_len;
     int64_t priority, available_at;
     struct run_key key;
@@ -102,6 +102,7 @@ static void submit_on_loop(void *arg)
     run->input = s->input;
     run->input_len = s->input_len;
     run->context = s->context;
+    run->version_note = s->version_note;
     run->priority = s->priority;
     run->created_at = clock_wall_us();
     run->available_at = s->available_at;
@@ -142,6 +143,7 @@ static int engine_submit(void *arg, const struct execution_order *order,
     s->input = xstrndup(order->input, order->input_len);
     s->input_len = order->input_len;
     s->context = xstrdup(order->context != NULL ? order->context : "{}");
+    s->version_note = order->version_note != NULL ? xstrdup(order->version_note) : NULL;
     s->priority = order->priority;
     if (order->key != NULL) {
         s->key.key = xstrdup(order->key);

@@ -130,6 +130,7 @@ void run_free(struct run *run)
     buf_free(&run->delta);
     json_decref(run->rehearsal);
     free(run->user_id);
+    free(run->version_note);
     free(run->parent_id);
     free(run->context);
     free(run->concurrency_key);
@@ -216,6 +217,7 @@ void run_insert(struct run *run, const struct run_key *key)
         .parent_id = run->parent_id,
         .input = run->input,
         .context = run->context,
+        .version_note = run->version_note,
         .priority = run->priority,
         .available_at = run->available_at != 0 ? run->available_at : run->created_at,
         .created_at = run->created_at,

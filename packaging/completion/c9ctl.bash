@@ -9,10 +9,11 @@ _c9ctl() {
             return ;;
     esac
     case $COMP_CWORD:$noun in
-        1:*) words="run agent version execution skill persona schedule token login status completion help" ;;
-        2:help) words="run agent version execution skill persona schedule token login status completion help" ;;
-        2:agent) words="create list get update delete validate" ;;
-        2:version) words="create list get publish" ;;
+        1:*) words="run agent version alias execution skill persona schedule token login status completion help" ;;
+        2:help) words="run agent version alias execution skill persona schedule token login status completion help" ;;
+        2:agent) words="create list get update publish rollback deprecate archive delete validate" ;;
+        2:version) words="create list get publish update deprecate archive delete" ;;
+        2:alias) words="list get set delete" ;;
         2:execution) words="list get logs attempts follow cancel" ;;
         2:skill) words="new test upload list get revisions delete" ;;
         2:persona) words="create list get update delete" ;;
@@ -29,12 +30,24 @@ _c9ctl() {
         "agent list") words=" --name --text --status --visibility --trigger-mode --skill --sort --limit" ;;
         "agent get") words="" ;;
         "agent update") words=" -f" ;;
-        "agent delete") words=" --yes" ;;
+        "agent publish") words=" --version --changelog" ;;
+        "agent rollback") words="" ;;
+        "agent deprecate") words=" --sunset --reason" ;;
+        "agent archive") words=" --yes" ;;
+        "agent delete") words=" --force --yes" ;;
         "agent validate") words=" -f" ;;
-        "version create") words=" --version --changelog" ;;
-        "version list") words=" --limit" ;;
+        "version create") words=" --version --from --changelog" ;;
+        "version list") words=" --status --limit" ;;
         "version get") words="" ;;
         "version publish") words=" --changelog" ;;
+        "version update") words=" -f" ;;
+        "version deprecate") words=" --sunset --reason" ;;
+        "version archive") words=" --yes" ;;
+        "version delete") words=" --yes" ;;
+        "alias list") words=" --limit" ;;
+        "alias get") words="" ;;
+        "alias set") words="" ;;
+        "alias delete") words=" --yes" ;;
         "execution list") words=" --agent --status --after --before --sort --limit" ;;
         "execution get") words="" ;;
         "execution logs") words=" --level --limit" ;;

@@ -128,6 +128,12 @@ def test_lists():
     ok(len(got) == 13 and all(a["visibility"] == "private" for a in got), "filters hold together")
     equal([a["name"] for a in api.get("/v1/agents?name=list-07").json["items"]], ["list-07"], "by name")
     ok(all("hello" in a["skillset"] for a in api.get("/v1/agents?skill=hello").json["items"]), "by skill")
+    mine = api.get("/v1/agents?name=list-07").json["items"][0]
+    equal(len(api.get(f"/v1/agents?owner={mine['userId']}&text=list-0").json["items"]), 11, "by owner")
+    equal(api.get(f"/v1/agents?owner={NOWHERE}").json["items"], [], "another owner has none")
+    equal(len(api.get(f"/v1/agents?organization={mine['organizationId']}&text=list-0").json["items"]), 11,
+          "by organization")
+    equal(api.get(f"/v1/agents?organization={NOWHERE}").json["items"], [], "another one has none")
     times = [a["createdAt"] for a in api.get("/v1/agents").json["items"]]
     equal(times, sorted(times, reverse=True), "newest first unless said otherwise")
 

@@ -216,6 +216,39 @@ def test_agents_and_versions():
     contains(done.err, "VersionNotFound", "publishing what is not there says so")
 
 
+def test_the_life_of_an_agent():
+    make_agent("lively", "return 1")
+    done = succeeds("publish makes a version and publishes it", "agent", "publish", "lively", "--version", "1.1.0",
+                    "--changelog", "second", "--json").json
+    equal((done["version"], done["isCurrent"], done["changelog"]), ("1.1.0", True, "second"), "it is current")
+    contains(succeeds("publish", "agent", "publish", "lively").out, "1.1.1", "the next patch without --version")
+    equal(ctl("agent", "publish", "lively", "--version", "1.1.0").code, 1, "a version is made once")
+    equal(succeeds("rollback", "agent", "rollback", "lively", "1.0.0", "--json").json["currentVersion"], "1.0.0",
+          "an old version is current again")
+    made = succeeds("of another version", "version", "create", "lively", "--version", "2.0.0", "--from", "1.0.0", "--json")
+    equal(made.json["status"], "draft", "a version is made")
+    write("patch.json", {"changelog": "patched"})
+    contains(succeeds("update", "version", "update", "lively", "2.0.0", "-f", "patch.json").out, "patched", "and edited")
+    contains(succeeds("delete", "version", "delete", "lively", "2.0.0", "--yes").err, "2.0.0 is deleted", "and deleted")
+    done = succeeds("deprecate", "version", "deprecate", "lively", "1.1.0", "--sunset", "30d", "--reason", "old", "--json")
+    ok(done.json["sunsetAt"] > done.json["deprecatedAt"], "until then")
+    contains(succeeds("list", "version", "list", "lively", "--status", "deprecated").out, "1.1.0", "listed by status")
+    done = succeeds("alias set", "alias", "set", "lively", "stable", "1.0.0=90", "1.1.1=10", "--json").json
+    equal([t["weight"] for t in done["targets"]], [90, 10], "with its weights")
+    succeeds("one target", "alias", "set", "lively", "canary", "1.1.1")
+    contains(succeeds("alias list", "alias", "list", "lively").out, "1.0.0 90 %, 1.1.1 10 %", "as a table")
+    contains(succeeds("alias get", "alias", "get", "lively", "stable").out, "1.0.0", "shown")
+    equal(succeeds("run an alias", "run", "lively", "--version", "canary").out, "1\n", "it runs")
+    equal(ctl("alias", "set", "lively", "bad", "1.0.0=x").code, 2, "what is no target is a usage error")
+    for name in ("stable", "canary"):
+        contains(succeeds("delete it", "alias", "delete", "lively", name).err, f"{name} is deleted", "is said")
+    contains(succeeds("archive", "version", "archive", "lively", "1.1.0", "--yes").out, "archived", "a version")
+    contains(succeeds("deprecate", "agent", "deprecate", "lively").out, "deprecated", "an agent")
+    equal(ctl("agent", "delete", "lively", "--yes").code, 1, "it is not deleted by accident")
+    contains(succeeds("archive", "agent", "archive", "lively", "--yes").out, "archived", "an agent")
+    succeeds("then it can be deleted", "agent", "delete", "lively", "--yes")
+
+
 def test_run_follows_and_exits_with_the_outcome():
     done = succeeds("run", "run", "adder", "--input-json", '{"n":[1,2,39]}')
     equal(done.out, "42\n", "the output alone is on stdout")
@@ -353,7 +386,7 @@ def test_mistakes_are_usage_errors():
 
 
 def test_the_rest_of_the_table():
-    succeeds("agent delete", "agent", "delete", "echo", "--yes")
+    succeeds("agent delete", "agent", "delete", "echo", "--force", "--yes")
     equal(ctl("version").out.split()[0], "c9ctl", "version")
     rows = set()
     out = succeeds("help", "help").out

@@ -55,7 +55,7 @@ static int body_agent(const json_t *body, json_t **made, struct error *err)
     jx_auto *patched = NULL, *version = NULL;
     must(agent_update(service, &owner, id, nothing, NULL, &patched, err) == 0);
     must(version_create(service, &owner, id, nothing, &version, err) == 0);
-    return agent_delete(service, &owner, id, NULL, err);
+    return agent_delete(service, &owner, id, NULL, false, err);
 }
 
 static int body_patch(const json_t *body, json_t **made, struct error *err)
@@ -65,7 +65,7 @@ static int body_patch(const json_t *body, json_t **made, struct error *err)
     must(agent_create(service, &owner, config, &agent, err) == 0);
     error_auto later = ERROR_INIT;
     int result = agent_update(service, &owner, jx_str(agent, "id", ""), body, NULL, made, err);
-    must(agent_delete(service, &owner, jx_str(agent, "id", ""), NULL, &later) == 0);
+    must(agent_delete(service, &owner, jx_str(agent, "id", ""), NULL, false, &later) == 0);
     return result;
 }
 

@@ -190,7 +190,7 @@ static void grants_test(void)
           "userId", "a user of no organization of ours");
     snprintf(body, sizeof(body), "{'permission':'admin','teamId':'%s'}", red);
     grant(id, body, first);
-    works(agent_delete(service, &owner, id, NULL, &err), "the agent goes with its grants");
+    works(agent_delete(service, &owner, id, NULL, false, &err), "the agent goes with its grants");
 }
 
 static void organizations_test(void)

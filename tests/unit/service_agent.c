@@ -316,18 +316,18 @@ static void limit_test(void)
 
 static void delete_test(void)
 {
-    fails(agent_delete(service, &viewer, "Añe", NULL, &err), E_INSUFFICIENT_PERMISSIONS, "",
+    fails(agent_delete(service, &viewer, "Añe", NULL, false, &err), E_INSUFFICIENT_PERMISSIONS, "",
           "a viewer");
-    fails(agent_delete(service, &owner, "Añe", "\"1\"", &err), E_PRECONDITION_FAILED, "",
+    fails(agent_delete(service, &owner, "Añe", "\"1\"", false, &err), E_PRECONDITION_FAILED, "",
           "an old ETag");
     world_sql(&w,
               "INSERT INTO agent_executions (id, agent_id, agent_version, organization_id,"
               " triggered_by, available_at, created_at) SELECT 'e', id, 'draft', organization_id,"
               " user_id, 1, 1 FROM agents WHERE name = 'Añe'");
-    fails(agent_delete(service, &owner, "Añe", NULL, &err), E_INVALID_STATE, "pending or running",
+    fails(agent_delete(service, &owner, "Añe", NULL, false, &err), E_INVALID_STATE, "pending or running",
           "while it runs");
     world_sql(&w, "UPDATE agent_executions SET status = 'completed'");
-    works(agent_delete(service, &owner, "Añe", NULL, &err), "and after");
+    works(agent_delete(service, &owner, "Añe", NULL, false, &err), "and after");
     is_int(world_int(&w, "SELECT count(*) FROM agent_executions"), 0, "its executions go with it");
     works(skill_delete(service, &owner, "sum", &err), "the skill is free now");
     is_int(world_int(&w, "SELECT count(*) FROM skill_sources"), 0, "and its sources go");

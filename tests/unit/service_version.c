@@ -4,6 +4,7 @@
 #include <pthread.h>
 
 #include "schema/schema.h"
+#include "service/alias.h"
 #include "service/launch.h"
 
 static char agent[UUID_SIZE];
@@ -97,16 +98,22 @@ static void publish_test(void)
            "and only one is current");
 }
 
+static int prepare(const struct principal *who, const char *version, const json_t *input,
+                   struct launch **launch_r, struct error *err)
+{
+    autofree char *note = NULL;
+    return execution_prepare(service, who, agent, version, "id", input, launch_r, &note, err);
+}
+
 /* What was pinned is what runs, whatever is uploaded since. */
 static void launch_test(void)
 {
     struct launch *launch = NULL, *same = NULL, *draft = NULL;
     jx_auto *input = js("{'n':1}");
     upload("{'name':'sum','version':'2.0.0','input':{'type':'integer'}}");
-    fails(execution_prepare(service, &viewer, agent, "1.0.0", input, &launch, &err),
-          E_INSUFFICIENT_PERMISSIONS, "execute", "a viewer executes nothing");
-    works(execution_prepare(service, &member, agent, "1.0.0", input, &launch, &err),
-          "an old version");
+    fails(prepare(&viewer, "1.0.0", input, &launch, &err), E_INSUFFICIENT_PERMISSIONS, "execute",
+          "a viewer executes nothing");
+    works(prepare(&member, "1.0.0", input, &launch, &err), "an old version");
     ok(strstr(launch->skills[0].source, "\"1.0.0\"") != NULL, "runs the source that it pinned");
     is_str(launch->skills[0].name, "sum", "its entry point");
     is_int(launch->limits.memory, 8 << 20, "within its limits");
@@ -121,14 +128,46 @@ static void launch_test(void)
     is_int(json_array_size(json_object_get(context, "skills")), 0, "and no skill beside the entry");
     works(execution_launch(service, agent, "1.0.0", &same, &err), "taken up again");
     ok(launch == same, "it is the same launch");
-    fails(execution_prepare(service, &owner, agent, "draft", input, &draft, &err), E_INVALID_INPUT,
-          "", "the draft runs the newest source, which wants an integer");
-    fails(execution_prepare(service, &member, agent, "draft", input, &draft, &err),
-          E_INSUFFICIENT_PERMISSIONS, "draft", "for those who may change it");
-    fails(execution_prepare(service, &member, agent, "2.0.0", input, &draft, &err), E_INVALID_STATE,
-          "not published", "a version that is not published");
+    fails(prepare(&owner, "draft", input, &draft, &err), E_INVALID_INPUT, "",
+          "the draft runs the newest source, which wants an integer");
+    fails(prepare(&member, "draft", input, &draft, &err), E_INSUFFICIENT_PERMISSIONS, "draft",
+          "for those who may change it");
+    fails(prepare(&member, "2.0.0", input, &draft, &err), E_INSUFFICIENT_PERMISSIONS, "drafts",
+          "nor a version that is not published");
     launch_unref(launch);
     launch_unref(same);
+}
+
+/* One execution has one pick; many have them as the weights say. */
+static void alias_test(void)
+{
+    jx_auto *body =
+        js("{'targets':[{'version':'1.0.0','weight':90},{'version':'1.0.1','weight':10}]}");
+    jx_auto *alias = NULL;
+    bool created = false;
+    int rare = 0, same = 0;
+    works(alias_put(service, &owner, agent, "stable", body, NULL, &alias, &created, &err),
+          "an alias is made");
+    ok(created, "for the first time");
+    for (int i = 0; i < 2000; i++) {
+        char id[UUID_SIZE], first[SEMVER_MAX + 1] = "", again[SEMVER_MAX + 1] = "";
+        uuid_make(id);
+        alias_pick(service, agent, "stable", id, first, NULL);
+        alias_pick(service, agent, "stable", id, again, NULL);
+        same += strcmp(first, again) == 0;
+        rare += strcmp(first, "1.0.1") == 0;
+    }
+    is_int(same, 2000, "an execution's pick is always the same");
+    ok(rare > 120 && rare < 280, "one in ten gets the one with a tenth: %d of 2000", rare);
+    struct version_choice choice;
+    works(version_resolve(service, &member, agent, "stable", "an id", &choice, &err),
+          "it resolves");
+    is_str(jx_str(choice.note, "ref", ""), "stable", "with a note of what was asked for");
+    version_choice_clear(&choice);
+    fails(alias_put(service, &viewer, agent, "stable", body, NULL, &alias, &created, &err),
+          E_INSUFFICIENT_PERMISSIONS, "", "a viewer changes none");
+    fails(version_resolve(service, &viewer, agent, "stable", "an id", &choice, &err),
+          E_INSUFFICIENT_PERMISSIONS, "", "nor executes");
 }
 
 static void skill_gone_test(void)
@@ -249,6 +288,7 @@ int main(void)
     create_test();
     publish_test();
     launch_test();
+    alias_test();
     skill_gone_test();
     loop_test();
     race_test();
