@@ -32,6 +32,10 @@ const struct handler_row handler_table[] = {
     {"listExecutionLogs", handle_execution_logs, HANDLER_INLINE},
     {"listExecutionAttempts", handle_execution_attempts, HANDLER_INLINE},
     {"cancelExecution", handle_execution_cancel, HANDLER_POOL},
+    {"signalExecution", handle_execution_signal, HANDLER_POOL},
+    {"listExecutionWaits", handle_execution_waits, HANDLER_INLINE},
+    {"listWaits", handle_wait_list, HANDLER_INLINE},
+    {"listExecutionJournal", handle_execution_journal, HANDLER_INLINE},
     {"streamExecution", handle_execution_stream, HANDLER_POOL}, /* watching waits for the engine */
     {"listSkills", handle_skill_list, HANDLER_INLINE},
     {"uploadSkill", handle_skill_upload, HANDLER_POOL}, /* describing runs it in a sandbox */

@@ -64,6 +64,54 @@ static int c9_sleep(lua_State *L)
     return vm_effect(L, WIRE_KIND_SLEEP, done_nothing);
 }
 
+/* ---- signals
+ * --------------------------------------------------------------------------------------------- */
+
+static const struct vm_arg wait_args[] = {{"schema", VM_ARG_TABLE, false},
+                                          {"timeout", VM_ARG_NUMBER | VM_ARG_STRING, false},
+                                          {NULL, 0, false}};
+
+/* payload, {signal_id, sent_by, sent_at}. */
+static int wait_done(lua_State *L)
+{
+    lua_getfield(L, 1, "sent_us");
+    lua_pushnumber(L, lua_tonumber(L, -1) / 1e6);
+    lua_setfield(L, 1, "sent_at");
+    lua_pushnil(L);
+    lua_setfield(L, 1, "sent_us");
+    lua_settop(L, 1);
+    lua_getfield(L, 1, "payload");
+    lua_pushnil(L);
+    lua_setfield(L, 1, "payload");
+    lua_insert(L, 1);
+    return 2;
+}
+
+static int c9_wait_for(lua_State *L)
+{
+    if (lua_type(L, 1) != LUA_TSTRING)
+        return luaL_error(L, "c9.wait_for: the signal's name must be a string, got %s",
+                          luaL_typename(L, 1));
+    if (lua_isnoneornil(L, 2)) {
+        lua_settop(L, 1);
+        lua_newtable(L);
+    }
+    lua_settop(L, 2);
+    luaL_checktype(L, 2, LUA_TTABLE);
+    vm_args_check(L, 2, "c9.wait_for", wait_args);
+    lua_pushnil(L);
+    lua_createtable(L, 0, 3); /* name, options, nil, request */
+    lua_pushvalue(L, 1);
+    lua_setfield(L, 4, "name");
+    field_copy(L, 2, 4, "schema", "schema");
+    if (lua_getfield(L, 2, "timeout") != LUA_TNIL) {
+        lua_pushinteger(L, vm_args_duration(L, -1, "c9.wait_for: timeout"));
+        lua_setfield(L, 4, "timeout_us");
+    }
+    lua_settop(L, 4);
+    return vm_effect(L, WIRE_KIND_WAIT_FOR, wait_done);
+}
+
 /* ---- models
  * ---------------------------------------------------------------------------------------------- */
 
@@ -424,6 +472,7 @@ const struct vm_binding vm_c9_bindings[] = {
     {"sleep", c9_sleep},
     {"uuid", vm_random_uuid},
     {"validate_output", c9_validate_output},
+    {"wait_for", c9_wait_for},
     {NULL, NULL},
 };
 

@@ -117,10 +117,18 @@ static void frame_cancel(lua_State *L, const struct wire_header *header)
     vm_fatal_raise(L, VM_FATAL_CANCELLED);
 }
 
+/* Frames are read only when nothing can run: to have come to this one is the answer. */
+static void frame_yield(lua_State *L, const struct wire_header *header)
+{
+    (void)L, (void)header;
+    executor_send(WIRE_IDLE, 0, 0, NULL, 0, NULL, 0);
+}
+
 static void frame_next(lua_State *L)
 {
     static void (*const handlers[WIRE_TYPE_COUNT_])(lua_State *, const struct wire_header *) = {
-        [WIRE_ANSWER] = frame_answer, [WIRE_DELTA] = frame_delta, [WIRE_CANCEL] = frame_cancel};
+        [WIRE_ANSWER] = frame_answer, [WIRE_DELTA] = frame_delta, [WIRE_CANCEL] = frame_cancel,
+        [WIRE_YIELD] = frame_yield};
     struct wire_header header;
     executor_receive(&header);
     vm_bytes_reset(L, &vm.in);

@@ -23,6 +23,7 @@ stds.c9 = {
       fields = {
         agents = fields("execute"),
         all = {}, emit = {}, now = {}, null = {}, random = {}, sleep = {}, uuid = {}, validate_output = {},
+        wait_for = {},
         http = fields("request"),
         json = fields("array", "decode", "encode"),
         log = fields("debug", "error", "info", "warn"),

@@ -33,6 +33,7 @@ enum from_kind {
     FROM_DURATION, /* "30s", "5m": milliseconds, an integer */
     FROM_FILE,     /* the text of the file */
     FROM_JSON,     /* the JSON of the file */
+    FROM_JSON_TEXT, /* the JSON itself */
     FROM_WHOLE /* the JSON of the file is the whole body */
 };
 /* A member of the body, or a query parameter, and where it comes from. */

@@ -379,6 +379,46 @@ static const struct route schedule_preview = {.method = "POST",
                                               .path = "/v1/schedules/preview",
                                               .body = preview_body,
                                               .show = preview_show};
+/* ---- waits, signals, journals ---- */
+
+static const struct column wait_columns[] = {
+    {"EXECUTION", "executionId", format_text, false}, {"KIND", "kind", format_text, false},
+    {"NAME", "name", format_text, false},             {"SINCE", "since", format_when, false},
+    {"UNTIL", "until", format_when, false},           {"AGENT", "agentId", format_text, false},
+};
+static const struct from wait_filters[] = {
+    {"kind", "--kind", FROM_TEXT, NULL},         {"name", "--name", FROM_TEXT, NULL},
+    {"agentId", "--agent", FROM_TEXT, "agent"}, {NULL, NULL, 0, NULL},
+};
+static const struct route wait_list = {
+    .method = "GET", .path = "/v1/waits", .query = wait_filters, COLUMNS(wait_columns)};
+static const struct route execution_waits = {
+    .method = "GET", .path = "/v1/executions/{execution}/waits", COLUMNS(wait_columns)};
+static const struct from signal_body[] = {
+    {"payload", "--payload", FROM_JSON, NULL},
+    {"payload", "--payload-json", FROM_JSON_TEXT, NULL},
+    {NULL, NULL, 0, NULL},
+};
+static const struct route execution_signal = {.method = "POST",
+                                              .path =
+                                                  "/v1/executions/{execution}/signals/{signal}",
+                                              .body = signal_body,
+                                              .members = "signalId executionId name createdAt"};
+static const struct column journal_columns[] = {
+    {"STEP", "seq", format_count, true},
+    {"KIND", "kind", format_text, false},
+    {"FAILED", "failed", format_mark, false},
+    {"CALLS", "apiCallsCount", format_count, true},
+    {"TOKENS", "tokensConsumed", format_count, true},
+    {"ASKED", "askedAt", format_when, false},
+    {"ANSWERED", "answeredAt", format_when, false},
+};
+static const struct from journal_filters[] = {{"kind", "--kind", FROM_TEXT, NULL},
+                                              {NULL, NULL, 0, NULL}};
+static const struct route execution_journal = {.method = "GET",
+                                               .path = "/v1/executions/{execution}/journal",
+                                               .query = journal_filters,
+                                               COLUMNS(journal_columns)};
 
 /* ---- tokens ---- */
 
@@ -482,6 +522,15 @@ const struct command commands[] = {
      "Follow an execution live, as `run` does, and exit with its outcome.",
      command_execution_follow, NULL},
     {"execution", "cancel", "EXECUTION", "Cancel an execution.", NULL, &execution_cancel},
+    {"execution", "waits", "EXECUTION [--limit N]", "List what an execution waits for.", NULL,
+     &execution_waits},
+    {"execution", "signal", "EXECUTION NAME [--payload FILE|-] [--payload-json JSON]",
+     "Send a signal to an execution that waits for it, now or later.", NULL, &execution_signal},
+    {"execution", "journal", "EXECUTION [--kind KIND] [--limit N]",
+     "List what an execution asked for and was answered.", NULL, &execution_journal},
+
+    {"wait", "list", "[--kind KIND] [--name NAME] [--agent AGENT] [--limit N]",
+     "List what waits, and for what.", NULL, &wait_list},
 
     {"skill", "new", "NAME [--dir DIR]", "Write NAME.lua, a skill to begin with.",
      command_skill_new, NULL},

@@ -90,6 +90,8 @@ static json_t *body_value(const struct args *args, const struct from *from, stru
     case FROM_JSON:
     case FROM_WHOLE:
         return file_value(text, from->kind != FROM_FILE, err);
+    case FROM_JSON_TEXT:
+        return jx_decode(text, strlen(text), from->option, err);
     case FROM_TEXT:
         break;
     }

@@ -38,6 +38,11 @@ bool jx_bool(const json_t *object, const char *key, bool otherwise);
 /* A new string of any bytes: each that is no UTF-8 becomes U+FFFD. Never NULL. */
 json_t *jx_text(const char *s, size_t len);
 
+/* The first place where two values differ, keys in byte order: a new object {"path": JSON Pointer,
+ * "expected", "got": the values there, absent when there is none, long ones cut to text, "message":
+ * one sentence}. NULL when they are equal as by jx_equal. */
+json_t *jx_difference(const json_t *expected, const json_t *got);
+
 /* JSON Schema's equality: 1 and 1.0 are equal, key order does not matter. */
 bool jx_equal(const json_t *a, const json_t *b);
 /* RFC 7396: returns a new value, target and patch are left alone. */

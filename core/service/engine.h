@@ -121,6 +121,8 @@ struct engine_ops {
     void (*ended)(void *engine, const char *id);
     /* Rows were written that anybody may claim. Any thread; does not block. */
     void (*queued)(void *engine);
+    /* A signal for it was stored; it may be anywhere. Blocks for one turn. */
+    void (*signalled)(void *engine, const char *id);
     /* Evaluates a skill file in a sandboxed executor and gives its table without functions. Blocks,
      * at most a second or so. E_INVALID_SKILL with file and line when it is not a skill. */
     int (*describe)(void *engine, const char *file, const char *source, size_t len,

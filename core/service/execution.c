@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "host/storage.h"
 #include "schema/schema.h"
+#include "service/execution-private.h"
 #include "service/launch.h"
 #include "service/policy.h"
 #include "service/service-private.h"
@@ -185,8 +186,9 @@ static struct resource execution_resource(const struct execution_meta *meta)
                              .starter_id = meta->triggered_by};
 }
 
-static int execution_find(struct service *service, const struct principal *who, const char *id,
-                          enum action action, struct execution_meta *meta_r, json_t **execution_r, struct error *err)
+int execution_find(struct service *service, const struct principal *who, const char *id,
+                   enum action action, struct execution_meta *meta_r, json_t **execution_r,
+                   struct error *err)
 {
     jx_auto *execution = NULL;
     json_t **wanted = execution_r != NULL ? &execution : NULL;
@@ -280,7 +282,7 @@ int execution_attempts(struct service *service, const struct principal *who, con
     return service_list(service, &store_execution_attempt_list, query, scope, page_r, err);
 }
 
-static bool has_ended(const char *status)
+bool execution_has_ended(const char *status)
 {
     return strcmp(status, "pending") != 0 && strcmp(status, "running") != 0;
 }
@@ -291,7 +293,7 @@ int execution_check(struct service *service, const struct principal *who, const 
     struct execution_meta meta;
     if (execution_find(service, who, id, ACTION_READ, &meta, NULL, err) < 0)
         return -1;
-    *ended_r = has_ended(meta.status);
+    *ended_r = execution_has_ended(meta.status);
     return 0;
 }
 
@@ -316,7 +318,7 @@ void execution_unwatch(struct service *service, struct execution_watch *watch)
 
 /* ---- cancelling ---- */
 
-static int ended_error(const char *id, const char *status, struct error *err)
+int execution_ended_error(const char *id, const char *status, struct error *err)
 {
     error_set(err, E_INVALID_STATE, "execution %s has ended already: it is %s", id, status);
     error_detail(err, "executionId", json_string(id));
@@ -359,18 +361,22 @@ int execution_cancel(struct service *service, const struct principal *who, const
     struct execution_meta meta;
     if (execution_find(service, who, id, ACTION_WRITE, &meta, NULL, err) < 0)
         return -1;
-    if (has_ended(meta.status))
-        return ended_error(id, meta.status, err);
+    if (execution_has_ended(meta.status))
+        return execution_ended_error(id, meta.status, err);
     struct storage_batch *batch = storage_batch_new();
     store_execution_cancel_request(batch, id);
     error_auto failure = ERROR_INIT;
     if (storage_commit(service->storage, batch, &failure) < 0)
-        return failure.code == E_INVALID_STATE ? ended_error(id, "not running", err)
+        return failure.code == E_INVALID_STATE ? execution_ended_error(id, "not running", err)
                                                : error_move(err, &failure);
     bool live = service->ops != NULL && service->ops->cancel(service->engine, id) == 1;
-    if (!live && cancel_waiting(service, &meta, err) < 0)
+    /* What ran before has used something: the engine ends it, as soon as it has claimed it. */
+    bool ran = strcmp(meta.status, "running") == 0 && service->ops != NULL;
+    if (!live && ran)
+        service->ops->queued(service->engine);
+    else if (!live && cancel_waiting(service, &meta, err) < 0)
         return -1;
-    if (!live && service->ops != NULL)
+    else if (!live && service->ops != NULL)
         service->ops->ended(service->engine, id);
     return execution_get(service, who, id, execution_r, err);
 }

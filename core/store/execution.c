@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/json.h"
+#include "store/wait.h"
 
 /* ---- writing ---- */
 
@@ -18,12 +19,15 @@ void store_execution_insert(struct storage_batch *batch, const struct execution_
                       "INSERT INTO agent_executions (id, agent_id, agent_version, organization_id,"
                       " input_data, triggered_by, parent_id, execution_context, priority,"
                       " available_at, lease_owner, lease_until, attempt, created_at,"
-                      " concurrency_key, version_note) VALUES ($1, $2, $3, $4, $5, $6, $7, $8,"
-                      " $9, $10, $11, $12, $13, $14, $15, $16)",
-                      1, NULL, NULL, "ssssssssiisIiiss", row->id, row->agent_id, row->agent_version,
-                      row->organization_id, row->input, row->triggered_by, row->parent_id,
-                      row->context, row->priority, row->available_at, row->lease_owner, lease_until,
-                      attempt, row->created_at, row->concurrency_key, row->version_note);
+                      " concurrency_key, version_note, origin_id, origin_kind, seed_id) VALUES ($1,"
+                      " $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,"
+                      " $19)",
+                      1, NULL, NULL, "ssssssssiisIiisssss", row->id, row->agent_id,
+                      row->agent_version, row->organization_id, row->input, row->triggered_by,
+                      row->parent_id, row->context, row->priority, row->available_at,
+                      row->lease_owner, lease_until, attempt, row->created_at,
+                      row->concurrency_key, row->version_note, row->origin_id, row->origin_kind,
+                      row->seed_id);
 }
 
 void store_execution_started(struct storage_batch *batch, const char *id, const char *owner,
@@ -67,7 +71,7 @@ void store_execution_ended(struct storage_batch *batch, const char *id, const ch
         "UPDATE agent_executions SET status = $3, output_data = $4, error_message = $5,"
         " error_details = $6, resource_usage = $7,"
         " started_at = COALESCE(started_at, $8), completed_at = $9,"
-        " execution_time_ms = $10, lease_owner = NULL, lease_until = NULL"
+        " execution_time_ms = $10, lease_owner = NULL, lease_until = NULL, waiting_for = NULL"
         " WHERE id = $1 AND status IN ('pending', 'running')"
         " AND lease_owner IS NOT DISTINCT FROM $2",
         1, NULL, NULL, "sssssssIiI", id, owner, end->status, end->output, end->error_message,
@@ -97,7 +101,7 @@ void store_execution_retried(struct storage_batch *batch, const char *id, const 
     storage_batch_add(
         batch,
         "UPDATE agent_executions SET status = 'pending', retries = $3, attempt_seq = $4,"
-        " available_at = $5, turn = NULL, resource_usage = $6, attempt = $7,"
+        " available_at = $5, turn = NULL, resource_usage = $6, attempt = $7, active_us = 0, waiting_for = NULL,"
         " started_at = COALESCE(started_at, $8),"
         " lease_owner = CASE WHEN $7 = 1 THEN lease_owner END,"
         " lease_until = CASE WHEN $7 = 1 THEN lease_until END"
@@ -106,6 +110,9 @@ void store_execution_retried(struct storage_batch *batch, const char *id, const 
         usage_json, (int64_t)keep_lease, attempt->started_at != 0 ? &attempt->started_at : NULL);
     storage_batch_add(batch, "DELETE FROM execution_journal WHERE execution_id = $1", -1, NULL,
                       NULL, "s", id);
+    storage_batch_add(batch, "DELETE FROM execution_asks WHERE execution_id = $1", -1, NULL, NULL,
+                      "s", id);
+    store_waits_delete(batch, id);
     store_execution_attempt(batch, id, attempt);
 }
 
@@ -163,20 +170,40 @@ void store_journal_append(struct storage_batch *batch, const char *id,
 {
     storage_batch_add(
         batch,
-        "INSERT INTO execution_journal (execution_id, seq, kind, request_sha256, answer,"
-        " is_error, api_calls, tokens, cost_microcents, asked_at, answered_at)"
-        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
-        1, NULL, NULL, "sissSiiiiii", id, row->seq, row->kind, row->request_sha256, row->answer,
-        row->answer_len, (int64_t)row->is_error, row->api_calls, row->tokens, row->cost_microcents,
-        row->asked_at, row->answered_at);
+        "INSERT INTO execution_journal (execution_id, seq, kind, request_sha256, request, answer,"
+        " is_error, copied, api_calls, tokens, cost_microcents, asked_at, answered_at)"
+        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+        1, NULL, NULL, "sissSSiiiiiii", id, row->seq, row->kind, row->request_sha256, row->request,
+        row->request_len, row->answer, row->answer_len, (int64_t)row->is_error,
+        (int64_t)row->copied, row->api_calls, row->tokens, row->cost_microcents, row->asked_at,
+        row->answered_at);
+}
+
+void store_journal_uncopy(struct storage_batch *batch, const char *id, int64_t seq)
+{
+    storage_batch_add(batch,
+                      "DELETE FROM execution_journal WHERE execution_id = $1 AND seq >= $2"
+                      " AND copied = 1",
+                      -1, NULL, NULL, "si", id, seq);
+}
+
+void store_ask_put(struct storage_batch *batch, const char *id, int64_t seq, int64_t asks,
+                   int64_t at)
+{
+    storage_batch_add(batch,
+                      "INSERT INTO execution_asks (execution_id, seq, asks, asked_at)"
+                      " VALUES ($1, $2, $3, $4)"
+                      " ON CONFLICT (execution_id, seq) DO UPDATE SET asks = $3, asked_at = $4",
+                      1, NULL, NULL, "siii", id, seq, asks, at);
 }
 
 void store_execution_cancel_request(struct storage_batch *batch, const char *id)
 {
     storage_batch_add(batch,
-                      "UPDATE agent_executions SET cancel_requested = 1"
+                      "UPDATE agent_executions SET cancel_requested = 1,"
+                      " " STORE_AWAKE("$2")
                       " WHERE id = $1 AND status IN ('pending', 'running')",
-                      1, NULL, NULL, "s", id);
+                      1, NULL, NULL, "si", id, clock_wall_us());
 }
 
 /* ---- reading ---- */
@@ -196,6 +223,9 @@ static int journal_read_row(void *arg, const struct c9d_value *v, size_t n)
         .request_sha256 = v[2].u.s,
         .answer = v[3].u.s,
         .answer_len = v[3].len,
+        .request = v[10].type == C9D_TEXT ? v[10].u.s : NULL,
+        .request_len = v[10].type == C9D_TEXT ? v[10].len : 0,
+        .copied = v[11].u.i != 0,
         .is_error = v[4].u.i != 0,
         .api_calls = v[5].u.i,
         .tokens = v[6].u.i,
@@ -214,9 +244,54 @@ int store_journal_read(struct storage *storage, const char *id,
     struct journal_read read = {fn, arg};
     return storage_query(storage,
                          "SELECT seq, kind, request_sha256, answer, is_error, api_calls, tokens,"
-                         " cost_microcents, asked_at, answered_at FROM execution_journal"
+                         " cost_microcents, asked_at, answered_at, request, copied"
+                         " FROM execution_journal"
                          " WHERE execution_id = $1 ORDER BY answered_at, seq",
                          journal_read_row, &read, err, "s", id);
+}
+
+struct asks_read {
+    void (*fn)(void *arg, int64_t seq, int64_t asks);
+    void *arg;
+};
+
+static int asks_row(void *arg, const struct c9d_value *v, size_t n)
+{
+    (void)n;
+    const struct asks_read *read = arg;
+    read->fn(read->arg, v[0].u.i, v[1].u.i);
+    return 0;
+}
+
+int store_asks_read(struct storage *storage, const char *id,
+                    void (*fn)(void *arg, int64_t seq, int64_t asks), void *arg, struct error *err)
+{
+    struct asks_read read = {fn, arg};
+    return storage_query(storage, "SELECT seq, asks FROM execution_asks WHERE execution_id = $1",
+                         asks_row, &read, err, "s", id);
+}
+
+struct children_read {
+    void (*fn)(void *arg, const char *child);
+    void *arg;
+};
+
+static int child_row(void *arg, const struct c9d_value *v, size_t n)
+{
+    (void)n;
+    const struct children_read *read = arg;
+    read->fn(read->arg, v[0].u.s);
+    return 0;
+}
+
+int store_children_read(struct storage *storage, const char *id,
+                        void (*fn)(void *arg, const char *child), void *arg, struct error *err)
+{
+    struct children_read read = {fn, arg};
+    return storage_query(storage,
+                         "SELECT id FROM agent_executions WHERE parent_id = $1"
+                         " AND parent_id IS NOT NULL AND status IN ('pending', 'running')",
+                         child_row, &read, err, "s", id);
 }
 
 /* One row a table. */
@@ -285,6 +360,10 @@ static int job_row(void *arg, const struct c9d_value *v, size_t n)
     job->attempt_seq = v[17].u.i;
     job->concurrency_key = text_copy(&v[18]);
     job->usage = text_copy(&v[19]);
+    job->active_us = v[20].u.i;
+    job->cpu_us = v[21].u.i;
+    job->memory_peak = v[22].u.i;
+    job->seed_id = text_copy(&v[23]);
     return 1;
 }
 
@@ -298,7 +377,8 @@ int store_execution_job(struct storage *storage, const char *id, struct executio
             "SELECT id, agent_id, agent_version, organization_id, triggered_by, parent_id,"
             " input_data, execution_context, attempt, created_at, started_at,"
             " cancel_requested, status, output_data, error_details, priority,"
-            " retries, attempt_seq, concurrency_key, resource_usage"
+            " retries, attempt_seq, concurrency_key, resource_usage, active_us, cpu_us,"
+            " memory_peak, seed_id"
             " FROM agent_executions WHERE id = $1",
             job_row, &read, err, "s", id) < 0) {
         execution_job_free(job_r);
@@ -320,6 +400,7 @@ void execution_job_free(struct execution_job *job)
     free(job->error);
     free(job->concurrency_key);
     free(job->usage);
+    free(job->seed_id);
     *job = (struct execution_job){.id = ""};
 }
 

@@ -15,6 +15,7 @@ struct execution_row {
     const char *input;   /* JSON text */
     const char *context; /* JSON text */
     const char *version_note; /* JSON text, or NULL */
+    const char *origin_id, *origin_kind, *seed_id; /* or NULL: see schema_4.sql */
     int64_t priority, available_at, created_at;
     const char *lease_owner; /* NULL: any worker may claim it; else this is its first attempt */
     int64_t lease_until;
@@ -84,19 +85,30 @@ void store_execution_event(struct storage_batch *batch, const char *id, int64_t 
 struct journal_row {
     int64_t seq;
     const char *kind;
-    const char *request_sha256;
-    const char *answer; /* JSON text */
-    size_t answer_len;
-    bool is_error;
+    const char *request_sha256; /* "": any request of the kind is answered (a fork's own answer) */
+    const char *request;        /* JSON text; NULL: too long to be kept */
+    const char *answer;         /* JSON text */
+    size_t request_len, answer_len;
+    bool is_error, copied;
     int64_t api_calls, tokens, cost_microcents;
     int64_t asked_at, answered_at;
 };
 void store_journal_append(struct storage_batch *batch, const char *id,
                           const struct journal_row *row);
+/* Takes off the entries that a fork has of its origin, from seq on. */
+void store_journal_uncopy(struct storage_batch *batch, const char *id, int64_t seq);
 /* In order of answered_at, seq; rows are valid during the call. */
 int store_journal_read(struct storage *storage, const char *id,
                        void (*fn)(void *arg, const struct journal_row *row), void *arg,
                        struct error *err);
+/* Effects that were asked again: how often in all, and those read. */
+void store_ask_put(struct storage_batch *batch, const char *id, int64_t seq, int64_t asks,
+                   int64_t at);
+int store_asks_read(struct storage *storage, const char *id,
+                    void (*fn)(void *arg, int64_t seq, int64_t asks), void *arg, struct error *err);
+/* Children that have not ended: for cancelling. */
+int store_children_read(struct storage *storage, const char *id,
+                        void (*fn)(void *arg, const char *child), void *arg, struct error *err);
 /* Highest event seq stored so far, and highest notice of the present attempt (0 when none). */
 int store_execution_progress(struct storage *storage, const char *id, int64_t *seq_r,
                              int64_t *notice_r, struct error *err);
@@ -107,7 +119,9 @@ struct execution_job {
     char *agent_id, *agent_version, *organization_id, *triggered_by, *parent_id, *input, *context;
     char *output, *error; /* JSON text; NULL while it has not ended */
     char *concurrency_key, *usage; /* usage: ResourceUsage of failed attempts, JSON text */
+    char *seed_id;                 /* or NULL */
     int64_t attempt, retries, attempt_seq, created_at, started_at, priority;
+    int64_t active_us, cpu_us, memory_peak; /* of all that was before it was evicted */
     bool cancel_requested;
     char status[12];
 };
@@ -116,8 +130,8 @@ int store_execution_job(struct storage *storage, const char *id, struct executio
                         struct error *err);
 void execution_job_free(struct execution_job *job); /* what it owns */
 
-/* Durable before the engine is asked, so that a crash in between forgets nothing. The batch fails
- * with a conflict when the execution has ended. */
+/* Durable before the engine is asked, so that a crash in between forgets nothing; wakes it when it
+ * sleeps. The batch fails with a conflict when the execution has ended. */
 void store_execution_cancel_request(struct storage_batch *batch, const char *id);
 
 /* Events and logs after seq in order, up to max: type, data JSON text. For streams. A log's type is

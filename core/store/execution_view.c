@@ -29,6 +29,9 @@
     F(STARTS_LATER " AND e.retries = 0 THEN e.available_at END", "startAt", TIME)                  \
     F(STARTS_LATER " AND e.retries > 0 THEN e.available_at END", "nextAttemptAt", TIME)            \
     F("e.concurrency_key", "concurrencyKey", TEXT)                                                 \
+    F("e.waiting_for", "waitingFor", JSON)                                                         \
+    F("e.origin_id", "originId", TEXT)                                                             \
+    F("e.origin_kind", "originKind", TEXT)                                                         \
     F("e.created_at", "createdAt", TIME)
 #define EXECUTION_FULL_FIELDS(F)                                                                   \
     EXECUTION_FIELDS(F)                                                                            \

@@ -8,12 +8,10 @@
 #include "supervisor/engine-private.h"
 
 enum {
-    SLEEP_MAX_S = 366 * 24 * 3600,
     UNREAD_MAX = 64 << 20 /* bytes of answers that an executor leaves unread and may ask for more */
 };
 
 static void begin_now(struct effect *effect);
-static void begin_sleep(struct effect *effect);
 static void begin_validate(struct effect *effect);
 static int allow_model(struct effect *effect, struct error *err);
 static int allow_http(struct effect *effect, struct error *err);
@@ -25,13 +23,15 @@ static const struct broker_row {
     int (*allow)(struct effect *effect, struct error *err);
     void (*begin)(struct effect *effect);
     bool journal; /* false: a pure function of its request and the pinned version */
+    bool counts;  /* to ask once more may be to do it once more: asked [executions] asks times */
 } rows[WIRE_KIND_COUNT_] = {
     [WIRE_KIND_NOW] = {NULL, begin_now, true},
-    [WIRE_KIND_SLEEP] = {NULL, begin_sleep, true},
-    [WIRE_KIND_MODEL_CHAT] = {allow_model, broker_model_begin, true},
-    [WIRE_KIND_HTTP_REQUEST] = {allow_http, broker_http_begin, true},
+    [WIRE_KIND_SLEEP] = {NULL, broker_sleep_begin, true},
+    [WIRE_KIND_MODEL_CHAT] = {allow_model, broker_model_begin, true, true},
+    [WIRE_KIND_HTTP_REQUEST] = {allow_http, broker_http_begin, true, true},
     [WIRE_KIND_AGENT_EXECUTE] = {allow_agent, broker_agent_begin, true},
     [WIRE_KIND_VALIDATE] = {NULL, begin_validate, false},
+    [WIRE_KIND_WAIT_FOR] = {NULL, broker_wait_for_begin, true},
 };
 
 /* ---- capabilities
@@ -89,8 +89,35 @@ static void effect_free(struct effect *e)
     *e->place = e->next;
     if (e->next != NULL)
         e->next->place = e->place;
+    if (e->wait != NULL) { /* it may go on in another life */
+        loop_timer_cancel(e->run->engine->loop, &e->wait->timer);
+        e->wait->effect = NULL;
+    }
     json_decref(e->request);
+    free(e->asked);
     free(e);
+}
+
+/* One that grows beyond its bounds ends: what is journaled is durable, and replayed for ever. */
+static bool journal_has_room(struct run *run, size_t bytes)
+{
+    const struct engine *engine = run->engine;
+    run->journal_bytes += (int64_t)bytes;
+    run->journal_effects++;
+    bool many = run->journal_effects > engine->journal_effects_max;
+    if (!many && run->journal_bytes <= engine->journal_bytes_max)
+        return true;
+    error_auto err = ERROR_INIT;
+    int64_t most = many ? engine->journal_effects_max : engine->journal_bytes_max;
+    error_set(&err, E_RESOURCE_EXHAUSTED,
+              "the execution's journal would have more than %ld %s: [journal] %s", (long)most,
+              many ? "effects" : "bytes", many ? "effects" : "bytes");
+    error_detail(&err, "setting", json_string(many ? "[journal] effects" : "[journal] bytes"));
+    error_detail(&err, "max", json_integer(most));
+    run_end_failed(run, &err, NULL);
+    if (run->executor != NULL)
+        executor_kill(run->executor);
+    return false;
 }
 
 static void effect_finish(struct effect *e, const char *text, size_t len, bool is_error,
@@ -100,18 +127,24 @@ static void effect_finish(struct effect *e, const char *text, size_t len, bool i
     struct run *run = e->run;
     if (cost == NULL)
         cost = &nothing;
+    e->abort = NULL; /* its state is gone */
     run->usage.api_calls += cost->api_calls;
     run->usage.tokens += cost->tokens;
     run->usage.cost_microcents += cost->cost_microcents;
+    bool journals = rows[e->kind].journal && !run->ephemeral;
+    if (journals && !journal_has_room(run, len + e->asked_len))
+        return; /* all effects are dropped */
     commit_deltas(run);
     struct commit *c = commit_next(run);
     wire_frame_append(&c->answers, WIRE_ANSWER, is_error ? WIRE_FLAG_ERROR : 0, e->seq, text, len);
     c->bytes += len;
-    if (rows[e->kind].journal && !run->ephemeral) {
+    if (journals) {
         struct journal_row row = {
             .seq = (int64_t)e->seq,
             .kind = wire_kind_name(e->kind),
             .request_sha256 = e->digest,
+            .request = e->asked,
+            .request_len = e->asked_len,
             .answer = text,
             .answer_len = len,
             .is_error = is_error,
@@ -126,6 +159,7 @@ static void effect_finish(struct effect *e, const char *text, size_t len, bool i
     run->n_pending--;
     effect_free(e);
     commit_go(run);
+    run_idle_check(run);
 }
 
 void effect_answer(struct effect *effect, json_t *answer, const struct effect_cost *cost)
@@ -202,10 +236,51 @@ static int within_budget(struct run *run, struct error *err)
     return 0;
 }
 
+/* ---- asked again ---- */
+
+static int64_t asks_before(const struct run *run, uint64_t seq)
+{
+    for (size_t i = 0; i < run->n_asks; i++)
+        if (run->asks[i].seq == (int64_t)seq)
+            return run->asks[i].asks;
+    return 1; /* its former life may have asked */
+}
+
+/* It may have been under way when the former life ended. That it is asked again is durable before it
+ * is; what was asked as often as is allowed ends the execution. True: it waits, or there is no end
+ * to wait for. */
+static bool effect_asks_again(struct effect *e)
+{
+    struct run *run = e->run;
+    if (!run->frontier || !rows[e->kind].counts || e->asking != NULL)
+        return false;
+    int64_t before = asks_before(run, e->seq);
+    if (before >= run->engine->asks_max) {
+        error_auto err = ERROR_INIT;
+        error_set(&err, E_EXECUTION_FAILED,
+                  "step %ld (%s) was under way when c9d or its sandbox was killed, after it was "
+                  "asked %ld times; it is not asked again: [executions] asks",
+                  (long)e->seq, wire_kind_name(e->kind), (long)before);
+        error_detail(&err, "step", json_integer((json_int_t)e->seq));
+        error_detail(&err, "asks", json_integer(before));
+        run_end_failed(run, &err, NULL);
+        if (run->executor != NULL)
+            executor_kill(run->executor);
+        return true;
+    }
+    struct commit *c = e->asking = commit_next(run);
+    c->asks = true;
+    store_ask_put(c->batch, run->id, (int64_t)e->seq, before + 1, clock_wall_us());
+    commit_go(run);
+    return true;
+}
+
 static void effect_begin(struct effect *e)
 {
     error_auto err = ERROR_INIT;
     const struct broker_row *row = &rows[e->kind];
+    if (effect_asks_again(e))
+        return;
     e->begun = true;
     if (row->allow != NULL && (row->allow(e, &err) < 0 || within_budget(e->run, &err) < 0))
         effect_refuse(e, &err, NULL);
@@ -225,16 +300,53 @@ static struct replay *replay_find(struct run *run, uint64_t id)
     return NULL;
 }
 
-static void replay_diverged(struct run *run, const struct replay *r, unsigned kind)
+static void replay_diverged(struct run *run, const struct replay *r, unsigned kind,
+                            const json_t *request)
 {
     error_auto err = ERROR_INIT;
-    error_set(&err, E_REPLAY_DIVERGED, "step %ld: the journal has %s, the skill asked for %s%s",
-              (long)r->seq, wire_kind_name(r->kind), wire_kind_name(kind),
-              r->kind == kind ? " with another content" : "");
+    const char *expected = wire_kind_name(r->kind), *got = wire_kind_name(kind);
+    expected = expected != NULL ? expected : "what this c9d does not know";
     error_detail(&err, "step", json_integer(r->seq));
-    error_detail(&err, "expected", json_string(wire_kind_name(r->kind)));
-    error_detail(&err, "got", json_string(wire_kind_name(kind)));
+    error_detail(&err, "expected", json_string(expected));
+    error_detail(&err, "got", json_string(got));
+    if (r->kind != kind) {
+        error_set(&err, E_REPLAY_DIVERGED, "step %ld: the journal has %s, the skill asked for %s",
+                  (long)r->seq, expected, got);
+    } else if (r->request != NULL) {
+        error_auto ignored = ERROR_INIT;
+        jx_auto *before = jx_decode(r->request, r->request_len, "journaled request", &ignored);
+        jx_auto *difference = jx_difference(before, request);
+        error_set(&err, E_REPLAY_DIVERGED, "step %ld, %s: %s", (long)r->seq, got,
+                  jx_str(difference, "message", "the requests differ"));
+        error_detail(&err, "difference", json_incref(difference));
+    } else {
+        error_set(&err, E_REPLAY_DIVERGED,
+                  "step %ld, %s: the request is another one (it was longer than [journal] request, "
+                  "so its text is not kept)",
+                  (long)r->seq, got);
+    }
     run_end_failed(run, &err, NULL);
+}
+
+/* A fork goes its own way from the first request that its origin did not make: what it has of the
+ * origin's journal from there on is of no use to it. */
+static void replay_leave_origin(struct run *run)
+{
+    size_t kept = run->next_replay;
+    int64_t first = INT64_MAX;
+    for (size_t i = run->next_replay; i < run->n_replays; i++) {
+        struct replay r = run->replays[i];
+        if (!r.copied || r.asked) {
+            run->replays[kept++] = r;
+            continue;
+        }
+        first = r.seq < first ? r.seq : first;
+        free(r.answer);
+        free(r.request);
+    }
+    run->n_replays = kept;
+    if (!run->ephemeral)
+        store_journal_uncopy(commit_next(run)->batch, run->id, first);
 }
 
 /* A streamed answer is streamed again in the same pieces: what the skill's callback emits must fall
@@ -268,7 +380,8 @@ static void replay_deliver(struct run *run)
         executor_send_frame(run->executor, WIRE_ANSWER, r->is_error ? WIRE_FLAG_ERROR : 0,
                             (uint64_t)r->seq, r->answer, r->answer_len);
         free(r->answer);
-        r->answer = NULL;
+        free(r->request);
+        r->answer = r->request = NULL;
         run->n_pending--;
         any = true;
     }
@@ -276,13 +389,18 @@ static void replay_deliver(struct run *run)
         executor_flush(run->executor);
 }
 
-static bool replay_request(struct run *run, uint64_t id, unsigned kind, const char *digest)
+static bool replay_request(struct run *run, uint64_t id, unsigned kind, const char *digest,
+                           const json_t *request)
 {
     struct replay *r = replay_find(run, id);
     if (r == NULL)
         return false;
-    if (r->kind != kind || strcmp(r->digest, digest) != 0) {
-        replay_diverged(run, r, kind);
+    if (r->kind != kind || (r->digest[0] != '\0' && strcmp(r->digest, digest) != 0)) {
+        if (r->copied) {
+            replay_leave_origin(run);
+            return false;
+        }
+        replay_diverged(run, r, kind, request);
         return true;
     }
     r->asked = true;
@@ -331,13 +449,17 @@ void broker_request(struct run *run, uint64_t id, const uint8_t *payload, size_t
     run->n_pending++;
     char digest[SHA256_HEX_SIZE];
     hash_sha256_hex(payload, len, digest);
-    if (replay_request(run, id, kind, digest))
+    if (replay_request(run, id, kind, digest, request))
         return;
     struct effect *e = xcalloc(1, sizeof(*e));
     e->run = run;
     e->seq = id;
     e->kind = kind;
     e->request = move_ptr(&request);
+    if (len - 2 <= (size_t)run->engine->journal_request_max && !run->ephemeral) {
+        e->asked_len = len - 2;
+        e->asked = xstrndup((const char *)payload + 2, e->asked_len);
+    }
     e->asked_at = clock_wall_us();
     memcpy(e->digest, digest, sizeof(digest));
     e->next = run->effects;
@@ -345,17 +467,27 @@ void broker_request(struct run *run, uint64_t id, const uint8_t *payload, size_t
     if (e->next != NULL)
         e->next->place = &e->next;
     run->effects = e;
+    run_idle_check(run);
     if (run->durable)
         effect_begin(e);
     else
         commit_go(run); /* the row, which may be waiting for company */
 }
 
+void broker_asks_durable(struct run *run, const struct commit *commit)
+{
+    for (struct effect *e = run->effects, *next; e != NULL && run->end == RUN_GOES_ON; e = next) {
+        next = e->next;
+        if (!e->begun && e->asking == commit)
+            effect_begin(e);
+    }
+}
+
 void broker_row_durable(struct run *run)
 {
     for (struct effect *e = run->effects, *next; e != NULL && run->end == RUN_GOES_ON; e = next) {
         next = e->next;
-        if (!e->begun)
+        if (!e->begun && e->asking == NULL)
             effect_begin(e);
     }
 }
@@ -377,45 +509,6 @@ void broker_abort(struct run *run)
 static void begin_now(struct effect *effect)
 {
     effect_answer(effect, json_pack("{sI}", "us", (json_int_t)clock_wall_us()), NULL);
-}
-
-struct sleeper {
-    struct loop_timer timer;
-    struct effect *effect;
-};
-
-static void sleep_fire(struct loop_timer *timer)
-{
-    struct sleeper *s = timer->arg;
-    struct effect *effect = s->effect;
-    free(s);
-    effect_answer(effect, json_object(), NULL);
-}
-
-static void sleep_abort(struct effect *effect)
-{
-    struct sleeper *s = effect->state;
-    loop_timer_cancel(effect->run->engine->loop, &s->timer);
-    free(s);
-}
-
-static void begin_sleep(struct effect *effect)
-{
-    int64_t us = jx_int(effect->request, "us", -1);
-    error_auto err = ERROR_INIT;
-    if (us < 0 || us > SLEEP_MAX_S * CLOCK_SECOND) {
-        error_set(&err, E_INVALID_REQUEST, "c9.sleep: between 0 and %d seconds", SLEEP_MAX_S);
-        effect_refuse(effect, &err, NULL);
-        return;
-    }
-    if (effect->run->ephemeral)
-        us = 0; /* a rehearsal does not wait */
-    struct sleeper *s = xcalloc(1, sizeof(*s));
-    s->effect = effect;
-    s->timer = (struct loop_timer){.fn = sleep_fire, .arg = s};
-    effect->state = s;
-    effect->abort = sleep_abort;
-    loop_timer_set(effect->run->engine->loop, &s->timer, us);
 }
 
 /* The schema asked about; *found_r false when nothing of that name is there. NULL: anything is

@@ -65,12 +65,11 @@ static void child_abort(struct effect *effect)
     struct child *child = effect->state;
     child->effect = NULL;
     if (child->watching) {
-        struct run *run = run_find(child->engine, child->id);
         engine_ops.unwatch(child->engine, &child->watch);
         child->watching = false;
-        if (run != NULL && effect->run->cancelling)
-            run_cancel(run); /* a cancelled parent takes its children along */
     }
+    if (effect->run->cancelling && !child->preparing)
+        run_cancel_child(child->engine, child->id);
     if (!child->preparing)
         child_free(child);
 }
@@ -82,6 +81,7 @@ static void child_refuse(struct child *child)
     error_move(&err, &child->err);
     error_detail(&err, "executionId", json_string(child->id));
     child_free(child);
+    wait_end(effect);
     effect_refuse(effect, &err, &(struct effect_cost){.api_calls = 1});
 }
 
@@ -108,6 +108,7 @@ static void child_answer(struct child *child, const char *status, const char *ou
     struct effect *effect = child->effect;
     json_t *answer = json_pack("{s:s, s:o}", "execution_id", child->id, "output", value);
     child_free(child);
+    wait_end(effect);
     effect_answer(effect, answer, &(struct effect_cost){.api_calls = 1});
 }
 
@@ -264,5 +265,7 @@ void broker_agent_begin(struct effect *effect)
     child_id(run, effect->seq, child->id);
     effect->state = child;
     effect->abort = child_abort;
+    wait_begin(effect, WAIT_EXECUTION, child->id, NULL, 0);
+    run_idle_check(run);
     child_prepare(child);
 }

@@ -158,6 +158,7 @@ static void commit_failed(struct run *run, struct commit *c)
     /* Effects that this batch was to journal will be asked for, and paid, again: not at once while
      * the store cannot take them, and not for ever. */
     run->lost = true;
+    run->evicting = false;
     run->pause_us = run->pause_us == 0             ? PAUSE_MIN_US
                     : run->pause_us < PAUSE_MAX_US ? 2 * run->pause_us
                                                    : PAUSE_MAX_US;
@@ -188,13 +189,16 @@ static void commit_durable(struct run *run, struct commit *c)
         commit_released(run, c);
         return;
     }
-    if (c->answers.len > 0 && run->executor != NULL && !run->interrupted) {
+    if (c->answers.len > 0 && run->executor != NULL && !run->interrupted && !run->evicting) {
+        run->frontier = run->yielding = false;
         buf_append(executor_out(run->executor), c->answers.data, c->answers.len);
         executor_flush(run->executor);
     }
     if (run->executor != NULL)
         executor_pause(run->executor, false);
     if (c->ends) {
+        if (run->parent_id != NULL)
+            engine_queue_kick(run->engine); /* it may have been woken */
         run_free(run); /* tells the watchers */
         return;
     }
@@ -203,6 +207,10 @@ static void commit_durable(struct run *run, struct commit *c)
         run_retry_durable(run);
         return;
     }
+    if (c->settles)
+        run_signal_settled(run);
+    if (c->asks && run->end == RUN_GOES_ON && !run->interrupted)
+        broker_asks_durable(run, c);
     if ((run->interrupted || run->dropped) && run->executor == NULL) {
         run_settle(run);
         return;
@@ -211,7 +219,8 @@ static void commit_durable(struct run *run, struct commit *c)
         watchers_news(run, c->last_seq);
     /* What came meanwhile: an answer or the end goes at once, events may wait for company. */
     if (run->next != NULL &&
-        (run->next->answers.len > 0 || run->next->ends || run->next->bytes > PAUSE_BYTES / 2))
+        (run->next->answers.len > 0 || run->next->ends || run->next->releases || run->next->asks ||
+         run->next->settles || run->next->bytes > PAUSE_BYTES / 2))
         commit_go(run);
     else if (run->next != NULL)
         commit_soon(run);

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/work.h"
+#include "schema/schema.h"
 #include "store/execution.h"
 #include "supervisor/engine.h"
 #include "supervisor/fetch.h"
@@ -45,6 +46,8 @@ struct engine {
     int64_t n_children;                 /* of these, executed by executions */
     int64_t executors_max;              /* by descriptors */
     int64_t running_max, live_max, attempts_max, grace_us, drain_us, lease_us, depth_max;
+    int64_t evict_us; /* 0: nothing is evicted */
+    int64_t asks_max, journal_bytes_max, journal_effects_max, journal_request_max;
     char owner[96];         /* of leases: "NODE/BOOT" */
     uint8_t secret[32];     /* seeds of executions derive from it */
     _Atomic int64_t n_live; /* any thread */
@@ -71,6 +74,8 @@ struct commit {
     bool inserts, ends;
     bool retries;  /* the next attempt follows when run->available_at has come */
     bool releases; /* the row has no lease from then on: the run is let go */
+    bool settles;  /* a signal: run_signal_settled */
+    bool asks;     /* effects that wait for it are asked again */
     bool failed; /* set when it came back; then: */
     struct error err;
 };
@@ -79,10 +84,32 @@ struct commit {
 struct replay {
     int64_t seq;
     unsigned kind;
-    char digest[SHA256_HEX_SIZE];
-    char *answer;
-    size_t answer_len;
-    bool is_error, asked;
+    char digest[SHA256_HEX_SIZE]; /* "": any request of this kind */
+    char *answer, *request;       /* request: NULL when it was not kept */
+    size_t answer_len, request_len;
+    bool is_error, asked, copied;
+};
+
+/* An effect that was under way when a former life ended: how often it was asked in all. */
+struct ask {
+    int64_t seq, asks;
+};
+
+enum wait_kind { WAIT_SLEEP, WAIT_SIGNAL, WAIT_EXECUTION };
+
+/* A request that is nothing but waiting. It may last longer than its effect: over an eviction. */
+struct wait {
+    struct wait *next;
+    int64_t seq;
+    enum wait_kind kind;
+    char *name;          /* of the signal; the child's id; NULL for a sleep */
+    char *schema_text;   /* or NULL */
+    int64_t since, until; /* wall µs; until 0: no limit */
+    bool stored;         /* has a row, or the batch that makes it is under way */
+    bool look;           /* signals are to be looked for */
+    struct effect *effect; /* NULL: not asked for in this life, or given up */
+    struct schema *schema;
+    struct loop_timer timer;
 };
 
 enum { RUN_SLOTS_MAX = 3 }; /* of its key, agent and organization */
@@ -130,12 +157,28 @@ struct run {
     bool unleased;    /* its row has no lease, or will have none with the next commit */
 
     struct commit *next, *flying;
-    struct loop_timer wall, flush, grace, again;
+    struct loop_timer wall, flush, grace, again, evict;
 
     struct slot_use uses[RUN_SLOTS_MAX]; /* that it holds */
     unsigned n_uses;
     struct slot *blocked_on; /* in its line */
     struct run *slot_next, **slot_place;
+
+    struct wait *waits;  /* in order of seq */
+    bool idle;           /* it does nothing but to wait: its wall time stands still … */
+    bool yielding;       /* … and it was asked whether that is so */
+    bool evicting;       /* its executor is being ended, or its last commit is under way */
+    bool looking;        /* a pool thread looks for a signal */
+    bool settling;       /* a signal is on its way into the journal */
+    int64_t active_us;   /* wall time of this attempt, until it was awake last */
+    int64_t awake_at;    /* monotonic µs */
+    char *seed_id;       /* whose seed it has; NULL: its own */
+
+    bool frontier;       /* taken up again, and no new answer was sent: what it asks may have been
+                            under way when its former life ended */
+    struct ask *asks;
+    size_t n_asks;
+    int64_t journal_bytes, journal_effects;
 
     struct effect *effects; /* under way or waiting for the row to be durable */
     uint64_t last_request;
@@ -221,6 +264,7 @@ void run_refuse(struct run *run, struct error *err);
 void run_interrupt(struct run *run); /* takes it up again from the store */
 void run_free(struct run *run);
 void watchers_leave(struct execution_watch *watchers); /* tells a list to look into the store */
+void run_replays_free(struct run *run); /* and asks */
 void run_watchers_leave(struct run *run); /* tells them to look into the store */
 void run_let_go(struct run *run);         /* its row waits in the store; its watchers go on waiting */
 void run_watch(struct run *run, struct execution_watch *watch);
@@ -256,6 +300,32 @@ void commit_soon(struct run *run);           /* within a few milliseconds, with 
 void commit_event(struct run *run, const char *type, const char *data, size_t len, int64_t notice);
 void commit_deltas(struct run *run); /* streamed text so far becomes an event */
 
+/* waits.c */
+enum { WAIT_STORED_US = 1000000 }; /* sleeps from here on go on where they were after a crash */
+struct wait_row;
+struct wait *wait_of_row(const struct wait_row *row);
+void wait_free(struct wait *wait);
+void run_waits_free(struct run *run);
+/* The effect waits from now on, or goes on with the wait that it began in a former life. timeout_us
+ * 0: no limit. name and schema_text may be NULL. */
+struct wait *wait_begin(struct effect *effect, enum wait_kind kind, const char *name,
+                        const char *schema_text, int64_t timeout_us);
+int64_t wait_left(const struct wait *wait); /* µs until `until` */
+void wait_end(struct effect *effect);       /* the caller answers the effect */
+/* Whenever an effect begins or ends: whether it only waits. */
+void run_idle_check(struct run *run);
+void run_awake(struct run *run); /* its wall time runs */
+void run_said_idle(struct run *run);
+void run_evict_fire(struct loop_timer *timer);
+void run_evict(struct run *run); /* its executor is gone: the last commit */
+/* A cancelled execution takes its children along, wherever they are. */
+void run_cancel_child(struct engine *engine, const char *id);
+/* Durably, then here if it is here, else by whoever claims it. */
+void engine_cancel_stored(struct engine *engine, const char *id);
+/* broker_wait.c */
+void run_signalled(struct run *run);      /* a signal was stored for it */
+void run_signal_settled(struct run *run);
+
 /* recover.c */
 void run_load(struct run *run,
               int64_t after_us); /* reads the store on a pool thread, then goes on */
@@ -285,14 +355,19 @@ struct effect {
     unsigned kind;
     char digest[SHA256_HEX_SIZE];
     json_t *request;
+    char *asked; /* the request's text, for the journal; NULL: longer than it keeps */
+    size_t asked_len;
     int64_t asked_at;
     bool begun;
+    struct wait *wait;     /* NULL: it is no wait */
+    struct commit *asking; /* it begins when this is durable */
     void (*abort)(
         struct effect *effect); /* stop and free `state`; answers nothing; NULL: nothing to stop */
     void *state;
 };
 void broker_request(struct run *run, uint64_t id, const uint8_t *payload, size_t len);
 void broker_row_durable(struct run *run); /* begin what waited for it */
+void broker_asks_durable(struct run *run, const struct commit *commit);
 void broker_abort(struct run *run);       /* drop all effects */
 /* Answers and ends the effect; json is new text or object. */
 struct effect_cost {
@@ -309,6 +384,8 @@ json_t *effect_rehearsed(struct effect *effect, const char *kind);
 void broker_model_begin(struct effect *effect);
 void broker_http_begin(struct effect *effect);
 void broker_agent_begin(struct effect *effect);
+void broker_sleep_begin(struct effect *effect);
+void broker_wait_for_begin(struct effect *effect);
 
 /* describe.c */
 int engine_describe(void *engine, const char *file, const char *source, size_t len,

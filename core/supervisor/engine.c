@@ -26,6 +26,14 @@ const struct config_key engine_keys[] = {
      "503."},
     {"executions", "attempts", CONFIG_INT, "5", 1, 1000, NULL,
      "How often an execution is started again after a crash before it fails."},
+    {"executions", "asks", CONFIG_INT, "2", 1, 1000, NULL,
+     "How often a model or HTTP call is asked in all that was under way when c9d or its sandbox was "
+     "killed; after that its execution fails."},
+    {"executions", "evict", CONFIG_DURATION, "10s", 0, 86400 * CLOCK_SECOND, NULL,
+     "An execution that has waited so long (c9.sleep, c9.wait_for, c9.agents.execute) and has as "
+     "long to wait yet gives its process back; 0: none does."},
+    {"executions", "signals", CONFIG_INT, "1000", 1, 1000000, NULL,
+     "Signals that an execution keeps before it waits for them."},
     {"executions", "depth", CONFIG_INT, "8", 0, 100, NULL,
      "How deep executions may execute other agents."},
     {"executions", "grace", CONFIG_DURATION, "2s", 1000, 600 * CLOCK_SECOND, NULL,
@@ -36,6 +44,12 @@ const struct config_key engine_keys[] = {
      "Executions of one organization that run at the same time, more wait; 0: any number."},
     {"executions", "lease", CONFIG_DURATION, "30s", 3 * CLOCK_SECOND, 3600 * CLOCK_SECOND, NULL,
      "How long a worker that is not heard of keeps its executions."},
+    {"journal", "bytes", CONFIG_SIZE, "64MiB", 1024, INT64_C(1) << 40, NULL,
+     "Bytes of requests and answers that one execution may journal."},
+    {"journal", "effects", CONFIG_INT, "100000", 1, 10000000, NULL,
+     "Effects that one execution may journal."},
+    {"journal", "request", CONFIG_SIZE, "64KiB", 0, 32 << 20, NULL,
+     "Requests up to this size are kept beside their answers; of longer ones the digest."},
 };
 const size_t engine_keys_n = countof(engine_keys);
 
@@ -242,6 +256,21 @@ static void engine_ended(void *arg, const char *id)
     engine_call(arg, ended_on_loop, &l);
 }
 
+static void signalled_on_loop(void *arg)
+{
+    struct lookup *l = arg;
+    struct run *run = run_find(l->engine, l->id);
+    if (run != NULL)
+        run_signalled(run);
+}
+
+static void engine_signalled(void *arg, const char *id)
+{
+    struct lookup l = {.engine = arg, .id = id};
+    engine_call(arg, signalled_on_loop, &l);
+    engine_queue_kick(arg);
+}
+
 static void engine_queued(void *arg)
 {
     engine_queue_kick(arg);
@@ -275,6 +304,7 @@ const struct engine_ops engine_ops = {
     .cancel = engine_cancel,
     .ended = engine_ended,
     .queued = engine_queued,
+    .signalled = engine_signalled,
     .describe = engine_describe,
     .stats = engine_stats,
 };
@@ -431,6 +461,11 @@ struct engine *engine_new(const struct engine_parts *parts, struct error *err)
     engine->drain_us = config_int(c, "executions", NULL, "drain");
     engine->per_organization = config_int(c, "executions", NULL, "per_organization");
     engine->lease_us = config_int(c, "executions", NULL, "lease");
+    engine->evict_us = config_int(c, "executions", NULL, "evict");
+    engine->asks_max = config_int(c, "executions", NULL, "asks");
+    engine->journal_bytes_max = config_int(c, "journal", NULL, "bytes");
+    engine->journal_effects_max = config_int(c, "journal", NULL, "effects");
+    engine->journal_request_max = config_int(c, "journal", NULL, "request");
     engine->waiting_end = &engine->waiting;
     engine->queue_kick = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     engine->providers = xcalloc(parts->n_models + 1, sizeof(*engine->providers));

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "service/execution.h"
+#include "store/wait.h"
 #include "supervisor/engine-private.h"
 
 enum {
@@ -26,6 +27,11 @@ struct loading {
     struct launch *launch;
     struct replay *replays;
     size_t n_replays, cap_replays;
+    struct wait *waits, **waits_end;
+    struct ask *asks;
+    size_t n_asks;
+    json_t *children; /* ids, when it is to be cancelled */
+    int64_t journal_bytes;
     struct execution_usage usage;
     int64_t seq, notice;
     bool found;
@@ -53,18 +59,51 @@ static void journal_row(void *arg, const struct journal_row *row)
                          .kind = kind_by_name(row->kind),
                          .is_error = row->is_error,
                          .answer = xstrndup(row->answer, row->answer_len),
-                         .answer_len = row->answer_len};
+                         .answer_len = row->answer_len,
+                         .request = row->request != NULL
+                                        ? xstrndup(row->request, row->request_len)
+                                        : NULL,
+                         .request_len = row->request_len,
+                         .copied = row->copied};
+    l->journal_bytes += (int64_t)(row->answer_len + row->request_len);
     snprintf(r->digest, sizeof(r->digest), "%s", row->request_sha256);
     l->usage.api_calls += row->api_calls;
     l->usage.tokens += row->tokens;
     l->usage.cost_microcents += row->cost_microcents;
 }
 
+static void wait_row(void *arg, const struct wait_row *row)
+{
+    struct loading *l = arg;
+    *l->waits_end = wait_of_row(row);
+    l->waits_end = &(*l->waits_end)->next;
+}
+
+static void ask_row(void *arg, int64_t seq, int64_t asks)
+{
+    struct loading *l = arg;
+    l->asks = xrealloc(l->asks, (l->n_asks + 1) * sizeof(*l->asks));
+    l->asks[l->n_asks++] = (struct ask){seq, asks};
+}
+
+static void child_row(void *arg, const char *child)
+{
+    json_array_append_new(((struct loading *)arg)->children, json_string(child));
+}
+
 static void loading_free(struct loading *l)
 {
-    for (size_t i = 0; i < l->n_replays; i++)
+    for (size_t i = 0; i < l->n_replays; i++) {
         free(l->replays[i].answer);
+        free(l->replays[i].request);
+    }
     free(l->replays);
+    free(l->asks);
+    json_decref(l->children);
+    for (struct wait *w = l->waits, *next; w != NULL; w = next) {
+        next = w->next;
+        wait_free(w);
+    }
     launch_unref(l->launch);
     execution_job_free(&l->job);
     error_clear(&l->err);
@@ -81,8 +120,12 @@ static void load(void *arg)
     struct storage *storage = l->engine->parts.storage;
     int got = store_execution_job(storage, l->id, &l->job, &l->err);
     l->found = got == 0;
+    if (l->found && l->job.cancel_requested)
+        store_children_read(storage, l->id, child_row, l, &l->err);
     if (l->found && store_execution_progress(storage, l->id, &l->seq, &l->notice, &l->err) == 0 &&
-        store_journal_read(storage, l->id, journal_row, l, &l->err) == 0)
+        store_journal_read(storage, l->id, journal_row, l, &l->err) == 0 &&
+        store_waits_read(storage, l->id, wait_row, l, &l->err) == 0 &&
+        store_asks_read(storage, l->id, ask_row, l, &l->err) == 0)
         execution_launch(l->engine->parts.service, l->job.agent_id, l->job.agent_version,
                          &l->launch, &l->launch_err);
     loop_post(l->engine->loop, loaded, l);
@@ -101,6 +144,8 @@ void run_load(struct run *run, int64_t after_us)
     l->engine = run->engine;
     memcpy(l->id, run->id, UUID_SIZE);
     l->timer = (struct loop_timer){.fn = load_timer_fire, .arg = l};
+    l->waits_end = &l->waits;
+    l->children = json_array();
     run->loading = true;
     if (after_us > 0)
         loop_timer_set(run->engine->loop, &l->timer, after_us);
@@ -145,12 +190,21 @@ static void run_restore(struct run *run, struct loading *l)
     run->notice_stored = (uint64_t)l->notice;
     run->n_pending = 0;
     run->log_bytes = run->log_count = run->emit_count = 0;
-    for (size_t i = 0; i < run->n_replays; i++)
-        free(run->replays[i].answer);
-    free(run->replays);
+    run_replays_free(run);
     run->replays = move_ptr(&l->replays);
     run->n_replays = l->n_replays;
-    run->next_replay = l->n_replays = 0;
+    l->n_replays = 0;
+    run->asks = move_ptr(&l->asks);
+    run->n_asks = l->n_asks;
+    run->frontier = run->attempt > 1;
+    run->journal_bytes = l->journal_bytes;
+    run->journal_effects = (int64_t)run->n_replays;
+    run_waits_free(run);
+    run->waits = move_ptr(&l->waits);
+    run->idle = run->yielding = run->evicting = run->settling = false;
+    run->active_us = l->job.active_us;
+    free(run->seed_id);
+    run->seed_id = move_ptr(&l->job.seed_id);
     error_auto err = ERROR_INIT;
     /* What failed attempts have used, and what is in the journal of this one. */
     jx_auto *used = l->job.usage != NULL ? jx_decode(l->job.usage, strlen(l->job.usage),
@@ -163,6 +217,10 @@ static void run_restore(struct run *run, struct loading *l)
         run->usage.cpu_us = jx_int(used, "cpuTimeUs", 0);
     if (run->usage.memory_peak == 0)
         run->usage.memory_peak = jx_int(used, "memoryPeakBytes", 0);
+    if (run->usage.cpu_us < l->job.cpu_us)
+        run->usage.cpu_us = l->job.cpu_us;
+    if (run->usage.memory_peak < l->job.memory_peak)
+        run->usage.memory_peak = l->job.memory_peak;
     jx_auto *context = run->context != NULL
                            ? jx_decode(run->context, strlen(run->context), "context", &err)
                            : NULL;
@@ -199,6 +257,8 @@ static void loaded(void *arg)
             run->launch = none;
             run_end_failed(run, &err, NULL);
         } else if (run->cancelling) {
+            for (size_t i = 0; i < json_array_size(l->children); i++)
+                run_cancel_child(engine, json_string_value(json_array_get(l->children, i)));
             run_end_cancelled(run);
         } else if (run->attempt > engine->attempts_max) {
             error_set(&err, E_EXECUTION_FAILED,

@@ -21,6 +21,7 @@ struct run *run_new(struct engine *engine, const char *id, struct launch *launch
     run->flush = (struct loop_timer){.fn = flush_fire, .arg = run};
     run->grace = (struct loop_timer){.fn = run_grace_fire, .arg = run};
     run->again = (struct loop_timer){.fn = run_again_fire, .arg = run};
+    run->evict = (struct loop_timer){.fn = run_evict_fire, .arg = run};
     atomic_fetch_add(&engine->n_live, 1);
     HASH_ADD_STR(engine->runs, id, run);
     seats_to_run(run);
@@ -44,13 +45,17 @@ void run_watch(struct run *run, struct execution_watch *watch)
     memcpy(watch->id_, run->id, UUID_SIZE);
 }
 
-static void replays_free(struct run *run)
+void run_replays_free(struct run *run)
 {
-    for (size_t i = 0; i < run->n_replays; i++)
+    for (size_t i = 0; i < run->n_replays; i++) {
         free(run->replays[i].answer);
+        free(run->replays[i].request);
+    }
     free(run->replays);
+    free(run->asks);
     run->replays = NULL;
-    run->n_replays = run->next_replay = 0;
+    run->asks = NULL;
+    run->n_replays = run->next_replay = run->n_asks = 0;
 }
 
 void watchers_leave(struct execution_watch *watchers)
@@ -121,12 +126,14 @@ void run_free(struct run *run)
     loop_timer_cancel(engine->loop, &run->flush);
     loop_timer_cancel(engine->loop, &run->grace);
     loop_timer_cancel(engine->loop, &run->again);
+    loop_timer_cancel(engine->loop, &run->evict);
     slots_release(run);
+    run_waits_free(run);
     HASH_DEL(engine->runs, run);
     run_left_room(engine);
     launch_unref(run->launch);
     commit_free(run->next);
-    replays_free(run);
+    run_replays_free(run);
     buf_free(&run->delta);
     json_decref(run->rehearsal);
     free(run->user_id);
@@ -135,6 +142,7 @@ void run_free(struct run *run)
     free(run->context);
     free(run->concurrency_key);
     free(run->input);
+    free(run->seed_id);
     free(run->output);
     free(run->error);
     free(run->error_message);
@@ -266,9 +274,10 @@ static void send_start(struct run *run, struct buf *out)
     };
     /* The same on replay, another with each attempt, and not to be guessed from the id. */
     char seeded[UUID_SIZE + 24];
+    const char *whose = run->seed_id != NULL ? run->seed_id : run->id;
     int len = run->retries == 0
-                  ? snprintf(seeded, sizeof(seeded), "%s", run->id)
-                  : snprintf(seeded, sizeof(seeded), "%s/%ld", run->id, (long)run->retries);
+                  ? snprintf(seeded, sizeof(seeded), "%s", whose)
+                  : snprintf(seeded, sizeof(seeded), "%s/%ld", whose, (long)run->retries);
     hash_hmac_sha256(run->engine->secret, sizeof(run->engine->secret), seeded, (size_t)len,
                      start.seed);
     memcpy(start.execution_id, run->id, UUID_SIZE);
@@ -328,7 +337,8 @@ static void run_ready(struct executor_user *user, struct executor *executor)
     if (run->started_at == 0)
         run->started_at = run->attempt_started_at;
     executor_flush(executor);
-    loop_timer_set(run->engine->loop, &run->wall, run->launch->limits.wall_us);
+    run->idle = run->yielding = false;
+    run_awake(run);
     if (run->seq == run->attempt_seq)
         running_event(run);
     commit_soon(run);

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "store/wait.h"
 #include "supervisor/engine-private.h"
 
 static const char *const end_status[] = {
@@ -61,6 +62,7 @@ static bool run_decide(struct run *run, enum run_end_kind end)
     run->ended_at = clock_wall_us();
     broker_abort(run);
     loop_timer_cancel(run->engine->loop, &run->wall);
+    loop_timer_cancel(run->engine->loop, &run->evict);
     return true;
 }
 
@@ -147,6 +149,9 @@ void run_cancel(struct run *run)
     if (run->cancelling || run->end != RUN_GOES_ON)
         return;
     run->cancelling = true;
+    if (run->evicting)
+        return; /* it is cancelled in its sleep */
+    run_idle_check(run);
     if (run->executor == NULL) {
         /* What is loading, or about to be let go, sees it when it comes back. */
         if (!run->loading && !run->unleased)
@@ -176,6 +181,7 @@ void run_interrupt(struct run *run)
     }
     loop_timer_cancel(run->engine->loop, &run->wall);
     loop_timer_cancel(run->engine->loop, &run->grace);
+    loop_timer_cancel(run->engine->loop, &run->evict);
     if (run->executor != NULL)
         executor_kill(run->executor); /* `exited` goes on from there */
     else
@@ -219,6 +225,10 @@ void run_exited(struct executor_user *user, const struct executor_exit *how)
     run->usage.cpu_us += how->cpu_us;
     if (how->maxrss > 0 && run->usage.memory_peak == 0)
         run->usage.memory_peak = how->maxrss;
+    if (run->evicting && !run->dropped) {
+        run_evict(run);
+        return;
+    }
     if (run->end == RUN_GOES_ON && how->lost) {
         run->lost = true;
         run_interrupt(run);
@@ -275,11 +285,16 @@ static void settle_end_event(struct run *run)
                (long)(took % 1000), usage.data);
     struct commit *c = commit_next(run);
     c->ends = true;
-    if (!run->ephemeral)
+    if (!run->ephemeral) {
         store_execution_ended(c->batch, run->id, run->launch->agent_id,
                               run->unleased ? NULL : run->engine->owner, &end);
-    if (run->retries > 0 && !run->ephemeral)
-        settle_last_attempt(run, c);
+        if (run->retries > 0)
+            settle_last_attempt(run, c);
+        if (run->waits != NULL)
+            store_waits_delete(c->batch, run->id);
+        if (run->parent_id != NULL)
+            store_execution_wake(c->batch, run->parent_id, run->ended_at);
+    }
     run_log(run, log_debug, "execution.ended", "%s", end.status);
     commit_event(run, "end", event.data, event.len, 0);
     commit_go(run);

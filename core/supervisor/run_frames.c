@@ -191,16 +191,23 @@ static void frame_denied(struct run *run, const struct wire_header *h, const uin
     executor_kill(run->executor);
 }
 
+static void frame_idle(struct run *run, const struct wire_header *h, const uint8_t *p)
+{
+    (void)h, (void)p;
+    run_said_idle(run);
+}
+
 static void (*const frames[WIRE_TYPE_COUNT_])(struct run *run, const struct wire_header *h,
                                               const uint8_t *p) = {
     [WIRE_LOG] = frame_log,       [WIRE_EMIT] = frame_emit,       [WIRE_REQUEST] = frame_request,
     [WIRE_RESULT] = frame_result, [WIRE_FAILURE] = frame_failure, [WIRE_DENIED] = frame_denied,
+    [WIRE_IDLE] = frame_idle,
 };
 
 void run_frame(struct executor_user *user, const struct wire_header *h, const uint8_t *payload)
 {
     struct run *run = (struct run *)user;
-    if (run->end == RUN_GOES_ON && !run->interrupted)
+    if (run->end == RUN_GOES_ON && !run->interrupted && !run->evicting)
         frames[h->type](run, h, payload);
 }
 

@@ -35,6 +35,8 @@ static const struct wire_row rows[WIRE_TYPE_COUNT_] = {
                       .min = WIRE_STATS_SIZE + WIRE_JSON_LEAST, .max = WIRE_PAYLOAD_MAX},
     [WIRE_DENIED] = {"DENIED", .from_executor = true, .final = true,
                      .min = WIRE_DENIED_SIZE, .max = WIRE_DENIED_SIZE},
+    [WIRE_YIELD] = {"YIELD", .min = 0, .max = 0},
+    [WIRE_IDLE] = {"IDLE", .from_executor = true, .min = 0, .max = 0},
 };
 
 static const char *const kind_names[WIRE_KIND_COUNT_] = {
@@ -44,6 +46,7 @@ static const char *const kind_names[WIRE_KIND_COUNT_] = {
     [WIRE_KIND_HTTP_REQUEST] = "http.request",
     [WIRE_KIND_AGENT_EXECUTE] = "agents.execute",
     [WIRE_KIND_VALIDATE] = "validate",
+    [WIRE_KIND_WAIT_FOR] = "wait_for",
 };
 
 const char *wire_kind_name(unsigned kind)

@@ -11,7 +11,7 @@
 
 #include "base/buf.h"
 
-#define WIRE_VERSION 2
+#define WIRE_VERSION 3
 #define WIRE_HEADER_SIZE 16 /* u32 length of the payload, u16 type, u16 flags, u64 id; little endian */
 #define WIRE_FD 3           /* the executor's end */
 
@@ -35,6 +35,9 @@ enum wire_type {
     WIRE_RESULT,    /* struct wire_stats, then JSON output; final */
     WIRE_FAILURE,   /* struct wire_stats, then a JSON error object; final */
     WIRE_DENIED,    /* struct wire_denied: the syscall policy killed it; final */
+    /* since version 3 */
+    WIRE_YIELD, /* engine → executor; empty: say IDLE as soon as nothing can run but by an answer */
+    WIRE_IDLE,  /* executor → engine; empty: it can be ended here and made anew by a replay */
     WIRE_TYPE_COUNT_
 };
 
@@ -54,6 +57,8 @@ enum wire_kind {
     WIRE_KIND_VALIDATE,       /* {"of":"output"} or {"of":"skill","name":…}, and "value" →
                                * {"valid":bool,"errors":[{"path","message"}]}: against the agent's output
                                * schema, or the input schema of a skill */
+    WIRE_KIND_WAIT_FOR,       /* {"name","schema":{} or absent,"timeout_us":n or absent} →
+                               * {"payload","signal_id","sent_by","sent_us"}: of a signal */
     WIRE_KIND_COUNT_
 };
 const char *wire_kind_name(unsigned kind); /* "model.chat"; NULL when there is none */

@@ -9,12 +9,13 @@ _c9ctl() {
             return ;;
     esac
     case $COMP_CWORD:$noun in
-        1:*) words="run agent version alias execution skill persona schedule token login status completion help" ;;
-        2:help) words="run agent version alias execution skill persona schedule token login status completion help" ;;
+        1:*) words="run agent version alias execution wait skill persona schedule token login status completion help" ;;
+        2:help) words="run agent version alias execution wait skill persona schedule token login status completion help" ;;
         2:agent) words="create list get update publish rollback deprecate archive delete validate" ;;
         2:version) words="create list get publish update deprecate archive delete" ;;
         2:alias) words="list get set delete" ;;
-        2:execution) words="list get logs attempts follow cancel" ;;
+        2:execution) words="list get logs attempts follow cancel waits signal journal" ;;
+        2:wait) words="list" ;;
         2:skill) words="new test upload list get revisions delete" ;;
         2:persona) words="create list get update delete" ;;
         2:schedule) words="create list get update delete pause resume run runs next preview" ;;
@@ -54,6 +55,10 @@ _c9ctl() {
         "execution attempts") words=" --limit" ;;
         "execution follow") words="" ;;
         "execution cancel") words="" ;;
+        "execution waits") words=" --limit" ;;
+        "execution signal") words=" --payload --payload-json" ;;
+        "execution journal") words=" --kind --limit" ;;
+        "wait list") words=" --kind --name --agent --limit" ;;
         "skill new") words=" --dir" ;;
         "skill test") words="" files=1 ;;
         "skill upload") words="" files=1 ;;

@@ -46,6 +46,8 @@ c9.null = nil
 ---@field error? string or the code it must end with
 ---@field model? c9.ChatAnswer[] replies of the model, in order
 ---@field http? c9.Response[] answers to HTTP requests, in order
+---@field agents? any[] outputs of executed agents, in order
+---@field signals? { name: string, payload: any }[] what c9.wait_for gets: the next of its name; none is a timeout
 
 ---@class c9.Needs
 ---@field model? string[] providers
@@ -196,6 +198,20 @@ function c9.emit(value) end
 ---Waits. Takes seconds, or "250ms", "10s", "5m", "2h", "3d".
 ---@param duration number|string
 function c9.sleep(duration) end
+
+---What came with a signal.
+---@class c9.Signal
+---@field signal_id string
+---@field sent_by string the user who sent it
+---@field sent_at number seconds since 1970
+
+---Waits for a signal: POST /v1/executions/{id}/signals/{name}. One that came before is kept and taken at once.
+---While it waits, however long, the execution holds no process. Raises "WaitTimeout" when `timeout` is over.
+---@param name string a-z A-Z 0-9 . _ -, at most 128
+---@param options? { schema?: table, timeout?: number|string } a JSON Schema for the payload; "30m", "3d" or seconds
+---@return any payload
+---@return c9.Signal signal
+function c9.wait_for(name, options) end
 
 ---Seconds since 1970, exact to the microsecond.
 ---@return number

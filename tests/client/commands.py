@@ -308,6 +308,23 @@ def test_interrupting_cancels():
     equal(ctl("execution", "follow", id_).code, 4, "following it ends with 4 too")
 
 
+def test_people_answer():
+    make_agent("asker", 'return c9.wait_for("yes", { schema = { type = "boolean" } })')
+    id_ = ctl("run", "asker", "--async").out.strip()
+    succeeds("wait list", "wait", "list", "--kind", "signal", "--agent", "asker")
+    for _ in range(100):
+        listed = succeeds("execution waits", "execution", "waits", id_).out
+        if "yes" in listed:
+            break
+    contains(listed, "yes", "what it waits for")
+    done = ctl("execution", "signal", id_, "yes", "--payload-json", "1")
+    equal(done.code, 1, "a payload that does not match is refused")
+    contains(done.err, "boolean", "with the reason")
+    succeeds("execution signal", "execution", "signal", id_, "yes", "--payload-json", "true")
+    equal(ctl("execution", "follow", id_).out.strip(), "true", "the execution gets it")
+    contains(succeeds("execution journal", "execution", "journal", id_).out, "wait_for", "the journal has it")
+
+
 def test_a_restart_of_the_server_is_survived():
     make_agent("patient", 'c9.log.info("began") c9.sleep(3) c9.log.info("slept") return "through"')
     process = subprocess.Popen([f"{BUILD}/c9ctl", "run", "patient"], cwd=HOME,

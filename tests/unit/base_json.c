@@ -233,6 +233,31 @@ static void test_equal(void)
     }
 }
 
+static void test_difference(void)
+{
+    static const char *const rows[][3] = {
+        {"{\"b\":1,\"a\":2}", "{\"b\":2,\"a\":3}", "/a: expected 2, got 3"},
+        {"{\"a\":[1,{\"b/c\":\"x\"}]}", "{\"a\":[1.0,{\"b/c\":\"y\"}]}",
+         "/a/1/b~1c: expected \"x\", got \"y\""},
+        {"[1]", "[1,2]", "/1: expected nothing, got 2"},
+        {"{\"a\":null}", "{}", "/a: expected null, got nothing"},
+        {"1", "\"1\"", "the value: expected 1, got \"1\""},
+    };
+    for (size_t i = 0; i < countof(rows); i++) {
+        jx_auto *a = decode(rows[i][0]), *b = decode(rows[i][1]);
+        jx_auto *difference = jx_difference(a, b), *none = jx_difference(a, a);
+        is_str(jx_str(difference, "message", ""), rows[i][2], "difference: %s", rows[i][2]);
+        ok(none == NULL, "a value does not differ from itself");
+    }
+    autofree char *text = xmalloc(1003);
+    memset(text, 'x', 1002);
+    text[0] = text[1001] = '"';
+    text[1002] = '\0';
+    jx_auto *large = decode(text), *small = decode("1");
+    jx_auto *difference = jx_difference(large, small);
+    ok(strlen(jx_str(difference, "expected", "")) < 250, "a long value is cut");
+}
+
 /* The examples of RFC 7396, appendix A. */
 static void test_merge(void)
 {
@@ -276,6 +301,7 @@ int main(void)
     test_getters();
     test_text();
     test_equal();
+    test_difference();
     test_merge();
     return done_testing();
 }

@@ -1,0 +1,33 @@
+#include "store/journal.h"
+
+#define JOURNAL_FIELDS(F)                                                                          \
+    F("seq", "seq", INT)                                                                           \
+    F("kind", "kind", TEXT)                                                                        \
+    F("request_sha256", "requestSha256", TEXT)                                                     \
+    F("request", "request", JSON)                                                                  \
+    F("answer", "answer", JSON)                                                                    \
+    F("is_error", "failed", BOOL)                                                                  \
+    F("copied", "copied", BOOL)                                                                    \
+    F("api_calls", "apiCallsCount", INT)                                                           \
+    F("tokens", "tokensConsumed", INT)                                                             \
+    F("cost_microcents", "costMicrocents", INT)                                                    \
+    F("asked_at", "askedAt", TIME)                                                                 \
+    F("answered_at", "answeredAt", TIME)
+static const struct field fields[] = {JOURNAL_FIELDS(FIELD_ENTRY)};
+static const struct list_sort sorts[] = {{"seq", "seq", SORT_INT}};
+static const struct list_filter filters[] = {{"kind", FILTER_TEXT, NULL, "kind = ?"}};
+
+const struct list store_journal_list = {
+    .name = "journal",
+    .columns = JOURNAL_FIELDS(FIELD_COLUMN),
+    .from = " FROM execution_journal WHERE execution_id = $1",
+    .n_scope = 1,
+    .id = "seq",
+    .default_sort = "seq",
+    .sorts = sorts,
+    .n_sorts = countof(sorts),
+    .filters = filters,
+    .n_filters = countof(filters),
+    .fields = fields,
+    .n_fields = countof(fields),
+};
