@@ -22,7 +22,7 @@ static const struct config_key keys[] = {
     LIMIT("cpu_time", CONFIG_DURATION, "10s", "5m", 1000, 86400 * CLOCK_SECOND,
           "CPU time of one execution."),
     LIMIT("wall_time", CONFIG_DURATION, "5m", "1h", 1000, 30 * 86400 * CLOCK_SECOND,
-          "Time of one execution from start to end."),
+          "Time of one execution from start to end; waits as long as [executions] evict do not count."),
     LIMIT("memory", CONFIG_SIZE, "64MiB", "512MiB", MIB, 65536 * MIB,
           "Lua memory of one execution."),
     LIMIT("output", CONFIG_SIZE, "1MiB", "16MiB", 1024, 32 * MIB,
