@@ -61,6 +61,19 @@ int handle_agent_update(struct request *request, struct reply *reply, struct err
     return 0;
 }
 
+int handle_agent_replace(struct request *request, struct reply *reply, struct error *err)
+{
+    struct if_match condition;
+    jx_auto *agent = NULL;
+    if (request_if_match(request, &condition, err) < 0 ||
+        agent_replace(request->api->service, &request->who, request_path(request, "agentId"),
+                      request->body, condition.tag, &agent, err) < 0)
+        return -1;
+    reply_json(reply, 200, agent);
+    reply_revision(reply, request, agent);
+    return 0;
+}
+
 int handle_agent_delete(struct request *request, struct reply *reply, struct error *err)
 {
     struct if_match condition;

@@ -9,6 +9,7 @@ const struct handler_row handler_table[] = {
     {"validateAgent", handle_agent_validate, HANDLER_INLINE},
     {"getAgent", handle_agent_get, HANDLER_INLINE},
     {"updateAgent", handle_agent_update, HANDLER_POOL},
+    {"replaceAgent", handle_agent_replace, HANDLER_POOL},
     {"deleteAgent", handle_agent_delete, HANDLER_POOL},
     {"deprecateAgent", handle_agent_deprecate, HANDLER_POOL},
     {"archiveAgent", handle_agent_archive, HANDLER_POOL},
@@ -21,6 +22,7 @@ const struct handler_row handler_table[] = {
     {"rollbackVersion", handle_version_rollback, HANDLER_POOL},
     {"deprecateVersion", handle_version_deprecate, HANDLER_POOL},
     {"archiveVersion", handle_version_archive, HANDLER_POOL},
+    {"compareVersions", handle_version_compare, HANDLER_POOL}, /* of long texts, it takes a while */
     {"listAliases", handle_alias_list, HANDLER_INLINE},
     {"getAlias", handle_alias_get, HANDLER_INLINE},
     {"putAlias", handle_alias_put, HANDLER_POOL},

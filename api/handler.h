@@ -29,10 +29,11 @@ extern const struct handler_row handler_table[];
 extern const size_t handler_table_len;
 
 handler_fn handle_agent_list, handle_agent_create, handle_agent_validate, handle_agent_get,
-    handle_agent_update, handle_agent_delete, handle_agent_deprecate, handle_agent_archive;
+    handle_agent_update, handle_agent_replace, handle_agent_delete, handle_agent_deprecate,
+    handle_agent_archive;
 handler_fn handle_version_list, handle_version_create, handle_version_get, handle_version_update,
     handle_version_delete, handle_version_publish, handle_version_rollback,
-    handle_version_deprecate, handle_version_archive;
+    handle_version_deprecate, handle_version_archive, handle_version_compare;
 handler_fn handle_alias_list, handle_alias_get, handle_alias_put, handle_alias_delete;
 handler_fn handle_execute, handle_execution_list, handle_execution_list_of_agent,
     handle_execution_get, handle_execution_logs, handle_execution_attempts,

@@ -6,6 +6,7 @@
 #include "api/reply.h"
 #include "api/request.h"
 #include "base/json.h"
+#include "service/compare.h"
 
 int handle_version_list(struct request *request, struct reply *reply, struct error *err)
 {
@@ -103,5 +104,16 @@ int handle_version_archive(struct request *request, struct reply *reply, struct 
                         request_path(request, "version"), &version, err) < 0)
         return -1;
     reply_json(reply, 200, version);
+    return 0;
+}
+
+int handle_version_compare(struct request *request, struct reply *reply, struct error *err)
+{
+    jx_auto *diff = NULL;
+    if (version_compare(request->api->service, &request->who, request_path(request, "agentId"),
+                        jx_str(request->query, "from", NULL), jx_str(request->query, "to", NULL),
+                        &diff, err) < 0)
+        return -1;
+    reply_json(reply, 200, diff);
     return 0;
 }

@@ -131,9 +131,14 @@ int agent_list(struct service *service, const struct principal *who, const struc
                                  n_teams, page_r, err);
 }
 
+/* What the working copy is to be: a whole configuration, or a patch of the one it is. */
+struct edit {
+    const json_t *whole, *patch; /* one of them */
+};
+
 /* One try. 0 done, 1 another revision by now, -1 error. */
 static int update_try(struct service *service, const struct principal *who, const char *id,
-                      const json_t *patch, const int64_t *wanted, json_t **agent_r,
+                      const struct edit *edit, const int64_t *wanted, json_t **agent_r,
                       struct error *err)
 {
     static const struct conflict conflicts[] = {{0, E_PRECONDITION_FAILED, CHANGED},
@@ -148,7 +153,8 @@ static int update_try(struct service *service, const struct principal *who, cons
     if (agent_require(&meta, life_working_event(life_of(meta.status)), err) < 0)
         return -1;
     jx_auto *before = agent_config_of(agent);
-    jx_auto *merged = jx_merge_patch(before, patch);
+    jx_auto *merged = edit->whole != NULL ? json_incref((json_t *)edit->whole)
+                                          : jx_merge_patch(before, edit->patch);
     if (agent_config_require(service, who->organization_id, merged, err) < 0)
         return -1;
     jx_auto *config = agent_config_of(merged);
@@ -165,21 +171,34 @@ static int update_try(struct service *service, const struct principal *who, cons
     return again ? 1 : error_move(err, &failure);
 }
 
-int agent_update(struct service *service, const struct principal *who, const char *id,
-                 const json_t *patch, const char *if_match, json_t **agent_r, struct error *err)
+static int agent_edit(struct service *service, const struct principal *who, const char *id,
+                      const struct edit *edit, const char *if_match, json_t **agent_r,
+                      struct error *err)
 {
     int64_t wanted = 0;
     int conditional = service_if_match(if_match, &wanted, err);
     if (conditional < 0)
         return -1;
-    if (!json_is_object(patch))
-        return error_set(err, E_INVALID_REQUEST, "the patch must be an object (RFC 7396)");
     int busy = 1;
     for (int i = 0; i < RETRIES && busy > 0; i++)
-        busy = update_try(service, who, id, patch, conditional != 0 ? &wanted : NULL, agent_r, err);
+        busy = update_try(service, who, id, edit, conditional != 0 ? &wanted : NULL, agent_r, err);
     if (busy > 0)
         return error_set(err, E_UNAVAILABLE, "agent %s is being changed by others; try again", id);
     return busy;
+}
+
+int agent_update(struct service *service, const struct principal *who, const char *id,
+                 const json_t *patch, const char *if_match, json_t **agent_r, struct error *err)
+{
+    if (!json_is_object(patch))
+        return error_set(err, E_INVALID_REQUEST, "the patch must be an object (RFC 7396)");
+    return agent_edit(service, who, id, &(struct edit){.patch = patch}, if_match, agent_r, err);
+}
+
+int agent_replace(struct service *service, const struct principal *who, const char *id,
+                  const json_t *config, const char *if_match, json_t **agent_r, struct error *err)
+{
+    return agent_edit(service, who, id, &(struct edit){.whole = config}, if_match, agent_r, err);
 }
 
 int agent_delete(struct service *service, const struct principal *who, const char *id,

@@ -15,6 +15,9 @@ int agent_list(struct service *service, const struct principal *who, const struc
  * versions stay as they are. if_match: the revision's ETag text, or NULL. */
 int agent_update(struct service *service, const struct principal *who, const char *id,
                  const json_t *patch, const char *if_match, json_t **agent_r, struct error *err);
+/* The same with a whole AgentConfig; what it does not name takes its default. */
+int agent_replace(struct service *service, const struct principal *who, const char *id,
+                  const json_t *config, const char *if_match, json_t **agent_r, struct error *err);
 /* With all that hangs from it: versions, aliases, executions, grants. Refused with E_INVALID_STATE
  * while executions of it are live, and, unless force, while it is published or deprecated: archive
  * it first. */

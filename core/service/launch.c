@@ -200,6 +200,16 @@ static json_t *needs_of(const struct service *service, const json_t *config, con
     return needs;
 }
 
+int launch_sources(struct service *service, const json_t *config, const json_t *pins,
+                   json_t **sources_r, struct error *err)
+{
+    jx_auto *sources = json_array();
+    if (sources_load(service, config, pins, sources, err) < 0)
+        return -1;
+    *sources_r = move_ptr(&sources);
+    return 0;
+}
+
 int launch_needs(struct service *service, const json_t *config, const json_t *pins,
                  json_t **needs_r, struct error *err)
 {

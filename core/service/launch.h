@@ -16,6 +16,10 @@
  * loop. */
 int launch_pins(struct service *service, const char *organization_id, const json_t *config,
                 json_t **pins_r, struct error *err);
+/* What is pinned, whole: an array of {"source","manifest"}, the entry point first, then the other
+ * skills in the order of the skillset. config and pins belong together. */
+int launch_sources(struct service *service, const json_t *config, const json_t *pins,
+                   json_t **sources_r, struct error *err);
 /* The union of the needs of all that is pinned. config and pins belong together. */
 int launch_needs(struct service *service, const json_t *config, const json_t *pins,
                  json_t **needs_r, struct error *err);

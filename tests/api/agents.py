@@ -79,6 +79,19 @@ def test_merge_patch():
     equal(api.get(path).json["name"], "patched2", "a refused patch changes nothing")
 
 
+def test_replace():
+    agent = api.agent("replaced", publish=False, description="old", metadata={"a": 1})
+    path, tag = f"/v1/agents/{agent['id']}", f'"{agent["revision"]}"'
+    schema = {"type": "object", "properties": {"a": {"default": None}}}
+    answer = api.request("PUT", path, {"name": "replaced", "metadata": {"b": None}, "inputSchema": schema}, {"If-Match": tag})
+    equal((answer.status, answer.json["metadata"], answer.json["inputSchema"]), (200, {"b": None}, schema),
+          "a whole configuration takes the place of another, null and all")
+    ok("description" not in answer.json, "what it does not name takes its default")
+    equal(api.get(path).json, answer.json, "it reads back")
+    equal(api.request("PUT", path, {"name": "replaced"}, {"If-Match": tag}).status, 412, "If-Match holds once")
+    equal(api.request("PUT", path, {"metadata": {}}).code, "InvalidAgentConfig", "it is checked as a new one is")
+
+
 def test_conditions():
     agent = api.agent("conditional", publish=False)
     path, tag = f"/v1/agents/{agent['id']}", f'"{agent["revision"]}"'
