@@ -15,6 +15,7 @@ enum client_exit {
     EXIT_USAGE = 2,
     EXIT_UNREACHABLE = 3, /* no server, or the token is missing or refused */
     EXIT_CANCELLED = 4,   /* the execution was cancelled */
+    EXIT_DIFFERS = 5,     /* apply --dry-run: there is something to do */
     EXIT_LEFT = 130       /* Ctrl-C: left; the execution goes on */
 };
 

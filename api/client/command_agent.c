@@ -1,7 +1,8 @@
-/* c9ctl agent publish, alias set. */
+/* c9ctl agent publish, agent diff, alias set. */
 #include <string.h>
 
 #include "base/json.h"
+#include "client/changes.h"
 #include "client/command.h"
 #include "client/term.h"
 
@@ -70,6 +71,94 @@ int command_agent_publish(struct client *client, const struct args *args)
         return rc;
     }
     return published_show(client, published);
+}
+
+/* ---- diff ---- */
+
+static void text_append(struct buf *out, const json_t *object, const char *key)
+{
+    format_text(out, json_object_get(object, key));
+}
+
+static void entry_append(struct buf *out, const char *what, const json_t *entry)
+{
+    const json_t *diff = json_object_get(entry, "diff");
+    buf_append_str(out, what);
+    if (json_object_get(entry, "name") != NULL) {
+        buf_append_char(out, ' ');
+        text_append(out, entry, "name");
+    }
+    buf_append_str(out, ": ");
+    text_append(out, entry, "change");
+    buf_append_str(out, jx_bool(entry, "truncated", false) ? " (too much to be shown)\n" : "\n");
+    if (json_is_string(diff))
+        changes_lines(out, json_string_value(diff), json_string_length(diff));
+}
+
+static void capabilities_append(struct buf *out, const json_t *diff)
+{
+    static const char *const ways[] = {"gained", "lost"};
+    const json_t *capabilities = json_object_get(diff, "capabilities");
+    for (size_t i = 0; i < countof(ways); i++) {
+        const json_t *list = json_object_get(capabilities, ways[i]);
+        if (json_array_size(list) == 0)
+            continue;
+        buf_printf(out, "capabilities %s: ", ways[i]);
+        format_list(out, list);
+        buf_append_char(out, '\n');
+    }
+}
+
+static int diff_show(const json_t *diff)
+{
+    buf_auto text = BUF_INIT;
+    const json_t *persona = json_object_get(diff, "persona"),
+                 *skills = json_object_get(diff, "skills"), *patch = json_object_get(diff, "patch"),
+                 *compatibility = json_object_get(diff, "compatibility");
+    if (strcmp(jx_str(diff, "suggestedBump", ""), "none") == 0) {
+        term_say("%s and %s are the same", jx_str(diff, "from", "?"), jx_str(diff, "to", "?"));
+        return EXIT_DONE;
+    }
+    text_append(&text, diff, "from");
+    buf_append_str(&text, " → ");
+    text_append(&text, diff, "to");
+    buf_append_char(&text, '\n');
+    changes_patch(&text, patch);
+    if (json_is_object(persona))
+        entry_append(&text, "persona", persona);
+    for (size_t i = 0; i < json_array_size(skills); i++)
+        entry_append(&text, "skill", json_array_get(skills, i));
+    capabilities_append(&text, diff);
+    changes_schema(&text, "input", json_object_get(compatibility, "input"));
+    changes_schema(&text, "output", json_object_get(compatibility, "output"));
+    buf_append_str(&text, "next version: ");
+    text_append(&text, diff, "suggestedVersion");
+    buf_append_str(&text, " (");
+    text_append(&text, diff, "suggestedBump");
+    buf_append_str(&text, ")\n");
+    return client_print(&text);
+}
+
+int command_agent_diff(struct client *client, const struct args *args)
+{
+    static const char *const names[] = {"from", "to"};
+    int rc;
+    autofree char *id = client_resolve(client, args, "agent", args_at(args, 0), &rc);
+    jx_auto *diff = NULL;
+    buf_auto path = BUF_INIT;
+    if (id == NULL)
+        return rc;
+    buf_append_str(&path, "/v1/agents/");
+    http_encode(&path, id);
+    buf_append_str(&path, "/compare");
+    for (size_t i = 0; i < countof(names) && args_at(args, i + 1) != NULL; i++) {
+        buf_printf(&path, "%c%s=", i == 0 ? '?' : '&', names[i]);
+        http_encode(&path, args_at(args, i + 1));
+    }
+    rc = client_get(client, args, path.data, &diff);
+    if (rc != EXIT_DONE)
+        return rc;
+    return client->json ? client_print_json(diff) : diff_show(diff);
 }
 
 /* ---- alias set ---- */

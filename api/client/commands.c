@@ -478,6 +478,9 @@ const struct command commands[] = {
      &agent_update},
     {"agent", "publish", "AGENT [--version VERSION] [--changelog TEXT]",
      "Make a version of an agent as it is now, and publish it.", command_agent_publish, NULL},
+    {"agent", "diff", "AGENT [FROM] [TO]",
+     "Show what changed from one version to another, what it breaks, and which version is next.",
+     command_agent_diff, NULL},
     {"agent", "rollback", "AGENT VERSION", "Make a version current that was published before.",
      NULL, &agent_rollback},
     {"agent", "deprecate", "AGENT [--sunset TIME] [--reason TEXT]",
@@ -573,6 +576,12 @@ const struct command commands[] = {
      &schedule_next},
     {"schedule", "preview", "EXPRESSION [--timezone ZONE] [--from TIME] [--count N]",
      "Show the next times of a cron expression without saving it.", NULL, &schedule_preview},
+
+    {"apply", NULL, "-f DIR [--dry-run] [--yes]",
+     "Bring skills, personas and agents from files to the server.", command_apply, NULL},
+    {"export", NULL, "DIR [AGENT…] [--force]",
+     "Write agents with their skills and personas to files that apply takes.", command_export,
+     NULL},
 
     {"token", "create", "NAME --scope SCOPE… [--expires TIME]",
      "Create a token and print it, this once.", NULL, &token_create},

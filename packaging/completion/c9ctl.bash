@@ -9,9 +9,9 @@ _c9ctl() {
             return ;;
     esac
     case $COMP_CWORD:$noun in
-        1:*) words="run agent version alias execution wait skill persona schedule token login status completion help" ;;
-        2:help) words="run agent version alias execution wait skill persona schedule token login status completion help" ;;
-        2:agent) words="create list get update publish rollback deprecate archive delete validate" ;;
+        1:*) words="run agent version alias execution wait skill persona schedule apply export token login status completion help" ;;
+        2:help) words="run agent version alias execution wait skill persona schedule apply export token login status completion help" ;;
+        2:agent) words="create list get update publish diff rollback deprecate archive delete validate" ;;
         2:version) words="create list get publish update deprecate archive delete" ;;
         2:alias) words="list get set delete" ;;
         2:execution) words="list get logs attempts follow cancel waits signal journal" ;;
@@ -32,6 +32,7 @@ _c9ctl() {
         "agent get") words="" ;;
         "agent update") words=" -f" ;;
         "agent publish") words=" --version --changelog" ;;
+        "agent diff") words="" ;;
         "agent rollback") words="" ;;
         "agent deprecate") words=" --sunset --reason" ;;
         "agent archive") words=" --yes" ;;
@@ -82,6 +83,8 @@ _c9ctl() {
         "schedule runs") words=" --outcome --limit" ;;
         "schedule next") words=" --count" ;;
         "schedule preview") words=" --timezone --from --count" ;;
+        "apply "*) words=" -f --dry-run --yes" ;;
+        "export "*) words=" --force" ;;
         "token create") words=" --scope --expires" ;;
         "token list") words=" --limit" ;;
         "token revoke") words="" ;;

@@ -223,6 +223,13 @@ def test_the_life_of_an_agent():
     equal((done["version"], done["isCurrent"], done["changelog"]), ("1.1.0", True, "second"), "it is current")
     contains(succeeds("publish", "agent", "publish", "lively").out, "1.1.1", "the next patch without --version")
     equal(ctl("agent", "publish", "lively", "--version", "1.1.0").code, 1, "a version is made once")
+    contains(succeeds("diff", "agent", "diff", "lively").err, "are the same", "nothing has changed")
+    write("patch.json", {"inputSchema": {"type": "object", "required": ["n"]}})
+    succeeds("it is edited", "agent", "update", "lively", "-f", "patch.json")
+    out = succeeds("diff", "agent", "diff", "lively", "1.0.0").out
+    for part in ("1.0.0 → draft", "+ /inputSchema", "breaks callers: input /required", "next version: 2.0.0 (major)"):
+        contains(out, part, "what changed is shown")
+    equal(succeeds("as JSON", "agent", "diff", "lively", "1.0.0", "1.1.0", "--json").json["suggestedBump"], "none", "too")
     equal(succeeds("rollback", "agent", "rollback", "lively", "1.0.0", "--json").json["currentVersion"], "1.0.0",
           "an old version is current again")
     made = succeeds("of another version", "version", "create", "lively", "--version", "2.0.0", "--from", "1.0.0", "--json")
@@ -247,6 +254,11 @@ def test_the_life_of_an_agent():
     equal(ctl("agent", "delete", "lively", "--yes").code, 1, "it is not deleted by accident")
     contains(succeeds("archive", "agent", "archive", "lively", "--yes").out, "archived", "an agent")
     succeeds("then it can be deleted", "agent", "delete", "lively", "--yes")
+
+
+def test_folders():
+    succeeds("export", "export", "folder", "adder")
+    succeeds("apply", "apply", "-f", "folder", "--dry-run")  # tests/client/folders.py has the rest
 
 
 def test_run_follows_and_exits_with_the_outcome():
