@@ -180,7 +180,7 @@ PLUGIN_SOS := $(PLUGINS:%=$(B)/plugins/%.so)
 KINDS := unit contract sandbox
 TEST_SRC := $(foreach k,$(KINDS),$(wildcard tests/$k/*.c))
 TESTS_C  := $(TEST_SRC:%.c=$(B)/%)
-TESTS_PY := $(wildcard tests/api/*.py tests/sandbox/*.py tests/client/*.py)
+TESTS_PY := $(wildcard tests/crash/*.py tests/api/*.py tests/sandbox/*.py tests/client/*.py)
 FUZZ_SRC := $(wildcard tests/fuzz/*.c)
 FUZZERS  := $(filter-out %/driver,$(FUZZ_SRC:tests/fuzz/%.c=$(B)/tests/fuzz/%))
 BENCH_SRC := $(wildcard tests/bench/*.c)
@@ -240,7 +240,7 @@ $(B)/tests/schema_suite: $(B)/tests/unit/schema_suite
 
 # ---- targets -----------------------------------------------------------------------------------------
 .DEFAULT_GOAL := all
-.PHONY: all deps build demo check test run bench asan ubsan tsan fuzz coverage valgrind format tidy install clean help
+.PHONY: all deps build demo check test crash run bench asan ubsan tsan fuzz coverage valgrind format tidy install clean help
 
 all: build
 # A build tree is laid out like an installation: c9d finds what is beside it.
@@ -277,6 +277,11 @@ test: tests
 	@C9_BUILD=$(abspath $(B)) C9_SANITIZED=$(if $(SANITIZED),1,) tests/walls.sh
 	@C9_BUILD=$(abspath $(B)) C9_SANITIZED=$(if $(SANITIZED),1,) \
 	  $(PROVE) $(filter-out %/schema_suite $(NOT_TSAN),$(TESTS_C)) $(FUZZERS) $(TESTS_PY)
+
+HOURS ?= 1
+crash: deps ## kill the daemon, zygote and executors at random for HOURS
+	@$(MAKE) --no-print-directory -j$$(nproc) build
+	@C9_BUILD=$(abspath $(B)) C9_SANITIZED=$(if $(SANITIZED),1,) tests/crash/survive.py --hours $(HOURS)
 
 run: deps ## the daemon in the foreground, state in ./var
 	@$(MAKE) --no-print-directory -j$$(nproc) build

@@ -327,7 +327,8 @@ static bool failure_code_known(const char *code)
                                         "VisibilityViolation", "OrganizationLimitExceeded",
                                         "InvalidState",        "TooManyRequests",
                                         "InvalidRequest",      "ServiceUnavailable",
-                                        "InternalError",      "WaitTimeout"};
+                                        "InternalError",      "WaitTimeout",
+                                        "OutcomeUnknown"};
     for (size_t i = 0; i < VM_COUNT(codes); i++)
         if (strcmp(codes[i], code) == 0)
             return true;

@@ -247,8 +247,7 @@ static int64_t asks_before(const struct run *run, uint64_t seq)
 }
 
 /* It may have been under way when the former life ended. That it is asked again is durable before it
- * is; what was asked as often as is allowed ends the execution. True: it waits, or there is no end
- * to wait for. */
+ * is; what was asked as often as is allowed is refused. True: that is under way, or done. */
 static bool effect_asks_again(struct effect *e)
 {
     struct run *run = e->run;
@@ -257,15 +256,13 @@ static bool effect_asks_again(struct effect *e)
     int64_t before = asks_before(run, e->seq);
     if (before >= run->engine->asks_max) {
         error_auto err = ERROR_INIT;
-        error_set(&err, E_EXECUTION_FAILED,
+        error_set(&err, E_OUTCOME_UNKNOWN,
                   "step %ld (%s) was under way when c9d or its sandbox was killed, after it was "
                   "asked %ld times; it is not asked again: [executions] asks",
                   (long)e->seq, wire_kind_name(e->kind), (long)before);
         error_detail(&err, "step", json_integer((json_int_t)e->seq));
         error_detail(&err, "asks", json_integer(before));
-        run_end_failed(run, &err, NULL);
-        if (run->executor != NULL)
-            executor_kill(run->executor);
+        effect_refuse(e, &err, NULL);
         return true;
     }
     struct commit *c = e->asking = commit_next(run);

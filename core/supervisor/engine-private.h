@@ -151,6 +151,7 @@ struct run {
     bool in_line;     /* engine->waiting */
     int64_t pause_us; /* before it is taken up again: its last commit failed */
     bool lost;        /* interrupted by the loss of its executor's zygote: counts as an attempt */
+    bool killed;      /* its last executor was killed by another than us */
     bool dropped;     /* another node has it: say and write nothing more */
     bool exhausted;   /* started too often: not tried again */
     char superseded_by[UUID_SIZE];

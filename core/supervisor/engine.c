@@ -28,7 +28,7 @@ const struct config_key engine_keys[] = {
      "How often an execution is started again after a crash before it fails."},
     {"executions", "asks", CONFIG_INT, "2", 1, 1000, NULL,
      "How often a model or HTTP call is asked in all that was under way when c9d or its sandbox was "
-     "killed; after that its execution fails."},
+     "killed; after that it is refused (OutcomeUnknown)."},
     {"executions", "evict", CONFIG_DURATION, "10s", 0, 86400 * CLOCK_SECOND, NULL,
      "An execution that has waited so long (c9.sleep, c9.wait_for, c9.agents.execute) and has as "
      "long to wait yet gives its process back; 0: none does."},

@@ -261,9 +261,11 @@ static void loaded(void *arg)
                 run_cancel_child(engine, json_string_value(json_array_get(l->children, i)));
             run_end_cancelled(run);
         } else if (run->attempt > engine->attempts_max) {
-            error_set(&err, E_EXECUTION_FAILED,
-                      "it was started %ld times and never came to an end: [executions] attempts",
-                      (long)(run->attempt - 1));
+            error_set(&err, run->killed ? E_RESOURCE_EXHAUSTED : E_EXECUTION_FAILED,
+                      "it was started %ld times and %s: [executions] attempts",
+                      (long)(run->attempt - 1),
+                      run->killed ? "its executor was killed, most likely by the kernel for memory"
+                                  : "never came to an end");
             error_detail(&err, "attempts", json_integer(run->attempt - 1));
             run->exhausted = true;
             run_end_failed(run, &err, NULL);

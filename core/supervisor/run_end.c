@@ -199,9 +199,9 @@ static void death_explain(struct run *run, const struct executor_exit *how, stru
         error_detail(err, "limit", json_string("cpuTimeMs"));
         error_detail(err, "limitMs", json_integer(l->cpu_us / 1000));
         error_detail(err, "usedMs", json_integer(how->cpu_us / 1000));
-    } else if (sig == SIGKILL) {
+    } else if (sig == SIGKILL) { /* a rehearsal */
         error_set(err, E_RESOURCE_EXHAUSTED,
-                  "the kernel killed the executor, most likely for memory");
+                  "the executor was killed, most likely by the kernel for memory");
         error_detail(err, "limit", json_string("memoryMb"));
     } else if (sig == SIGSYS) {
         error_set(err, E_EXECUTION_FAILED,
@@ -214,6 +214,14 @@ static void death_explain(struct run *run, const struct executor_exit *how, stru
         error_set(err, E_EXECUTION_FAILED, "the executor ended without a result (status %d)",
                   WEXITSTATUS(how->status));
     }
+}
+
+/* By an operator, or by the kernel in want of memory: it goes on in a fresh process, as often as
+ * [executions] attempts allows. Ours would have decided the end, and its own limits would show. */
+static bool killed_from_outside(const struct run *run, const struct executor_exit *how)
+{
+    return !run->interrupted && !run->dropped && !run->ephemeral && WIFSIGNALED(how->status) &&
+           WTERMSIG(how->status) == SIGKILL && how->cpu_us < run->launch->limits.cpu_us;
 }
 
 void run_exited(struct executor_user *user, const struct executor_exit *how)
@@ -229,8 +237,9 @@ void run_exited(struct executor_user *user, const struct executor_exit *how)
         run_evict(run);
         return;
     }
-    if (run->end == RUN_GOES_ON && how->lost) {
+    if (run->end == RUN_GOES_ON && (how->lost || killed_from_outside(run, how))) {
         run->lost = true;
+        run->killed = !how->lost;
         run_interrupt(run);
         return;
     }
