@@ -93,7 +93,9 @@ static bool allowed(const struct principal *who, enum action action,
     bool inside = strcmp(who->organization_id, resource->organization_id) == 0;
     if (resource->kind == RESOURCE_EXECUTION) {
         bool started = strcmp(resource->starter_id, who->user_id) == 0;
-        if (started || !inside || who->limited)
+        if (!inside)
+            return started && visibility_is(resource, "public");
+        if (started || who->limited)
             return started;
     }
     return inside ? allowed_inside(who, role, action, resource)

@@ -30,6 +30,17 @@ static void scheduler_wake(const struct service *service)
 
 /* ---- finding ---- */
 
+/* A public agent may be executed from elsewhere; when it runs by itself is its organization's affair. */
+static int inside(const struct principal *who, const struct agent_meta *agent, struct error *err)
+{
+    if (strcmp(agent->organization_id, who->organization_id) == 0)
+        return 0;
+    return error_set(err, E_INSUFFICIENT_PERMISSIONS,
+                     "agent %s is another organization's: its schedules are neither seen nor made "
+                     "from here",
+                     agent->id);
+}
+
 /* A schedule is seen by those who see its agent. */
 static int schedule_find_with(struct service *service, const struct principal *who, const char *id,
                               struct schedule_meta *meta_r, struct agent_meta *agent_r,
@@ -109,7 +120,8 @@ int schedule_list(struct service *service, const struct principal *who,
     json_object_del(filters, "agentId");
     struct list_query rest = *query;
     rest.filters = filters;
-    if (agent_find(service, who, agent, ACTION_READ, &meta, NULL, err) < 0)
+    if (agent_find(service, who, agent, ACTION_READ, &meta, NULL, err) < 0 ||
+        inside(who, &meta, err) < 0)
         return -1;
     const struct c9d_value of_agent[] = {list_text(meta.id)};
     return service_list(service, &store_agent_schedule_list, &rest, of_agent, page_r, err);
@@ -169,11 +181,9 @@ int schedule_create(struct service *service, const struct principal *who, const 
     settings_auto settings = {.nothing = NULL};
     char id[UUID_SIZE];
     if (permission_create(who, "schedules", err) < 0 ||
-        agent_find(service, who, agent, ACTION_EXECUTE, &meta, NULL, err) < 0)
+        agent_find(service, who, agent, ACTION_EXECUTE, &meta, NULL, err) < 0 ||
+        inside(who, &meta, err) < 0)
         return -1;
-    if (strcmp(meta.organization_id, who->organization_id) != 0)
-        return error_set(err, E_INSUFFICIENT_PERMISSIONS,
-                         "agent %s is another organization's, which alone schedules it", meta.id);
     if (settings_require(service, body, &settings, err) < 0 ||
         settings_executable(service, who, meta.id, &settings, err) < 0)
         return -1;

@@ -93,9 +93,10 @@ static void kinds_test(void)
                                  .kind = RESOURCE_EXECUTION,
                                  .agent_id = "agent",
                                  .starter_id = "me"};
-    is_str(may(&who, &execution), "rwxa", "what one started is one's own, wherever");
-    execution.starter_id = "you";
+    is_str(may(&who, &execution), "", "a token does not reach into another organization");
     execution.visibility = "public";
+    is_str(may(&who, &execution), "rwxa", "but to what its user started of a public agent");
+    execution.starter_id = "you";
     is_str(may(&who, &execution), "", "what others started elsewhere is not seen");
     execution.organization_id = "org";
     is_str(may(&who, &execution), "r", "in the organization it is as its agent is");
