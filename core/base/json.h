@@ -22,6 +22,10 @@ static inline void jx_cleanup(json_t **j) { json_decref(*j); }
  * the message ("request body"). New reference, or NULL. */
 json_t *jx_decode(const char *text, size_t len, const char *what, struct error *err);
 
+/* About how many bytes of memory jx_decode takes for the text, never much fewer: to be asked before it is
+ * decoded. `[1,1,1]` weighs fifty times its length. */
+size_t jx_weight(const char *text, size_t len);
+
 /* Encoding: the value has no cycles (jx_decode and the wire make none); NULL is encoded as null.
  * A real is the shortest text that reads back the same, and stays a real (1.0, not 1). */
 /* Compact text; sort: keys in byte order (canonical, for digests). To be freed; never NULL. */

@@ -19,6 +19,7 @@ struct launch_skill {
 };
 struct launch_limits { /* from executionConfig.limits within the configured bounds */
     int64_t cpu_us, wall_us, memory, output_max, log_bytes, log_count, emit_count, requests;
+    int64_t host_memory; /* bytes that the supervisor holds for it */
     int64_t tokens, cost_microcents; /* 0: not limited */
 };
 struct launch_retry { /* from executionConfig.retry */

@@ -34,6 +34,9 @@ static const struct config_key keys[] = {
           "Values emitted by one execution."),
     LIMIT("requests", CONFIG_INT, "1000", "100000", 0, 10000000,
           "Requests (models, HTTP, agents …) of one execution."),
+    LIMIT("host_memory", CONFIG_SIZE, "64MiB", "1GiB", MIB, 65536 * MIB,
+          "Memory that the server holds for one execution: requests, replies, unread answers, events "
+          "not yet stored."),
     LIMIT("tokens", CONFIG_INT, "0", "0", 0, INT64_C(1000000000000),
           "Model tokens of one execution; 0: not limited."),
     LIMIT("cost", CONFIG_INT, "0", "0", 0, 1000000000,
@@ -61,6 +64,7 @@ static const struct limit limits[] = {
     ROW("logCount", "log_count", 1, 1, false, log_count),
     ROW("emitCount", "emit_count", 1, 1, false, emit_count),
     ROW("requests", "requests", 1, 1, false, requests),
+    ROW("hostMemoryMb", "host_memory", MIB, 1, false, host_memory),
     ROW("tokens", "tokens", 1, 1, true, tokens),
     ROW("costCents", "cost", MICROCENTS, MICROCENTS, true, cost_microcents),
 };

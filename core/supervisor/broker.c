@@ -4,12 +4,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "schema/schema.h"
 #include "supervisor/engine-private.h"
-
-enum {
-    UNREAD_MAX = 64 << 20 /* bytes of answers that an executor leaves unread and may ask for more */
-};
 
 static void begin_now(struct effect *effect);
 static void begin_validate(struct effect *effect);
@@ -22,16 +17,15 @@ static const struct broker_row {
     /* Whether the manifest and the operator allow it; NULL: needs no capability. */
     int (*allow)(struct effect *effect, struct error *err);
     void (*begin)(struct effect *effect);
-    bool journal; /* false: a pure function of its request and the pinned version */
-    bool counts;  /* to ask once more may be to do it once more: asked [executions] asks times */
+    bool counts; /* to ask once more may be to do it once more: asked [executions] asks times */
 } rows[WIRE_KIND_COUNT_] = {
-    [WIRE_KIND_NOW] = {NULL, begin_now, true},
-    [WIRE_KIND_SLEEP] = {NULL, broker_sleep_begin, true},
-    [WIRE_KIND_MODEL_CHAT] = {allow_model, broker_model_begin, true, true},
-    [WIRE_KIND_HTTP_REQUEST] = {allow_http, broker_http_begin, true, true},
-    [WIRE_KIND_AGENT_EXECUTE] = {allow_agent, broker_agent_begin, true},
-    [WIRE_KIND_VALIDATE] = {NULL, begin_validate, false},
-    [WIRE_KIND_WAIT_FOR] = {NULL, broker_wait_for_begin, true},
+    [WIRE_KIND_NOW] = {NULL, begin_now},
+    [WIRE_KIND_SLEEP] = {NULL, broker_sleep_begin},
+    [WIRE_KIND_MODEL_CHAT] = {allow_model, broker_model_begin, true},
+    [WIRE_KIND_HTTP_REQUEST] = {allow_http, broker_http_begin, true},
+    [WIRE_KIND_AGENT_EXECUTE] = {allow_agent, broker_agent_begin},
+    [WIRE_KIND_VALIDATE] = {NULL, begin_validate},
+    [WIRE_KIND_WAIT_FOR] = {NULL, broker_wait_for_begin},
 };
 
 /* ---- capabilities
@@ -93,6 +87,8 @@ static void effect_free(struct effect *e)
         loop_timer_cancel(e->run->engine->loop, &e->wait->timer);
         e->wait->effect = NULL;
     }
+    e->run->held -= e->held;
+    error_clear(&e->refused);
     json_decref(e->request);
     free(e->asked);
     free(e);
@@ -131,13 +127,13 @@ static void effect_finish(struct effect *e, const char *text, size_t len, bool i
     run->usage.api_calls += cost->api_calls;
     run->usage.tokens += cost->tokens;
     run->usage.cost_microcents += cost->cost_microcents;
-    bool journals = rows[e->kind].journal && !run->ephemeral;
+    bool journals = !run->ephemeral;
     if (journals && !journal_has_room(run, len + e->asked_len))
         return; /* all effects are dropped */
     commit_deltas(run);
     struct commit *c = commit_next(run);
     wire_frame_append(&c->answers, WIRE_ANSWER, is_error ? WIRE_FLAG_ERROR : 0, e->seq, text, len);
-    c->bytes += len;
+    c->bytes += 2 * len; /* the frame, and the journal's row */
     if (journals) {
         struct journal_row row = {
             .seq = (int64_t)e->seq,
@@ -166,7 +162,16 @@ void effect_answer(struct effect *effect, json_t *answer, const struct effect_co
 {
     size_t len;
     autofree char *text = jx_encode(answer, &len);
+    error_auto err = ERROR_INIT;
     json_decref(answer);
+    effect_release(effect, (size_t)effect->held); /* the answer is in its place now */
+    if (len > WIRE_PAYLOAD_MAX || run_hold_check(effect->run, 2 * len, "the answer", &err) < 0) {
+        if (err.code == E_NONE)
+            error_set(&err, E_RESOURCE_EXHAUSTED, "an answer of %zu bytes is more than can be sent",
+                      len);
+        effect_refuse(effect, &err, cost);
+        return;
+    }
     effect_finish(effect, text, len, false, cost);
 }
 
@@ -279,6 +284,11 @@ static void effect_begin(struct effect *e)
     if (effect_asks_again(e))
         return;
     e->begun = true;
+    if (e->refused.code != E_NONE) {
+        error_move(&err, &e->refused);
+        effect_refuse(e, &err, NULL);
+        return;
+    }
     if (row->allow != NULL && (row->allow(e, &err) < 0 || within_budget(e->run, &err) < 0))
         effect_refuse(e, &err, NULL);
     else
@@ -309,7 +319,7 @@ static void replay_diverged(struct run *run, const struct replay *r, unsigned ki
     if (r->kind != kind) {
         error_set(&err, E_REPLAY_DIVERGED, "step %ld: the journal has %s, the skill asked for %s",
                   (long)r->seq, expected, got);
-    } else if (r->request != NULL) {
+    } else if (r->request != NULL && request != NULL) {
         error_auto ignored = ERROR_INIT;
         jx_auto *before = jx_decode(r->request, r->request_len, "journaled request", &ignored);
         jx_auto *difference = jx_difference(before, request);
@@ -338,6 +348,7 @@ static void replay_leave_origin(struct run *run)
             continue;
         }
         first = r.seq < first ? r.seq : first;
+        run->held -= (int64_t)r.answer_len;
         free(r.answer);
         free(r.request);
     }
@@ -376,6 +387,7 @@ static void replay_deliver(struct run *run)
             replay_deltas(run, r);
         executor_send_frame(run->executor, WIRE_ANSWER, r->is_error ? WIRE_FLAG_ERROR : 0,
                             (uint64_t)r->seq, r->answer, r->answer_len);
+        run->held -= (int64_t)r->answer_len;
         free(r->answer);
         free(r->request);
         r->answer = r->request = NULL;
@@ -409,61 +421,104 @@ static bool replay_request(struct run *run, uint64_t id, unsigned kind, const ch
  * -----------------------------------------------------------------------------------------------------
  */
 
-static void violation(struct run *run, const char *why)
+/* Decodes the request if there is room for it; else *request_r stays NULL and refused says why: the
+ * effect is refused as soon as it begins. -1: no request at all, its sender is dead. */
+static int request_decode(struct run *run, const char *text, size_t len, json_t **request_r,
+                          struct error *refused)
 {
-    run->user.violated(&run->user, why);
-    if (run->executor != NULL)
-        executor_kill(run->executor);
+    error_auto err = ERROR_INIT;
+    if (run_hold_check(run, jx_weight(text, len) + len, "a request", refused) < 0)
+        return 0;
+    *request_r = jx_decode(text, len, "request", &err);
+    if (json_is_object(*request_r))
+        return 0;
+    run_violated(&run->user,
+                 *request_r == NULL ? err.message : "a request that is not an object");
+    return -1;
+}
+
+/* NULL when the rules allow it. */
+static const char *request_wrong(const struct run *run, uint64_t id, unsigned kind)
+{
+    if (kind >= WIRE_KIND_COUNT_ || rows[kind].begin == NULL)
+        return "a request of unknown kind";
+    if (id != run->last_request + 1)
+        return "a request out of order";
+    if (run->n_pending >= RUN_PENDING_MAX)
+        return "more pending requests than allowed";
+    if (id > (uint64_t)run->launch->limits.requests + 1)
+        return "more requests than its limits allow";
+    return NULL;
+}
+
+/* An executor that does not read what it is told and asks for more. */
+static bool unread_too_much(struct run *run)
+{
+    error_auto err = ERROR_INIT;
+    if (run->executor == NULL ||
+        executor_unsent(run->executor) < (size_t)run->launch->limits.host_memory / 2)
+        return false;
+    run_hold_check(run, (size_t)run->launch->limits.host_memory, "answers that it does not read",
+                   &err);
+    run_end_failed(run, &err, NULL);
+    executor_kill(run->executor);
+    return true;
+}
+
+static struct effect *effect_new(struct run *run, uint64_t id, unsigned kind, const char *digest)
+{
+    struct effect *e = xcalloc(1, sizeof(*e));
+    e->run = run;
+    e->seq = id;
+    e->kind = kind;
+    e->asked_at = clock_wall_us();
+    memcpy(e->digest, digest, sizeof(e->digest));
+    e->next = run->effects;
+    e->place = &run->effects;
+    if (e->next != NULL)
+        e->next->place = &e->next;
+    run->effects = e;
+    return e;
+}
+
+/* The text is kept for the journal, if it is not too long for that. */
+static void effect_keep(struct effect *e, const char *text, size_t len)
+{
+    struct run *run = e->run;
+    if (len <= (size_t)run->engine->journal_request_max && !run->ephemeral) {
+        e->asked_len = len;
+        e->asked = xstrndup(text, len);
+    }
+    e->held = (int64_t)e->asked_len;
+    if (e->request != NULL)
+        e->held += (int64_t)jx_weight(text, len);
+    run->held += e->held;
 }
 
 void broker_request(struct run *run, uint64_t id, const uint8_t *payload, size_t len)
 {
-    error_auto err = ERROR_INIT;
     unsigned kind = payload[0] | (unsigned)payload[1] << 8;
-    if (kind >= WIRE_KIND_COUNT_ || rows[kind].begin == NULL) {
-        violation(run, "a request of unknown kind");
+    const char *wrong = request_wrong(run, id, kind);
+    if (wrong != NULL) {
+        run_violated(&run->user, wrong);
         return;
     }
-    if (id != run->last_request + 1 || run->n_pending >= RUN_PENDING_MAX ||
-        id > (uint64_t)run->launch->limits.requests + 1) {
-        violation(run, "a request out of order, or more than allowed");
+    error_auto refused = ERROR_INIT;
+    jx_auto *request = NULL;
+    if (unread_too_much(run) ||
+        request_decode(run, (const char *)payload + 2, len - 2, &request, &refused) < 0)
         return;
-    }
-    if (executor_unsent(run->executor) > UNREAD_MAX) {
-        error_set(&err, E_RESOURCE_EXHAUSTED,
-                  "it leaves more than %d MiB of answers unread and asks for more",
-                  UNREAD_MAX >> 20);
-        run_end_failed(run, &err, NULL);
-        executor_kill(run->executor);
-        return;
-    }
-    jx_auto *request = jx_decode((const char *)payload + 2, len - 2, "request", &err);
-    if (!json_is_object(request)) {
-        violation(run, request == NULL ? err.message : "a request that is not an object");
-        return;
-    }
     run->last_request = id;
     run->n_pending++;
     char digest[SHA256_HEX_SIZE];
     hash_sha256_hex(payload, len, digest);
     if (replay_request(run, id, kind, digest, request))
         return;
-    struct effect *e = xcalloc(1, sizeof(*e));
-    e->run = run;
-    e->seq = id;
-    e->kind = kind;
+    struct effect *e = effect_new(run, id, kind, digest);
     e->request = move_ptr(&request);
-    if (len - 2 <= (size_t)run->engine->journal_request_max && !run->ephemeral) {
-        e->asked_len = len - 2;
-        e->asked = xstrndup((const char *)payload + 2, e->asked_len);
-    }
-    e->asked_at = clock_wall_us();
-    memcpy(e->digest, digest, sizeof(digest));
-    e->next = run->effects;
-    e->place = &run->effects;
-    if (e->next != NULL)
-        e->next->place = &e->next;
-    run->effects = e;
+    if (refused.code != E_NONE)
+        error_move(&e->refused, &refused);
+    effect_keep(e, (const char *)payload + 2, len - 2);
     run_idle_check(run);
     if (run->durable)
         effect_begin(e);
@@ -534,14 +589,7 @@ static void begin_validate(struct effect *effect)
         error_set(&err, E_INVALID_REQUEST,
                   "there is no skill of this name in the agent's skillset, or no value");
         effect_refuse(effect, &err, NULL);
-    } else if (schema == NULL || schema_validate(schema, value, &err) == 0) {
-        effect_answer(effect, json_pack("{sbs[]}", "valid", 1, "errors"), NULL);
     } else {
-        json_t *errors = json_object_get(err.details, "validationErrors");
-        effect_answer(effect,
-                      errors != NULL ? json_pack("{sbsO}", "valid", 0, "errors", errors)
-                                     : json_pack("{sbs[{ssss}]}", "valid", 0, "errors", "path", "",
-                                                 "message", err.message),
-                      NULL);
+        check_value(effect, schema, value);
     }
 }

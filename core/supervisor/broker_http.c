@@ -23,6 +23,7 @@ struct request {
     json_t *headers; /* of the reply */
     struct buf reply;
     bool too_large, cross_origin;
+    struct error full; /* no room for more of the reply */
 };
 
 static int request_go(struct request *r, struct error *err);
@@ -33,6 +34,7 @@ static void request_free(struct request *r)
         fetch_cancel(r->fetch);
     json_decref(r->headers);
     buf_free(&r->reply);
+    error_clear(&r->full);
     free(r->method);
     free(r->url);
     free(r->location);
@@ -115,6 +117,8 @@ static int reply_data(void *arg, const char *data, size_t len)
         r->too_large = true;
         return -1;
     }
+    if (effect_hold(r->effect, len, "a reply", &r->full) < 0)
+        return -1;
     buf_append(&r->reply, data, len);
     return 0;
 }
@@ -164,6 +168,7 @@ static int request_redirect(struct request *r, struct error *err)
     curl->free(next);
     free(r->location);
     r->location = NULL;
+    effect_release(r->effect, r->reply.len);
     buf_reset(&r->reply);
     r->hops++;
     return request_go(r, err);
@@ -177,6 +182,9 @@ static void hop_done(void *arg, struct error *failed)
     if (r->too_large) {
         error_set(&err, E_RESOURCE_EXHAUSTED, "the reply of %s is larger than max_bytes %zu",
                   r->url, r->body_max);
+        request_refuse(r, &err);
+    } else if (r->full.code != E_NONE) {
+        error_move(&err, &r->full);
         request_refuse(r, &err);
     } else if (failed != NULL) {
         request_refuse(r, failed);
@@ -346,6 +354,7 @@ void broker_http_begin(struct effect *effect)
     }
     effect->state = r;
     effect->abort = request_abort;
-    if (request_go(r, &err) < 0)
+    /* libcurl has a copy of the body. */
+    if (effect_hold(effect, r->body_len, "a request's body", &err) < 0 || request_go(r, &err) < 0)
         request_refuse(r, &err);
 }

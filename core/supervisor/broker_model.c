@@ -21,6 +21,7 @@ struct chat {
     bool has_request;
     struct fetch *fetch;
     struct c9d_reply *reply;
+    size_t held; /* bytes for this attempt's reply */
     struct loop_timer timer; /* a pause before a retry, or the delay of a local reply */
     bool stream, emit;
     /* What the reply said: */
@@ -117,6 +118,8 @@ static void attempt_clear(struct chat *chat)
     if (chat->reply != NULL)
         model_ops(chat->provider->model)->reply_free(chat->reply);
     chat->reply = NULL;
+    effect_release(chat->effect, chat->held);
+    chat->held = 0;
     buf_free(&chat->content);
     json_decref(chat->tool_calls);
     json_decref(chat->deltas);
@@ -244,9 +247,19 @@ static void fetched_header(void *arg, const char *name, const char *value)
     model_ops(chat->provider->model)->reply_header(chat->reply, name, value);
 }
 
+/* Held twice: what the plugin keeps until it is whole, and what it made of it. */
 static int fetched_data(void *arg, const char *data, size_t len)
 {
     struct chat *chat = arg;
+    error_auto err = ERROR_INIT;
+    if (effect_hold(chat->effect, 2 * len, "a model's reply", &err) < 0) {
+        chat->failed = true;
+        chat->retryable = false;
+        error_clear(&chat->err);
+        error_move(&chat->err, &err);
+        return -1;
+    }
+    chat->held += 2 * len;
     return model_ops(chat->provider->model)->reply_feed(chat->reply, data, len);
 }
 
@@ -270,7 +283,7 @@ static void local_fire(struct loop_timer *timer)
     struct chat *chat = timer->arg;
     const struct c9d_model_ops *ops = model_ops(chat->provider->model);
     ops->reply_status(chat->reply, 200);
-    if (ops->reply_feed(chat->reply, chat->request.body, chat->request.body_len) >= 0)
+    if (fetched_data(chat, chat->request.body, chat->request.body_len) >= 0)
         ops->reply_end(chat->reply);
     chat_attempt_over(chat);
 }
@@ -420,7 +433,8 @@ static int chat_translate(struct chat *chat, struct error *err)
     if (model_request(chat->provider->model, text, len, &chat->request, err) < 0)
         return -1;
     chat->has_request = true;
-    return 0;
+    /* libcurl has a copy of the body. */
+    return effect_hold(chat->effect, 2 * chat->request.body_len, "a request to a model", err);
 }
 
 void broker_model_begin(struct effect *effect)

@@ -181,6 +181,7 @@ static void commit_durable(struct run *run, struct commit *c)
     run->pause_us = 0;
     if (c->inserts) {
         run->durable = true;
+        run_input_sent(run);
         watchers_accepted(run, NULL);
         if (!c->ends && !c->releases)
             broker_row_durable(run);

@@ -18,7 +18,9 @@
 #include "supervisor/engine.h"
 #include "supervisor/fetch.h"
 #include "supervisor/guard.h"
+#include "supervisor/hold.h"
 
+struct check;
 struct effect;
 struct run;
 struct seat;
@@ -129,7 +131,7 @@ struct run {
     char id[UUID_SIZE];
     struct launch *launch;
     char *user_id, *parent_id, *context, *version_note;
-    char *input; /* given back once it was sent, unless it is not stored yet */
+    char *input; /* given back once it is stored and was sent */
     size_t input_len;
     int64_t priority, created_at, started_at, ended_at, attempt;
     int64_t available_at; /* wall µs: not to be started before; 0: at once */
@@ -147,6 +149,8 @@ struct run {
     bool ephemeral; /* has no row: a rehearsal */
     bool loading;   /* a pool thread reads the store for it */
     bool cancelling;
+    bool input_sent;
+    bool checking;    /* its output, against the schema: it has ended by itself */
     bool interrupted; /* to be taken up again from the store when its executor is gone */
     bool in_line;     /* engine->waiting */
     int64_t pause_us; /* before it is taken up again: its last commit failed */
@@ -184,6 +188,9 @@ struct run {
     struct effect *effects; /* under way or waiting for the row to be durable */
     uint64_t last_request;
     unsigned n_pending;
+    int64_t held; /* bytes: of its effects, checks and replays; hold.h has the rest */
+    struct check *checks, *checks_last; /* the first is on a pool thread */
+    int64_t check_cpu_us;
     struct replay *replays; /* in the order answered */
     size_t n_replays, next_replay;
 
@@ -228,9 +235,9 @@ enum {
 
 /* run_frames.c: the executor's user, see executors.h */
 void run_frame(struct executor_user *user, const struct wire_header *h, const uint8_t *payload);
-void run_violated(struct executor_user *user, const char *why);
 /* The error of a call that the syscall policy refused. */
 void denied_explain(const struct wire_denied *what, struct error *err);
+void run_violated(struct executor_user *user, const char *why); /* also kills it */
 /* run_end.c */
 void run_exited(struct executor_user *user, const struct executor_exit *how);
 void run_wall_fire(struct loop_timer *timer);
@@ -292,6 +299,12 @@ void slots_leave_line(struct run *run);
 /* n executions wait in the store for the slot of this name. */
 void slots_restore(struct engine *engine, const char *name, int64_t n);
 void slots_free(struct engine *engine);
+void run_input_sent(struct run *run); /* or stored: when both, it is given back */
+
+/* check.c */
+void check_value(struct effect *effect, struct schema *schema, const json_t *value); /* answers it */
+void check_output(struct run *run, const char *text, size_t len); /* ends the run */
+void checks_drop(struct run *run); /* of what is under way nobody hears any more */
 
 /* commit.c */
 struct commit *commit_next(struct run *run); /* the one being filled */
@@ -358,7 +371,9 @@ struct effect {
     json_t *request;
     char *asked; /* the request's text, for the journal; NULL: longer than it keeps */
     size_t asked_len;
+    struct error refused; /* already before it begins */
     int64_t asked_at;
+    int64_t held; /* bytes, of run->held */
     bool begun;
     struct wait *wait;     /* NULL: it is no wait */
     struct commit *asking; /* it begins when this is durable */

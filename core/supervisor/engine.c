@@ -533,6 +533,7 @@ static void abandon_all(void *arg)
             commit_go(run); /* a row that was waiting for company */
         run_watchers_leave(run);
         run->dropped = true;
+        checks_drop(run);
         broker_abort(run);
     }
     seats_leave_all(engine);

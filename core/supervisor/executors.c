@@ -19,6 +19,8 @@ enum {
     RESTART_MIN_US = 100000,   /* pause before a zygote is started again, doubled each time … */
     RESTART_MAX_US = 10000000, /* … up to this */
     HUNG_US = 30000000,        /* a zygote that owes an answer is killed when silent for so long */
+    FRAME_COST = 256,          /* bytes that a frame counts for beside its own, against the rate */
+    BURST_S = 4,               /* seconds' worth of the rate that may come at once */
     UNSENT_KEEP = 4096         /* a send buffer larger than this is given back when empty */
 };
 
@@ -35,13 +37,17 @@ struct executor {
     uint32_t pid;        /* as other executors see it */
     bool spawned;        /* SPAWNED came with its socket */
     bool final, killed, writing, paused;
+    bool closed; /* to reading: paused, or throttled */
+    int64_t allowance, allowance_at; /* bytes that it may send; below 0 it is not read */
+    bool throttled;
+    struct loop_timer slow;
     UT_hash_handle hh; /* by cookie */
 };
 
 struct executors {
     struct loop *loop;
     char *path;
-    int64_t memory_max, ready_wanted;
+    int64_t memory_max, ready_wanted, rate;
     bool strict;
     int control; /* -1 while there is no zygote */
     pid_t zygote;
@@ -60,6 +66,9 @@ struct executors {
 const struct config_key executors_keys[] = {
     {"executors", "ready", CONFIG_INT, "4", 0, 1000, NULL,
      "Executors kept forked and locked down ahead of need."},
+    {"executors", "rate", CONFIG_SIZE, "16MiB", 4096, 1 << 30, NULL,
+     "Bytes a second that one executor may send (four times as many at once, each message counts 256 "
+     "more); a faster one is read no faster."},
     {"sandbox", "mode", CONFIG_CHOICE, "strict", 0, 0, "strict|best-effort",
      "Whether a layer of the sandbox that this kernel lacks is fatal."},
 };
@@ -67,6 +76,7 @@ const size_t executors_keys_n = countof(executors_keys);
 
 static void control_event(struct loop_watch *watch, uint32_t events);
 static void executor_event(struct loop_watch *watch, uint32_t events);
+static void slow_fire(struct loop_timer *timer);
 static void spawn_more(struct executors *x);
 
 /* ---- the zygote
@@ -219,6 +229,7 @@ static void executor_free(struct executor *e)
 {
     executor_close(e);
     executor_unready(e);
+    loop_timer_cancel(e->owner->loop, &e->slow);
     e->owner->n_killed -= e->killed;
     HASH_DEL(e->owner->all, e);
     buf_free(&e->reader.in);
@@ -243,6 +254,9 @@ static void spawn_one(struct executors *x)
     e->watch.fd = -1;
     e->warming = true;
     e->reader = (struct wire_reader){.from_executor = true, .limit = 4096};
+    e->slow = (struct loop_timer){.fn = slow_fire, .arg = e};
+    e->allowance = x->rate * BURST_S;
+    e->allowance_at = loop_now(x->loop);
     HASH_ADD(hh, x->all, cookie, sizeof(e->cookie), e);
     x->n_spawning++;
     control_send(x, WIRE_CTL_SPAWN, e->cookie);
@@ -296,6 +310,35 @@ static void executor_is_ready(struct executor *e, const uint8_t *payload)
     spawn_more(x); /* one fewer is under way: a line longer than SPAWNING_MAX goes on */
 }
 
+/* ---- the rate: what one executor can make the engine do is bounded in time, and the others come in
+ * between */
+
+static void executor_interest(struct executor *e, bool writing, bool paused);
+
+static void slow_fire(struct loop_timer *timer)
+{
+    struct executor *e = timer->arg;
+    e->throttled = false;
+    executor_interest(e, e->writing, e->paused);
+}
+
+static void executor_charge(struct executor *e, int64_t bytes)
+{
+    const struct executors *x = e->owner;
+    int64_t now = loop_now(x->loop), since = now - e->allowance_at, most = x->rate * BURST_S;
+    if (since < BURST_S * CLOCK_SECOND && since * x->rate / CLOCK_SECOND < most - e->allowance)
+        e->allowance += since * x->rate / CLOCK_SECOND;
+    else
+        e->allowance = most;
+    e->allowance_at = now;
+    e->allowance -= bytes;
+    if (e->allowance >= 0 || e->throttled || e->watch.fd < 0)
+        return;
+    e->throttled = true;
+    executor_interest(e, e->writing, e->paused);
+    loop_timer_set(x->loop, &e->slow, -e->allowance * CLOCK_SECOND / x->rate);
+}
+
 static void executor_violates(struct executor *e, const char *why)
 {
     log_warn("executor.violation", "executor %lu: %s", (unsigned long)e->cookie, why);
@@ -330,13 +373,16 @@ static void executor_frames(struct executor *e)
     const uint8_t *payload;
     const char *why;
     int got;
+    int64_t frames = 0;
     while (!e->killed && (got = wire_reader_next(&e->reader, &h, &payload, &why)) != 0) {
         if (got < 0) {
             executor_violates(e, why);
             return;
         }
         executor_frame(e, &h, payload);
+        frames++;
     }
+    executor_charge(e, frames * FRAME_COST);
     if (e->reader.in.len == 0 && e->reader.in.cap > UNSENT_KEEP)
         buf_free(&e->reader.in);
 }
@@ -352,6 +398,7 @@ static bool executor_read_some(struct executor *e)
     if (n <= 0)
         return false;
     e->reader.in.len += (size_t)n;
+    executor_charge(e, n);
     executor_frames(e);
     return true;
 }
@@ -359,14 +406,16 @@ static bool executor_read_some(struct executor *e)
 /* What epoll is to say: kept, so that it is told only of changes. */
 static void executor_interest(struct executor *e, bool writing, bool paused)
 {
-    if (writing == e->writing && paused == e->paused)
+    bool closed = paused || e->throttled;
+    e->paused = paused;
+    if (writing == e->writing && closed == e->closed)
         return;
     e->writing = writing;
-    e->paused = paused;
+    e->closed = closed;
     error_auto err = ERROR_INIT;
     if (e->watch.fd >= 0 &&
         loop_watch_change(e->owner->loop, &e->watch,
-                          (paused ? 0 : EPOLLIN) | (writing ? EPOLLOUT : 0), &err) < 0)
+                          (closed ? 0 : EPOLLIN) | (writing ? EPOLLOUT : 0), &err) < 0)
         log_error("executor.watch", "%s", err.message);
 }
 
@@ -422,6 +471,11 @@ void executor_pause(struct executor *e, bool paused)
 size_t executor_unsent(const struct executor *e)
 {
     return e->out.len;
+}
+
+size_t executor_received(const struct executor *e)
+{
+    return e->reader.in.len;
 }
 
 void executor_payload_limit(struct executor *e, uint64_t bytes)
@@ -587,6 +641,7 @@ struct executors *executors_new(struct config *config, const char *path, bool st
     x->memory_max = memory_max;
     x->ready_wanted = config_int(config, "executors", NULL, "ready");
     x->strict = strict;
+    x->rate = config_int(config, "executors", NULL, "rate");
     x->control = -1;
     x->restart_pause = RESTART_MIN_US;
     x->line_end = &x->line;

@@ -59,6 +59,7 @@ void executor_send_frame(struct executor *executor, unsigned type, unsigned flag
 struct buf *executor_out(struct executor *executor); /* append frames, then executor_flush */
 void executor_flush(struct executor *executor);
 size_t executor_unsent(const struct executor *executor);
+size_t executor_received(const struct executor *executor); /* bytes of frames that are not whole yet */
 /* Stops or goes on reading from it: what it sends then waits in the socket, and it with it. */
 void executor_pause(struct executor *executor, bool paused);
 void executor_payload_limit(struct executor *executor, uint64_t bytes); /* of one incoming frame */

@@ -12,7 +12,8 @@ enum {
     CONNECT_TIMEOUT_MS = 10000,
     CONNECTIONS_KEPT = 256,
     HEADER_MAX = 16384, /* bytes of one reply header line */
-    HEADERS_MAX = 256   /* header lines of one reply */
+    HEADERS_MAX = 256,  /* header lines of one reply */
+    HEADERS_BYTES_MAX = 65536 /* of all of them together */
 };
 
 struct socket_watch {
@@ -27,6 +28,8 @@ struct fetch {
     struct curl_slist *headers;
     struct fetch_spec spec;
     unsigned n_headers;
+    size_t header_bytes;
+    const char *refused; /* why we stopped it ourselves; NULL: we did not */
     bool denied;
     char message[CURL_ERROR_SIZE];
 };
@@ -130,7 +133,8 @@ static void fetch_finish(struct fetch *t, CURLcode result)
                   t->spec.url);
     else if (result != CURLE_OK)
         error_set(&err, E_HTTP_FAILED, "%s: %s", t->spec.url,
-                  t->message[0] != '\0' ? t->message : t->fetcher->curl->easy_strerror(result));
+                  t->refused != NULL      ? t->refused
+                  : t->message[0] != '\0' ? t->message : t->fetcher->curl->easy_strerror(result));
     char *url = (char *)t->spec.url;
     fetch_free(t);
     free(url);
@@ -174,10 +178,14 @@ static size_t header_line(char *line, size_t size, size_t n, void *arg)
         return len;
     }
     char *colon = memchr(line, ':', len);
+    t->header_bytes += len;
+    if (len >= sizeof(name) || ++t->n_headers > HEADERS_MAX + 1 || /* and the line that ends them */
+        t->header_bytes > HEADERS_BYTES_MAX) {
+        t->refused = "the reply has more than 256 headers, one of more than 16 KiB, or 64 KiB of them";
+        return 0;
+    }
     if (colon == NULL || t->spec.header == NULL)
         return len;
-    if (len >= sizeof(name) || ++t->n_headers > HEADERS_MAX)
-        return 0;
     memcpy(name, line, len);
     char *value = name + (colon - line), *end = name + len;
     for (char *p = name; p < value; p++)

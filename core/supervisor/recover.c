@@ -156,7 +156,7 @@ void run_load(struct run *run, int64_t after_us)
 /* Puts what was read into the run, as if it had just been admitted. */
 static void run_restore(struct run *run, struct loading *l)
 {
-    run->interrupted = run->started = run->asked = false;
+    run->interrupted = run->started = run->asked = run->input_sent = false;
     run->end = RUN_GOES_ON;
     free(run->output);
     free(run->error);
@@ -194,6 +194,8 @@ static void run_restore(struct run *run, struct loading *l)
     run->replays = move_ptr(&l->replays);
     run->n_replays = l->n_replays;
     l->n_replays = 0;
+    for (size_t i = 0; i < run->n_replays; i++)
+        run->held += (int64_t)run->replays[i].answer_len;
     run->asks = move_ptr(&l->asks);
     run->n_asks = l->n_asks;
     run->frontier = run->attempt > 1;

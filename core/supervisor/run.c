@@ -48,6 +48,8 @@ void run_watch(struct run *run, struct execution_watch *watch)
 void run_replays_free(struct run *run)
 {
     for (size_t i = 0; i < run->n_replays; i++) {
+        if (run->replays[i].answer != NULL)
+            run->held -= (int64_t)run->replays[i].answer_len;
         free(run->replays[i].answer);
         free(run->replays[i].request);
     }
@@ -120,6 +122,7 @@ void run_free(struct run *run)
 {
     struct engine *engine = run->engine;
     run_watchers_end(run);
+    checks_drop(run);
     broker_abort(run);
     run_leave_line(run);
     loop_timer_cancel(engine->loop, &run->wall);
@@ -316,6 +319,15 @@ static void running_event(struct run *run)
     commit_event(run, "status", event, (size_t)len, 0);
 }
 
+void run_input_sent(struct run *run)
+{
+    if (!run->durable || !run->input_sent)
+        return;
+    free(run->input);
+    run->input = NULL;
+    run->input_len = 0;
+}
+
 static void run_ready(struct executor_user *user, struct executor *executor)
 {
     struct run *run = (struct run *)user;
@@ -334,6 +346,8 @@ static void run_ready(struct executor_user *user, struct executor *executor)
     }
     send_run(run, out);
     run->attempt_started_at = clock_wall_us();
+    run->input_sent = true;
+    run_input_sent(run);
     if (run->started_at == 0)
         run->started_at = run->attempt_started_at;
     executor_flush(executor);

@@ -60,6 +60,7 @@ static bool run_decide(struct run *run, enum run_end_kind end)
     slots_leave_line(run);
     loop_timer_cancel(run->engine->loop, &run->again);
     run->ended_at = clock_wall_us();
+    checks_drop(run);
     broker_abort(run);
     loop_timer_cancel(run->engine->loop, &run->wall);
     loop_timer_cancel(run->engine->loop, &run->evict);
@@ -172,6 +173,7 @@ void run_interrupt(struct run *run)
         return;
     }
     run->interrupted = true;
+    checks_drop(run);
     broker_abort(run);
     if (run->next != NULL && run->next->inserts) {
         commit_go(run); /* without a row there would be nothing to take up */
@@ -237,6 +239,8 @@ void run_exited(struct executor_user *user, const struct executor_exit *how)
         run_evict(run);
         return;
     }
+    if (run->end == RUN_GOES_ON && run->checking)
+        return; /* its output is there, and being looked at: check_output goes on from here */
     if (run->end == RUN_GOES_ON && (how->lost || killed_from_outside(run, how))) {
         run->lost = true;
         run->killed = !how->lost;

@@ -4,8 +4,9 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "schema/schema.h"
 #include "supervisor/engine-private.h"
+
+enum { OUTPUT_AT_ONCE = 16 << 10 }; /* bytes; larger outputs are decoded on a pool thread */
 
 static void run_violation(struct run *run, const char *why)
 {
@@ -15,6 +16,22 @@ static void run_violation(struct run *run, const char *why)
     run_end_failed(run, &err, NULL);
     if (run->executor != NULL)
         executor_kill(run->executor); /* who breaks the rules gets no grace */
+}
+
+/* It may be too much for what the supervisor may hold: looked at before it is decoded. */
+static json_t *frame_decode(struct run *run, const char *text, size_t len, const char *what)
+{
+    error_auto err = ERROR_INIT;
+    if (run_hold_check(run, jx_weight(text, len), what, &err) < 0) {
+        run_end_failed(run, &err, NULL);
+        if (run->executor != NULL)
+            executor_kill(run->executor);
+        return NULL;
+    }
+    json_t *value = jx_decode(text, len, what, &err);
+    if (value == NULL)
+        run_violation(run, err.message);
+    return value;
 }
 
 /* Notices are numbered without gaps; those a former life has stored are passed over. */
@@ -44,14 +61,15 @@ static void frame_log(struct run *run, const struct wire_header *h, const uint8_
         run_violation(run, "more logs than its limits allow");
         return;
     }
-    error_auto err = ERROR_INIT;
     size_t meta_len = h->length - 5 - len;
     const char *message = (const char *)p + 5, *meta = message + len;
     jx_auto *metadata =
-        meta_len > 0 ? jx_decode(meta, meta_len, "log metadata", &err) : json_object();
+        meta_len > 0 ? frame_decode(run, meta, meta_len, "a log record's metadata") : json_object();
     jx_auto *text = json_stringn(message, len);
-    if (!json_is_object(metadata) || text == NULL) {
-        run_violation(run, "a log record is not UTF-8 or its metadata not an object");
+    if (metadata == NULL)
+        return;
+    if (!json_is_object(metadata) || text == NULL || memchr(message, '\0', len) != NULL) {
+        run_violation(run, "a log record is not text or its metadata not an object");
         return;
     }
     if (!notice_fresh(run, h->id))
@@ -75,12 +93,13 @@ static void frame_log(struct run *run, const struct wire_header *h, const uint8_
 
 static void frame_emit(struct run *run, const struct wire_header *h, const uint8_t *p)
 {
-    error_auto err = ERROR_INIT;
-    jx_auto *value = jx_decode((const char *)p, h->length, "emit", &err);
-    if (value == NULL || ++run->emit_count > run->launch->limits.emit_count + 1) {
-        run_violation(run, value == NULL ? err.message : "more emits than its limits allow");
+    if (++run->emit_count > run->launch->limits.emit_count + 1) {
+        run_violation(run, "more emits than its limits allow");
         return;
     }
+    jx_auto *value = frame_decode(run, (const char *)p, h->length, "an emitted value");
+    if (value == NULL)
+        return;
     if (!notice_fresh(run, h->id))
         return;
     commit_deltas(run);
@@ -116,33 +135,30 @@ static int take_stats(struct run *run, const struct wire_header *h, const uint8_
 
 static void frame_result(struct run *run, const struct wire_header *h, const uint8_t *p)
 {
-    error_auto err = ERROR_INIT;
     if (take_stats(run, h, p) < 0)
         return;
     const char *text = (const char *)p + WIRE_STATS_SIZE;
     size_t len = h->length - WIRE_STATS_SIZE;
-    jx_auto *output = jx_decode(text, len, "output", &err);
-    if (output == NULL) {
-        run_violation(run, err.message);
-    } else if (run->launch->output_schema != NULL &&
-               schema_validate(run->launch->output_schema, output, &err) < 0) {
-        err.code = E_EXECUTION_FAILED;
-        error_wrap(&err, "the output does not match the agent's output schema");
-        run_end_failed(run, &err, NULL);
-    } else {
-        run_end_completed(run, text, len);
+    if (run->launch->output_schema != NULL || len > OUTPUT_AT_ONCE) {
+        check_output(run, text, len);
+        return;
     }
+    jx_auto *output = frame_decode(run, text, len, "the output");
+    if (output != NULL)
+        run_end_completed(run, text, len);
 }
 
 static void frame_failure(struct run *run, const struct wire_header *h, const uint8_t *p)
 {
-    error_auto decode_err = ERROR_INIT, err = ERROR_INIT;
+    error_auto err = ERROR_INIT;
     if (take_stats(run, h, p) < 0)
         return;
-    jx_auto *said = jx_decode((const char *)p + WIRE_STATS_SIZE, h->length - WIRE_STATS_SIZE,
-                              "failure", &decode_err);
+    jx_auto *said = frame_decode(run, (const char *)p + WIRE_STATS_SIZE,
+                                 h->length - WIRE_STATS_SIZE, "a failure");
+    if (said == NULL)
+        return;
     if (!json_is_object(said)) {
-        run_violation(run, said == NULL ? decode_err.message : "a failure that is not an object");
+        run_violation(run, "a failure that is not an object");
         return;
     }
     const char *code = jx_str(said, "code", "ExecutionFailed");

@@ -1,6 +1,7 @@
 /* Strict decoding, the encoder, equality and merge patch. */
 #include "base/json.h"
 
+#include <malloc.h>
 #include <math.h>
 
 #include "tap.h"
@@ -291,6 +292,38 @@ static void test_merge(void)
     is_int(json_array_size(json_object_get(patch, "a")), 1, "the result shares nothing");
 }
 
+/* What the decoder takes from the heap for a text of n pieces. */
+static size_t heap_taken(const char *text, size_t len)
+{
+    struct mallinfo2 before = mallinfo2();
+    jx_auto *value = jx_decode(text, len, "text", NULL);
+    struct mallinfo2 after = mallinfo2();
+    if (value == NULL)
+        note("does not decode: %.60s", text);
+    return value == NULL ? SIZE_MAX / 2
+                         : after.uordblks + after.hblkhd - before.uordblks - before.hblkhd;
+}
+
+static void test_weight(void)
+{
+    static const char *const pieces[] = {"1", "[]", "{}", "\"\"", "\"some text\"", "1.5", "null",
+                                         "{\"a\":1}", "{\"a\":\"b\",\"c\":[]}", "[[[1]]]",
+                                         "\",,,,[[[{{{\"", "{\"a\":{\"a\":{\"a\":{}}}}"};
+    for (size_t i = 0; i < countof(pieces); i++) {
+        buf_auto text = BUF_INIT;
+        buf_append_char(&text, '[');
+        for (int n = 0; n < 5000; n++)
+            buf_printf(&text, "%s%s", n > 0 ? "," : "", pieces[i]);
+        buf_append_char(&text, ']');
+        size_t weight = jx_weight(text.data, text.len), taken = heap_taken(text.data, text.len);
+        if (taken == 0)
+            continue; /* a sanitizer's heap does not tell */
+        if (!ok(taken <= weight && weight <= 8 * taken, "a list of %s weighs what it takes",
+                pieces[i]))
+            note("%zu bytes of text, %zu taken, weight %zu", text.len, taken, weight);
+    }
+}
+
 int main(void)
 {
     test_refused();
@@ -303,5 +336,6 @@ int main(void)
     test_equal();
     test_difference();
     test_merge();
+    test_weight();
     return done_testing();
 }
