@@ -184,6 +184,14 @@ void effect_refuse(struct effect *effect, const struct error *err, const struct 
     effect_finish(effect, text, len, true, cost);
 }
 
+void effect_aborted(struct effect *effect, int64_t calls)
+{
+    if (effect->run->evicting)
+        return; /* what it waits for goes on */
+    effect->run->usage.api_calls += calls;
+    effect->run->aborted_calls += calls;
+}
+
 void effect_delta(struct effect *effect, const char *text, size_t len, bool to_executor,
                   bool to_events)
 {
@@ -221,24 +229,26 @@ json_t *effect_rehearsed(struct effect *effect, const char *kind)
 static int within_budget(struct run *run, struct error *err)
 {
     const struct launch_limits *l = &run->launch->limits;
+    struct spent left = run_left(run);
+    if (left.tokens > 0 && left.cost_microcents > 0)
+        return 0;
+    struct spent used = run_spent(run);
     const struct {
-        int64_t used, limit;
+        int64_t left, used, limit, unit;
         const char *name;
     } budgets[] = {
-        {run->usage.tokens, l->tokens, "tokens"},
-        {run->usage.cost_microcents, l->cost_microcents, "costCents"},
+        {left.tokens, used.tokens, l->tokens, 1, "tokens"},
+        {left.cost_microcents, used.cost_microcents, l->cost_microcents, 1000000, "costCents"},
     };
-    for (size_t i = 0; i < countof(budgets); i++) {
-        if (budgets[i].limit == 0 || budgets[i].used < budgets[i].limit)
-            continue;
-        error_set(err, E_RESOURCE_EXHAUSTED, "the execution's budget of %s is used up",
-                  budgets[i].name);
-        error_detail(err, "limit", json_string(budgets[i].name));
-        error_detail(err, "used", json_integer(budgets[i].used));
-        error_detail(err, "max", json_integer(budgets[i].limit));
-        return -1;
-    }
-    return 0;
+    const size_t i = left.tokens > 0;
+    bool own = budgets[i].limit > 0 && budgets[i].used >= budgets[i].limit;
+    error_set(err, E_RESOURCE_EXHAUSTED, "the %s budget of %s is used up",
+              own ? "execution's" : "executing execution's", budgets[i].name);
+    error_detail(err, "limit", json_string(budgets[i].name));
+    error_detail(err, "used", json_integer(budgets[i].used / budgets[i].unit));
+    if (own)
+        error_detail(err, "max", json_integer(budgets[i].limit / budgets[i].unit));
+    return -1;
 }
 
 /* ---- asked again ---- */

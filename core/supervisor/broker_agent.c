@@ -63,15 +63,36 @@ static void child_free(struct child *child)
 static void child_abort(struct effect *effect)
 {
     struct child *child = effect->state;
+    effect_aborted(effect, 1);
     child->effect = NULL;
     if (child->watching) {
         engine_ops.unwatch(child->engine, &child->watch);
         child->watching = false;
+        const struct run *run = run_find(child->engine, child->id);
+        if (run != NULL) {
+            struct spent so_far = run_spent(run);
+            effect->run->children_tokens += so_far.tokens;
+            effect->run->children_cost += so_far.cost_microcents;
+        }
     }
     if (effect->run->cancelling && !child->preparing)
         run_cancel_child(child->engine, child->id);
     if (!child->preparing)
         child_free(child);
+}
+
+/* What it and its own children have spent is the parent's from now on. */
+static json_t *child_charge(struct child *child, const char *usage)
+{
+    error_auto err = ERROR_INIT;
+    struct run *parent = child->effect->run;
+    jx_auto *used = usage != NULL ? jx_decode(usage, strlen(usage), "usage", &err) : NULL;
+    int64_t tokens = jx_int(used, "tokensConsumed", 0) + jx_int(used, "childrenTokens", 0);
+    int64_t cost =
+        jx_int(used, "costMicrocents", 0) + jx_int(used, "childrenCostMicrocents", 0);
+    parent->children_tokens += tokens;
+    parent->children_cost += cost;
+    return json_pack("{sIsI}", "tokens", (json_int_t)tokens, "cost_microcents", (json_int_t)cost);
 }
 
 static void child_refuse(struct child *child)
@@ -86,15 +107,17 @@ static void child_refuse(struct child *child)
 }
 
 static void child_answer(struct child *child, const char *status, const char *output,
-                         const char *error)
+                         const char *error, const char *usage)
 {
     error_auto err = ERROR_INIT;
+    jx_auto *used = child_charge(child, usage);
     if (strcmp(status, "completed") != 0) {
         jx_auto *said = error != NULL ? jx_decode(error, strlen(error), "error", &err) : NULL;
         enum error_code code = error_code_by_name(jx_str(said, "code", ""));
         error_set(&child->err, code != E_NONE ? code : E_EXECUTION_FAILED,
                   "the execution of %s %s: %s", child->agent, status,
                   jx_str(said, "message", "no reason was given"));
+        error_detail(&child->err, "usage", json_incref(used));
         child_refuse(child);
         return;
     }
@@ -106,7 +129,8 @@ static void child_answer(struct child *child, const char *status, const char *ou
         return;
     }
     struct effect *effect = child->effect;
-    json_t *answer = json_pack("{s:s, s:o}", "execution_id", child->id, "output", value);
+    json_t *answer = json_pack("{s:s, s:o, s:O}", "execution_id", child->id, "output", value,
+                               "usage", used);
     child_free(child);
     wait_end(effect);
     effect_answer(effect, answer, &(struct effect_cost){.api_calls = 1});
@@ -126,7 +150,7 @@ static void child_ended(struct execution_watch *watch, const struct execution_ou
 {
     struct child *child = (struct child *)watch;
     child->watching = false;
-    child_answer(child, outcome->status, outcome->output, outcome->error);
+    child_answer(child, outcome->status, outcome->output, outcome->error, outcome->usage);
 }
 
 /* The child is not here any more: look into the store until it has ended. */
@@ -156,6 +180,7 @@ static void child_submit(struct child *child)
     run->concurrency_key = move_ptr(&child->concurrency_key);
     run->created_at = clock_wall_us();
     run->depth = parent->depth + 1;
+    run_child_adopt(parent, run);
     child->watching = true;
     run_watch(run, &child->watch);
     error_auto err = ERROR_INIT;
@@ -182,10 +207,7 @@ static void child_prepared(void *arg)
     } else if (run != NULL) {
         child->watching = true;
         run_watch(run, &child->watch);
-    } else if (!child->exists && !run_child_admissible(child->engine)) {
-        error_set(&child->err, E_UNAVAILABLE,
-                  "no place is left for an execution by an execution: [executions] running is %ld",
-                  (long)child->engine->running_max);
+    } else if (!child->exists && run_child_admissible(child->effect->run, &child->err) < 0) {
         child_refuse(child);
     } else if (!child->exists) {
         child_submit(child);
@@ -193,7 +215,8 @@ static void child_prepared(void *arg)
                strcmp(child->job.status, "running") == 0) {
         loop_timer_set(child->engine->loop, &child->poll, POLL_US);
     } else {
-        child_answer(child, child->job.status, child->job.output, child->job.error);
+        child_answer(child, child->job.status, child->job.output, child->job.error,
+                     child->job.usage);
     }
 }
 
@@ -224,6 +247,60 @@ static void child_prepare(struct child *child)
 {
     child->preparing = true;
     work_submit(child->engine->pool, child_look_up, child);
+}
+
+/* ---- tokens and money below
+ * ---------------------------------------------------------------------------- */
+
+struct spent run_spent(const struct run *run)
+{
+    struct spent all = {run->usage.tokens + run->children_tokens,
+                        run->usage.cost_microcents + run->children_cost};
+    for (const struct effect *e = run->effects; e != NULL; e = e->next) {
+        const struct child *child = e->kind == WIRE_KIND_AGENT_EXECUTE ? e->state : NULL;
+        const struct run *below = child != NULL ? run_find(run->engine, child->id) : NULL;
+        if (below == NULL)
+            continue;
+        struct spent its = run_spent(below);
+        all.tokens += its.tokens;
+        all.cost_microcents += its.cost_microcents;
+    }
+    return all;
+}
+
+static int64_t least(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+struct spent run_left(const struct run *run)
+{
+    struct spent left = {INT64_MAX, INT64_MAX};
+    for (; run != NULL && run->launch != NULL;
+         run = run->parent_id != NULL ? run_find(run->engine, run->parent_id) : NULL) {
+        const struct launch_limits *l = &run->launch->limits;
+        if (l->tokens == 0 && l->cost_microcents == 0)
+            continue;
+        struct spent used = run_spent(run);
+        if (l->tokens > 0)
+            left.tokens = least(left.tokens, l->tokens - used.tokens);
+        if (l->cost_microcents > 0)
+            left.cost_microcents =
+                least(left.cost_microcents, l->cost_microcents - used.cost_microcents);
+    }
+    return left;
+}
+
+void run_children_replayed(struct run *run, const struct replay *replay)
+{
+    error_auto err = ERROR_INIT;
+    if (replay->kind != WIRE_KIND_AGENT_EXECUTE || replay->copied)
+        return;
+    jx_auto *answer = jx_decode(replay->answer, replay->answer_len, "journaled answer", &err);
+    const json_t *holder = replay->is_error ? json_object_get(answer, "details") : answer;
+    const json_t *used = json_object_get(holder, "usage");
+    run->children_tokens += jx_int(used, "tokens", 0);
+    run->children_cost += jx_int(used, "cost_microcents", 0);
 }
 
 void broker_agent_begin(struct effect *effect)

@@ -43,6 +43,8 @@ static void request_free(struct request *r)
 
 static void request_abort(struct effect *effect)
 {
+    const struct request *r = effect->state;
+    effect_aborted(effect, r->calls);
     request_free(effect->state);
 }
 

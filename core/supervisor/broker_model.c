@@ -145,6 +145,8 @@ static void chat_free(struct chat *chat)
 
 static void chat_abort(struct effect *effect)
 {
+    const struct chat *chat = effect->state;
+    effect_aborted(effect, chat->attempt);
     chat_free(effect->state);
 }
 
@@ -425,8 +427,8 @@ static int chat_translate(struct chat *chat, struct error *err)
     if (json_object_get(copy, "model") == NULL && model != NULL)
         json_object_set_new(copy, "model", json_string(model));
     json_object_set_new(copy, "stream", json_boolean(chat->stream || chat->emit));
-    int64_t left = run->launch->limits.tokens - run->usage.tokens;
-    if (run->launch->limits.tokens > 0 && jx_int(copy, "max_tokens", INT64_MAX) > left)
+    int64_t left = run_left(run).tokens;
+    if (left < jx_int(copy, "max_tokens", INT64_MAX))
         json_object_set_new(copy, "max_tokens", json_integer(left));
     size_t len;
     autofree char *text = jx_encode(copy, &len);

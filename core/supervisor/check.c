@@ -190,6 +190,7 @@ static void check_back(void *arg)
 void checks_drop(struct run *run)
 {
     struct check *first = run->checks;
+    run->checking = false;
     if (first == NULL)
         return;
     for (struct check *c = first->next, *next; c != NULL; c = next) {
@@ -201,5 +202,4 @@ void checks_drop(struct run *run)
     first->run = NULL; /* a pool thread has it: check_back frees it */
     first->effect = NULL;
     run->checks = NULL;
-    run->checking = false;
 }

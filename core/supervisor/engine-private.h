@@ -46,6 +46,7 @@ struct engine {
     struct run *waiting, **waiting_end; /* admitted, but over the limit of running ones */
     int64_t n_running;                  /* runs that have or have asked for an executor */
     int64_t n_children;                 /* of these, executed by executions */
+    int64_t children_max;               /* of one brood */
     int64_t executors_max;              /* by descriptors */
     int64_t running_max, live_max, attempts_max, grace_us, drain_us, lease_us, depth_max;
     int64_t evict_us; /* 0: nothing is evicted */
@@ -153,6 +154,7 @@ struct run {
     bool checking;    /* its output, against the schema: it has ended by itself */
     bool interrupted; /* to be taken up again from the store when its executor is gone */
     bool in_line;     /* engine->waiting */
+    bool in_brood;    /* counted in brood->live: executed by an execution */
     int64_t pause_us; /* before it is taken up again: its last commit failed */
     bool lost;        /* interrupted by the loss of its executor's zygote: counts as an attempt */
     bool killed;      /* its last executor was killed by another than us */
@@ -201,6 +203,9 @@ struct run {
     int64_t delta_request;
     int64_t log_bytes, log_count, emit_count;
     struct execution_usage usage;
+    int64_t aborted_calls; /* of usage.api_calls: the journal does not know them */
+    int64_t children_tokens, children_cost; /* of its executions that have ended, and of theirs */
+    struct brood *brood; /* the places below its first ancestor, shared; NULL: nothing below it yet */
 
     enum run_end_kind end; /* the first that is decided stays */
     char *output;          /* JSON text */
@@ -248,7 +253,13 @@ void run_usage_append(const struct execution_usage *usage, struct buf *out); /* 
 /* run.c */
 struct run *run_new(struct engine *engine, const char *id,
                     struct launch *launch);             /* takes a reference */
-bool run_child_admissible(const struct engine *engine); /* there is a place for one more */
+/* Executions by executions, all levels below one that nobody executed. Engine thread. */
+struct brood {
+    int64_t live, refs;
+};
+/* 0 when there is a place for one more below parent; E_UNAVAILABLE names what is full. */
+int run_child_admissible(const struct run *parent, struct error *err);
+void run_child_adopt(struct run *parent, struct run *child); /* it takes its place, until run_free */
 void run_admit(struct run *run);  /* it is known to the engine and may ask for an executor */
 /* The Idempotency-Key under which an execution was asked for. */
 struct run_key {
@@ -392,10 +403,22 @@ struct effect_cost {
 void effect_answer(struct effect *effect, json_t *answer,
                    const struct effect_cost *cost); /* consumes answer */
 void effect_refuse(struct effect *effect, const struct error *err, const struct effect_cost *cost);
+/* Counts calls that were made and whose answers nobody will see. */
+void effect_aborted(struct effect *effect, int64_t calls);
 void effect_delta(struct effect *effect, const char *text, size_t len, bool to_executor,
                   bool to_events);
 /* Takes the next recorded reply of this kind; NULL: the effect was refused. New reference. */
 json_t *effect_rehearsed(struct effect *effect, const char *kind);
+
+/* broker_agent.c: tokens and cost of a run and of all that it executes, also of what still runs. */
+struct spent {
+    int64_t tokens, cost_microcents;
+};
+struct spent run_spent(const struct run *run);
+/* The most that it may still spend: its own limits and those of whoever executed it, up to the first.
+ * INT64_MAX: not limited. */
+struct spent run_left(const struct run *run);
+void run_children_replayed(struct run *run, const struct replay *replay); /* counts a journaled child */
 
 void broker_model_begin(struct effect *effect);
 void broker_http_begin(struct effect *effect);

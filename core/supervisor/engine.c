@@ -36,6 +36,9 @@ const struct config_key engine_keys[] = {
      "Signals that an execution keeps before it waits for them."},
     {"executions", "depth", CONFIG_INT, "8", 0, 100, NULL,
      "How deep executions may execute other agents."},
+    {"executions", "children", CONFIG_INT, "256", 1, 1000000, NULL,
+     "Executions that one execution may have under way below it, all levels together; at most half of "
+     "all there is place for."},
     {"executions", "grace", CONFIG_DURATION, "2s", 1000, 600 * CLOCK_SECOND, NULL,
      "Between asking a cancelled execution to stop and killing it."},
     {"executions", "drain", CONFIG_DURATION, "20s", 0, 3600 * CLOCK_SECOND, NULL,
@@ -457,6 +460,7 @@ struct engine *engine_new(const struct engine_parts *parts, struct error *err)
     engine->live_max = config_int(c, "executions", NULL, "live");
     engine->attempts_max = config_int(c, "executions", NULL, "attempts");
     engine->depth_max = config_int(c, "executions", NULL, "depth");
+    engine->children_max = config_int(c, "executions", NULL, "children");
     engine->grace_us = config_int(c, "executions", NULL, "grace");
     engine->drain_us = config_int(c, "executions", NULL, "drain");
     engine->per_organization = config_int(c, "executions", NULL, "per_organization");

@@ -194,8 +194,6 @@ static void run_restore(struct run *run, struct loading *l)
     run->replays = move_ptr(&l->replays);
     run->n_replays = l->n_replays;
     l->n_replays = 0;
-    for (size_t i = 0; i < run->n_replays; i++)
-        run->held += (int64_t)run->replays[i].answer_len;
     run->asks = move_ptr(&l->asks);
     run->n_asks = l->n_asks;
     run->frontier = run->attempt > 1;
@@ -212,9 +210,13 @@ static void run_restore(struct run *run, struct loading *l)
     jx_auto *used = l->job.usage != NULL ? jx_decode(l->job.usage, strlen(l->job.usage),
                                                      "resource_usage", &err)
                                          : NULL;
-    run->usage.api_calls = jx_int(used, "apiCallsCount", 0) + l->usage.api_calls;
+    run->usage.api_calls =
+        jx_int(used, "apiCallsCount", 0) + l->usage.api_calls + run->aborted_calls;
     run->usage.tokens = jx_int(used, "tokensConsumed", 0) + l->usage.tokens;
     run->usage.cost_microcents = jx_int(used, "costMicrocents", 0) + l->usage.cost_microcents;
+    run->children_tokens = jx_int(used, "childrenTokens", 0);
+    run->children_cost = jx_int(used, "childrenCostMicrocents", 0);
+    run->check_cpu_us = 0;
     if (run->usage.cpu_us == 0)
         run->usage.cpu_us = jx_int(used, "cpuTimeUs", 0);
     if (run->usage.memory_peak == 0)
@@ -223,6 +225,10 @@ static void run_restore(struct run *run, struct loading *l)
         run->usage.cpu_us = l->job.cpu_us;
     if (run->usage.memory_peak < l->job.memory_peak)
         run->usage.memory_peak = l->job.memory_peak;
+    for (size_t i = 0; i < run->n_replays; i++) {
+        run->held += (int64_t)run->replays[i].answer_len;
+        run_children_replayed(run, &run->replays[i]);
+    }
     jx_auto *context = run->context != NULL
                            ? jx_decode(run->context, strlen(run->context), "context", &err)
                            : NULL;

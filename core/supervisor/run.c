@@ -118,6 +118,15 @@ static void run_left_room(struct engine *engine)
         engine_queue_kick(engine);
 }
 
+static void brood_leave(struct run *run)
+{
+    if (run->brood == NULL)
+        return;
+    run->brood->live -= run->in_brood;
+    if (--run->brood->refs == 0)
+        free(run->brood);
+}
+
 void run_free(struct run *run)
 {
     struct engine *engine = run->engine;
@@ -134,6 +143,7 @@ void run_free(struct run *run)
     run_waits_free(run);
     HASH_DEL(engine->runs, run);
     run_left_room(engine);
+    brood_leave(run);
     launch_unref(run->launch);
     commit_free(run->next);
     run_replays_free(run);
@@ -179,11 +189,37 @@ void run_executor_left(struct run *run)
     }
 }
 
-bool run_child_admissible(const struct engine *engine)
+/* Children do not wait for places, since their parents hold one; they have as many of their own. One
+ * brood gets half of them at most: another's executions shall find some, whatever the first does. */
+int run_child_admissible(const struct run *parent, struct error *err)
 {
+    const struct engine *engine = parent->engine;
     int64_t most = engine->running_max > RUN_PENDING_MAX ? engine->running_max : RUN_PENDING_MAX;
-    return engine->n_children < most && engine->n_running < engine->executors_max &&
-           atomic_load(&engine->n_live) < engine->live_max;
+    int64_t share = engine->children_max < most / 2 ? engine->children_max : most / 2;
+    if (parent->brood != NULL && parent->brood->live >= share)
+        return error_set(err, E_UNAVAILABLE,
+                         "%ld executions are under way below one execution: [executions] children is "
+                         "%ld, and half of [executions] running %ld",
+                         (long)parent->brood->live, (long)engine->children_max,
+                         (long)engine->running_max);
+    if (engine->n_children < most && engine->n_running < engine->executors_max &&
+        atomic_load(&engine->n_live) < engine->live_max)
+        return 0;
+    return error_set(err, E_UNAVAILABLE,
+                     "no place is left for an execution by an execution: [executions] running is %ld",
+                     (long)engine->running_max);
+}
+
+void run_child_adopt(struct run *parent, struct run *child)
+{
+    if (parent->brood == NULL) {
+        parent->brood = xcalloc(1, sizeof(*parent->brood));
+        parent->brood->refs = 1;
+    }
+    child->brood = parent->brood;
+    child->brood->refs++;
+    child->brood->live++;
+    child->in_brood = true;
 }
 
 void run_admit(struct run *run)

@@ -15,15 +15,18 @@ static const char *const end_status[] = {
     [RUN_CANCELLED] = "cancelled",
 };
 
-void run_usage_append(const struct execution_usage *u, struct buf *out)
+void run_usage_append(const struct run *run, struct buf *out)
 {
+    const struct execution_usage *u = &run->usage;
     buf_printf(
         out,
         "{\"cpuTimeMs\":%ld,\"cpuTimeUs\":%ld,\"memoryPeakMb\":%ld,\"memoryPeakBytes\":%ld,"
-        "\"apiCallsCount\":%ld,\"tokensConsumed\":%ld,\"costCents\":%ld,\"costMicrocents\":%ld}",
+        "\"apiCallsCount\":%ld,\"tokensConsumed\":%ld,\"costCents\":%ld,\"costMicrocents\":%ld,"
+        "\"childrenTokens\":%ld,\"childrenCostMicrocents\":%ld}",
         (long)((u->cpu_us + 999) / 1000), (long)u->cpu_us,
         (long)((u->memory_peak + (1 << 20) - 1) >> 20), (long)u->memory_peak, (long)u->api_calls,
-        (long)u->tokens, (long)((u->cost_microcents + 999999) / 1000000), (long)u->cost_microcents);
+        (long)u->tokens, (long)((u->cost_microcents + 999999) / 1000000), (long)u->cost_microcents,
+        (long)run->children_tokens, (long)run->children_cost);
 }
 
 void run_watchers_end(struct run *run)
@@ -31,7 +34,7 @@ void run_watchers_end(struct run *run)
     if (run->watchers == NULL || run->end == RUN_GOES_ON)
         return;
     buf_auto usage = BUF_INIT;
-    run_usage_append(&run->usage, &usage);
+    run_usage_append(run, &usage);
     struct execution_outcome outcome = {
         .status = end_status[run->end],
         .output = run->output,
@@ -272,7 +275,7 @@ static void settle_last_attempt(struct run *run, struct commit *c)
 static void settle_end_event(struct run *run)
 {
     buf_auto usage = BUF_INIT, event = BUF_INIT;
-    run_usage_append(&run->usage, &usage);
+    run_usage_append(run, &usage);
     struct execution_end end = {
         .status = end_status[run->end],
         .output = run->output,

@@ -54,7 +54,7 @@ bool run_retry(struct run *run)
     commit_deltas(run);
     retry_event(run);
     run->attempt_seq = run->seq;
-    run_usage_append(&run->usage, &usage);
+    run_usage_append(run, &usage);
     const struct execution_attempt attempt = {.attempt = run->retries,
                                               .status = "failed",
                                               .error_message = run->error_message,
@@ -69,6 +69,7 @@ bool run_retry(struct run *run)
                             keep);
     run_log(run, log_info, "execution.retried", "attempt %ld failed: %s", (long)run->retries,
             run->error_message);
+    run->aborted_calls = 0; /* they are in the row now */
     run->end = RUN_GOES_ON;
     commit_go(run);
     return true;

@@ -144,7 +144,7 @@ c9.agents = {}
 ---@param input any
 ---@param options? { version?: string }
 ---@return any output
----@return { execution_id: string } info
+---@return { execution_id: string, usage: { tokens: integer, cost_microcents: integer } } info
 function c9.agents.execute(agent, input, options) end
 
 c9.skills = {}
