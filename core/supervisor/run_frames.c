@@ -8,14 +8,19 @@
 
 enum { OUTPUT_AT_ONCE = 16 << 10 }; /* bytes; larger outputs are decoded on a pool thread */
 
+static void run_kill(struct run *run)
+{
+    if (run->executor != NULL)
+        executor_kill(run->executor);
+}
+
 static void run_violation(struct run *run, const char *why)
 {
     error_auto err = ERROR_INIT;
     error_set(&err, E_PROTOCOL_VIOLATION, "the executor broke the protocol: %s", why);
     run_log(run, log_warn, "execution.violation", "%s", why);
     run_end_failed(run, &err, NULL);
-    if (run->executor != NULL)
-        executor_kill(run->executor); /* who breaks the rules gets no grace */
+    run_kill(run); /* who breaks the rules gets no grace */
 }
 
 /* It may be too much for what the supervisor may hold: looked at before it is decoded. */
@@ -24,8 +29,7 @@ static json_t *frame_decode(struct run *run, const char *text, size_t len, const
     error_auto err = ERROR_INIT;
     if (run_hold_check(run, jx_weight(text, len), what, &err) < 0) {
         run_end_failed(run, &err, NULL);
-        if (run->executor != NULL)
-            executor_kill(run->executor);
+        run_kill(run);
         return NULL;
     }
     json_t *value = jx_decode(text, len, what, &err);
@@ -204,7 +208,7 @@ static void frame_denied(struct run *run, const struct wire_header *h, const uin
     denied_explain(&what, &err);
     run_log(run, log_warn, "execution.denied", "%s", err.message);
     run_end_failed(run, &err, NULL);
-    executor_kill(run->executor);
+    run_kill(run);
 }
 
 static void frame_idle(struct run *run, const struct wire_header *h, const uint8_t *p)

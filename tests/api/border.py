@@ -43,6 +43,7 @@ VIOLATIONS = {
     "result-not-json": "line 1",
     "large-result-not-json": "line 1",
     "failure-not-an-object": "not an object",
+    "denied-too-short": "too short",
 }
 
 

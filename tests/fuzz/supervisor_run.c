@@ -1,4 +1,4 @@
-/* Whatever an executor sends into an execution, after framing: LOG, EMIT, REQUEST, RESULT, FAILURE. It is
+/* Whatever an executor sends into an execution, after framing: LOG, EMIT, REQUEST, RESULT, FAILURE, DENIED. It is
  * answered, or the execution ends; what is stored and told of it is JSON, and what was held for it is given
  * back. The execution has no store, no executor and recorded replies: nothing leaves the process.
  *
@@ -14,7 +14,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum { FLAG_SCHEMA = 1, FLAG_NOT_DURABLE = 2, FLAG_NARROW = 4, FLAG_REPLAY = 8, WRONG_ID = 0x80 };
 
-static const unsigned types[] = {WIRE_LOG, WIRE_EMIT, WIRE_REQUEST, WIRE_RESULT, WIRE_FAILURE};
+static const unsigned types[] = {WIRE_LOG, WIRE_EMIT, WIRE_REQUEST, WIRE_RESULT, WIRE_FAILURE,
+                                 WIRE_DENIED};
 
 static struct engine engine;
 static struct launch launch;

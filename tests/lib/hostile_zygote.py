@@ -13,9 +13,11 @@ import threading
 CONTROL = struct.Struct("=HHIQiIQQQQII")
 HEADER = struct.Struct("<IHHQ")
 SETUP, SPAWN, KILL, UP, DOWN, SPAWNED, EXITED = range(1, 8)
-START, SKILL, RUN, ANSWER, DELTA, CANCEL, READY, LOCKFAIL, REQUEST, LOG, EMIT, RESULT, FAILURE = range(1, 14)
+START, SKILL, RUN, ANSWER, DELTA, CANCEL, READY, LOCKFAIL, REQUEST, LOG, EMIT, RESULT, FAILURE, DENIED = range(1, 15)
 NOW, SLEEP, CHAT, HTTP, EXECUTE, VALIDATE = range(1, 7)
-VERSION = 1
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+with open(f"{ROOT}/core/wire/wire.h", encoding="utf-8") as header:
+    VERSION = int(re.search(r"#define WIRE_VERSION (\d+)", header.read()).group(1))
 STATS = struct.pack("<QQ", 1000, 10)
 
 control = socket.socket(fileno=3)
@@ -226,6 +228,7 @@ ATTACKS = {
     "result-not-json": lambda e: e.result(b"nope"),
     "large-result-not-json": lambda e: e.result(b"[" + b"1," * 20000),
     "failure-not-an-object": lambda e: e.frame(FAILURE, STATS + b"[]"),
+    "denied-too-short": lambda e: e.frame(DENIED, b"x"),
     "heavy-requests": heavy_requests,
     "heavy-emit": lambda e: e.emit(heavy(500000)),
     "heavy-result": lambda e: e.result(heavy(500000)),
