@@ -248,7 +248,7 @@ void run_exited(struct executor_user *user, const struct executor_exit *how);
 void run_wall_fire(struct loop_timer *timer);
 void run_grace_fire(struct loop_timer *timer);
 void run_watchers_end(struct run *run); /* tells them the outcome */
-void run_usage_append(const struct execution_usage *usage, struct buf *out); /* ResourceUsage */
+void run_usage_append(const struct run *run, struct buf *out); /* ResourceUsage */
 
 /* run.c */
 struct run *run_new(struct engine *engine, const char *id,
