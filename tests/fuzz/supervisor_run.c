@@ -127,7 +127,8 @@ static struct run *run_open(unsigned flags)
     run->on_event = on_event;
     if ((flags & FLAG_REPLAY) != 0) {
         run->replays = xcalloc(1, sizeof(*run->replays));
-        run->replays[0] = (struct replay){.seq = 2, .kind = WIRE_KIND_NOW, .answer = xstrdup("{}")};
+        run->replays[0] = (struct replay){.seq = 2, .kind = WIRE_KIND_NOW, .digest = "0",
+                                           .answer = xstrdup("{}")};
         run->n_replays = 1;
     }
     run_watch(run, &watch);
