@@ -39,6 +39,11 @@ const struct handler_row handler_table[] = {
     {"listWaits", handle_wait_list, HANDLER_INLINE},
     {"listExecutionJournal", handle_execution_journal, HANDLER_INLINE},
     {"streamExecution", handle_execution_stream, HANDLER_POOL}, /* watching waits for the engine */
+    {"createBatch", handle_batch_create, HANDLER_POOL},
+    {"listBatches", handle_batch_list, HANDLER_INLINE},
+    {"getBatch", handle_batch_get, HANDLER_INLINE},
+    {"listBatchExecutions", handle_batch_executions, HANDLER_INLINE},
+    {"cancelBatch", handle_batch_cancel, HANDLER_POOL},
     {"listSkills", handle_skill_list, HANDLER_INLINE},
     {"uploadSkill", handle_skill_upload, HANDLER_POOL}, /* describing runs it in a sandbox */
     {"getSkill", handle_skill_get, HANDLER_INLINE},

@@ -40,6 +40,8 @@ handler_fn handle_execute, handle_execution_list, handle_execution_list_of_agent
     handle_execution_cancel, handle_execution_stream;
 handler_fn handle_execution_signal, handle_execution_waits, handle_wait_list,
     handle_execution_journal;
+handler_fn handle_batch_create, handle_batch_list, handle_batch_get, handle_batch_executions,
+    handle_batch_cancel;
 handler_fn handle_skill_list, handle_skill_upload, handle_skill_get, handle_skill_delete,
     handle_skill_revisions, handle_skill_revision;
 handler_fn handle_persona_list, handle_persona_create, handle_persona_get, handle_persona_update,

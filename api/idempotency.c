@@ -141,7 +141,7 @@ int idempotency_replay(const struct request *request, const struct stored_answer
                      ? answer_from_body(request, first->body != NULL ? first->body : "", reply)
                      : answer_from_location(request, first->location, reply, err);
     reply->status = first->status;
-    if (first->location != NULL && first->status == 201)
+    if (first->location != NULL && (first->status == 201 || first->status == 202))
         reply_header(reply, "Location", "%s", first->location);
     reply_header(reply, "Idempotent-Replayed", "true");
     return result;

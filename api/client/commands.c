@@ -264,7 +264,11 @@ static const struct column execution_columns[] = {
 static const struct from execution_filters[] = {
     {"agentId", "--agent", FROM_TEXT, "agent"},   {"status", "--status", FROM_TEXT, NULL},
     {"createdAfter", "--after", FROM_TIME, NULL}, {"createdBefore", "--before", FROM_TIME, NULL},
-    {"sort", "--sort", FROM_TEXT, NULL},          {NULL, NULL, 0, NULL},
+    {"version", "--version", FROM_TEXT, NULL},    {"triggeredBy", "--user", FROM_TEXT, NULL},
+    {"parentId", "--parent", FROM_TEXT, NULL},    {"errorCode", "--error", FROM_TEXT, NULL},
+    {"batchId", "--batch", FROM_TEXT, NULL},      {"concurrencyKey", "--key", FROM_TEXT, NULL},
+    {"text", "--text", FROM_TEXT, NULL},          {"sort", "--sort", FROM_TEXT, NULL},
+    {NULL, NULL, 0, NULL},
 };
 static const struct route execution_list = {.method = "GET",
                                             .path = "/v1/executions",
@@ -419,6 +423,39 @@ static const struct route execution_journal = {.method = "GET",
                                                .path = "/v1/executions/{execution}/journal",
                                                .query = journal_filters,
                                                COLUMNS(journal_columns)};
+/* ---- batches ---- */
+
+static const struct column batch_columns[] = {
+    {"ID", "id", format_text, false},           {"AGENT", "agentId", format_text, false},
+    {"VERSION", "agentVersion", format_text, false}, {"TOTAL", "total", format_count, true},
+    {"CREATED", "createdAt", format_when, false},
+};
+static const struct from batch_filters[] = {
+    {"agentId", "--agent", FROM_TEXT, "agent"},   {"createdAfter", "--after", FROM_TIME, NULL},
+    {"createdBefore", "--before", FROM_TIME, NULL}, {"sort", "--sort", FROM_TEXT, NULL},
+    {NULL, NULL, 0, NULL},
+};
+static const struct from batch_execution_filters[] = {
+    {"status", "--status", FROM_TEXT, NULL},
+    {"errorCode", "--error", FROM_TEXT, NULL},
+    {"sort", "--sort", FROM_TEXT, NULL},
+    {NULL, NULL, 0, NULL},
+};
+#define BATCH_BRIEF "id agentId agentVersion total status counts createdAt"
+static const struct route batch_create = {.method = "POST",
+                                          .path = "/v1/agents/{agent}/batches",
+                                          .body = whole_file,
+                                          .members = BATCH_BRIEF};
+static const struct route batch_list = {
+    .method = "GET", .path = "/v1/batches", .query = batch_filters, COLUMNS(batch_columns)};
+static const struct route batch_get = {
+    .method = "GET", .path = "/v1/batches/{batch}", .members = BATCH_BRIEF};
+static const struct route batch_executions = {.method = "GET",
+                                              .path = "/v1/batches/{batch}/executions",
+                                              .query = batch_execution_filters,
+                                              COLUMNS(execution_columns)};
+static const struct route batch_cancel = {
+    .method = "POST", .path = "/v1/batches/{batch}/cancel", .members = "id status counts"};
 
 /* ---- tokens ---- */
 
@@ -514,7 +551,9 @@ const struct command commands[] = {
     {"alias", "delete", "AGENT ALIAS [--yes]", "Delete an alias.", NULL, &alias_delete},
 
     {"execution", "list",
-     "[--agent AGENT] [--status STATUS] [--after TIME] [--before TIME] [--sort ORDER] [--limit N]",
+     "[--agent AGENT] [--status STATUS] [--version VERSION] [--user USER] [--parent EXECUTION] "
+     "[--error CODE] [--batch BATCH] [--key KEY] [--text TEXT] [--after TIME] [--before TIME] "
+     "[--sort ORDER] [--limit N]",
      "List executions and what each used.", NULL, &execution_list},
     {"execution", "get", "EXECUTION", "Show an execution.", NULL, &execution_get},
     {"execution", "logs", "EXECUTION [--level LEVEL] [--limit N]", "Print an execution's logs.",
@@ -534,6 +573,16 @@ const struct command commands[] = {
 
     {"wait", "list", "[--kind KIND] [--name NAME] [--agent AGENT] [--limit N]",
      "List what waits, and for what.", NULL, &wait_list},
+
+    {"batch", "create", "AGENT -f FILE",
+     "Execute an agent on many inputs: a JSON file with the array `inputs`.", NULL, &batch_create},
+    {"batch", "list", "[--agent AGENT] [--after TIME] [--before TIME] [--sort ORDER] [--limit N]",
+     "List batches.", NULL, &batch_list},
+    {"batch", "get", "BATCH", "Show a batch: its status, and how many have which.", NULL,
+     &batch_get},
+    {"batch", "executions", "BATCH [--status STATUS] [--error CODE] [--sort ORDER] [--limit N]",
+     "List a batch's executions in the order of its inputs.", NULL, &batch_executions},
+    {"batch", "cancel", "BATCH", "Cancel all of a batch that has not ended.", NULL, &batch_cancel},
 
     {"skill", "new", "NAME [--dir DIR]", "Write NAME.lua, a skill to begin with.",
      command_skill_new, NULL},

@@ -21,7 +21,7 @@ enum { PRIORITY_MAX = 1000 };
 
 /* ---- preparing ---- */
 
-static int input_check(const struct launch *launch, const json_t *input, struct error *err)
+int execution_input_check(const struct launch *launch, const json_t *input, struct error *err)
 {
     error_auto failure = ERROR_INIT;
     if (launch->input_schema == NULL || schema_validate(launch->input_schema, input, &failure) == 0)
@@ -30,25 +30,35 @@ static int input_check(const struct launch *launch, const json_t *input, struct 
     return error_move(err, &failure);
 }
 
-int execution_prepare(struct service *service, const struct principal *who, const char *agent,
-                      const char *version, const char *execution_id, const json_t *input,
-                      struct launch **launch_r, char **note_r, struct error *err)
+int execution_choose(struct service *service, const struct principal *who, const char *agent,
+                     const char *version, const char *id, struct launch **launch_r, char **note_r,
+                     struct error *err)
 {
     struct agent_meta meta;
     version_choice_auto choice = {.note = NULL};
     if (agent_find(service, who, agent, ACTION_EXECUTE, &meta, NULL, err) < 0 ||
-        version_choose(service, who, &meta, version, execution_id, &choice, err) < 0)
+        version_choose(service, who, &meta, version, id, &choice, err) < 0 ||
+        launch_get(service, &meta, choice.version, launch_r, err) < 0)
         return -1;
+    *note_r = choice.note != NULL ? jx_encode(choice.note, NULL) : NULL;
+    return 0;
+}
+
+int execution_prepare(struct service *service, const struct principal *who, const char *agent,
+                      const char *version, const char *execution_id, const json_t *input,
+                      struct launch **launch_r, char **note_r, struct error *err)
+{
     struct launch *launch = NULL;
-    if (launch_get(service, &meta, choice.version, &launch, err) < 0)
+    autofree char *note = NULL;
+    if (execution_choose(service, who, agent, version, execution_id, &launch, &note, err) < 0)
         return -1;
-    if (input_check(launch, input, err) < 0) {
-        error_detail(err, "agentId", json_string(meta.id));
+    if (execution_input_check(launch, input, err) < 0) {
+        error_detail(err, "agentId", json_string(launch->agent_id));
         launch_unref(launch);
         return -1;
     }
     *launch_r = launch;
-    *note_r = choice.note != NULL ? jx_encode(choice.note, NULL) : NULL;
+    *note_r = move_ptr(&note);
     return 0;
 }
 
@@ -82,7 +92,7 @@ int execution_principal(struct service *service, const char *user_id, const char
 /* ---- starting ---- */
 
 /* delay or startAt: not before. What lies in the past starts at once. */
-static int order_time(const json_t *body, int64_t *available_at_r, struct error *err)
+int execution_order_time(const json_t *body, int64_t *available_at_r, struct error *err)
 {
     const char *delay = jx_str(body, "delay", NULL), *at = jx_str(body, "startAt", NULL);
     int64_t now = clock_wall_us(), when = now, wait = 0;
@@ -103,7 +113,7 @@ static int order_time(const json_t *body, int64_t *available_at_r, struct error 
     return 0;
 }
 
-static int order_check(const struct service *service, const json_t *body, int64_t *priority_r,
+int execution_order_check(const struct service *service, const json_t *body, int64_t *priority_r,
                        char **context_r, struct error *err)
 {
     const json_t *priority = json_object_get(body, "priority");
@@ -138,8 +148,8 @@ int execution_start_noted(struct service *service, const struct principal *who, 
     struct execution_order order = {.user_id = who->user_id};
     memcpy(id_r, uuid_make(order.id), UUID_SIZE);
     if (service_engine(service, err) < 0 ||
-        order_check(service, body, &order.priority, &context, err) < 0 ||
-        order_time(body, &order.available_at, err) < 0 ||
+        execution_order_check(service, body, &order.priority, &context, err) < 0 ||
+        execution_order_time(body, &order.available_at, err) < 0 ||
         execution_prepare(service, who, agent, jx_str(body, "version", NULL), order.id, input,
                           &order.launch, &note, err) < 0)
         return -1;
@@ -205,7 +215,7 @@ int execution_find(struct service *service, const struct principal *who, const c
 }
 
 /* resourceUsage has all its members from the start. */
-static json_t *execution_present(json_t *execution)
+json_t *execution_present(json_t *execution)
 {
     static const char *const members[] = {"cpuTimeMs",      "memoryPeakMb", "apiCallsCount",
                                           "tokensConsumed", "costCents",    "cpuTimeUs",
@@ -325,34 +335,29 @@ int execution_ended_error(const char *id, const char *status, struct error *err)
     return -1;
 }
 
-/* Nobody has it: it ends here. Lost against a worker that claims it at this moment, which sees
- * cancel_requested, and against its end. */
-static int cancel_waiting(struct service *service, const struct execution_meta *meta,
-                          struct error *err)
+static int ended_row(void *arg, const struct c9d_value *columns, size_t n)
 {
-    static const char no_usage[] = "{\"cpuTimeMs\":0,\"memoryPeakMb\":0,\"apiCallsCount\":0,"
-                                   "\"tokensConsumed\":0,\"costCents\":0,"
-                                   "\"cpuTimeUs\":0,\"memoryPeakBytes\":0}";
-    int64_t seq, notice, now = clock_wall_us();
-    if (store_execution_progress(service->storage, meta->id, &seq, &notice, err) < 0)
-        return -1;
-    jx_auto *error = json_pack("{s:s, s:s}", "code", error_row(E_CANCELLED)->name, "message",
-                               "cancelled before it ran");
+    (void)n;
+    json_array_append_new(arg, json_string(columns[0].u.s));
+    return 0;
+}
+
+/* Lost against a worker that claims one at this moment, which sees cancel_requested, and against its
+ * end. */
+int execution_cancel_idle(struct service *service, const char *which, struct error *err)
+{
+    static const char message[] = "the execution was cancelled";
+    jx_auto *error =
+        json_pack("{s:s, s:s}", "code", error_row(E_CANCELLED)->name, "message", message);
+    jx_auto *ids = json_array();
     autofree char *details = jx_encode(error, NULL);
-    const struct execution_end end = {.status = "cancelled",
-                                      .error_message = "cancelled before it ran",
-                                      .error_details = details,
-                                      .usage_json = no_usage,
-                                      .completed_at = now};
-    autofree char *event = xasprintf("{\"status\":\"cancelled\",\"error\":%s,\"resourceUsage\":%s}",
-                                     details, no_usage);
     struct storage_batch *batch = storage_batch_new();
-    store_execution_ended(batch, meta->id, meta->agent_id, NULL, &end);
-    store_execution_event(batch, meta->id, seq + 1, "end", event, strlen(event), 0, now);
-    error_auto failure = ERROR_INIT;
-    if (storage_commit(service->storage, batch, &failure) == 0 || failure.code == E_INVALID_STATE)
-        return 0;
-    return error_move(err, &failure);
+    store_execution_cancel_idle(batch, which, message, details, clock_wall_us(), ended_row, ids);
+    if (storage_commit(service->storage, batch, err) < 0)
+        return -1;
+    for (size_t i = 0; i < json_array_size(ids) && service->ops != NULL; i++)
+        service->ops->ended(service->engine, json_string_value(json_array_get(ids, i)));
+    return 0;
 }
 
 int execution_cancel(struct service *service, const struct principal *who, const char *id,
@@ -374,10 +379,8 @@ int execution_cancel(struct service *service, const struct principal *who, const
     bool ran = strcmp(meta.status, "running") == 0 && service->ops != NULL;
     if (!live && ran)
         service->ops->queued(service->engine);
-    else if (!live && cancel_waiting(service, &meta, err) < 0)
+    else if (!live && execution_cancel_idle(service, id, err) < 0)
         return -1;
-    else if (!live && service->ops != NULL)
-        service->ops->ended(service->engine, id);
     return execution_get(service, who, id, execution_r, err);
 }
 

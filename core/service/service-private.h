@@ -37,7 +37,7 @@ struct service {
     struct launch_cache *launches;
     struct schedule_context *schedules;
     struct auditor *auditor;
-    int64_t users_max, teams_max, agents_max, aliases_max, skills_max, object_max, source_max, key_lifetime;
+    int64_t users_max, teams_max, agents_max, aliases_max, skills_max, object_max, source_max, key_lifetime, batch_max;
 };
 
 /* E_UNAVAILABLE when there is none. */

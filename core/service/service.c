@@ -31,6 +31,7 @@ static const struct config_key keys[] = {
      "of an execution's context."},
     {"limits", "skill_source", CONFIG_SIZE, "1MiB", 1024, SKILL_SOURCE_MAX, NULL,
      "Bytes of a skill's source."},
+    {"limits", "batch", CONFIG_INT, "1000", 1, 100000, NULL, "Inputs of one batch."},
     {"limits", "idempotency_keys", CONFIG_DURATION, "24h", 60 * INT64_C(1000000),
      365 * 86400 * INT64_C(1000000), NULL, "How long an Idempotency-Key is remembered."},
     {"auth", "rotation_overlap", CONFIG_DURATION, "1h", 0, 365 * 86400 * INT64_C(1000000), NULL,
@@ -112,6 +113,7 @@ struct service *service_new(struct storage *storage, struct config *config, stru
     service->skills_max = config_int(config, "limits", NULL, "skills_per_agent");
     service->object_max = config_int(config, "limits", NULL, "object");
     service->source_max = config_int(config, "limits", NULL, "skill_source");
+    service->batch_max = config_int(config, "limits", NULL, "batch");
     service->key_lifetime = config_int(config, "limits", NULL, "idempotency_keys");
     service->tokens = token_cache_new();
     service->auditor =

@@ -20,6 +20,8 @@ struct execution_row {
     const char *lease_owner; /* NULL: any worker may claim it; else this is its first attempt */
     int64_t lease_until;
     const char *concurrency_key; /* or NULL */
+    const char *batch_id;        /* or NULL */
+    int64_t batch_index;
 };
 void store_execution_insert(struct storage_batch *batch, const struct execution_row *row);
 /* To running, from pending or (taken up again) running; expects the lease. started_at stays what it
@@ -130,6 +132,12 @@ int store_execution_job(struct storage *storage, const char *id, struct executio
                         struct error *err);
 void execution_job_free(struct execution_job *job); /* what it owns */
 
+/* Brings the executions that nobody has (of this id, or of the batch of this id) to their end:
+ * cancelled, with error (JSON text) and its message. ended is called with the id of each. Behind a
+ * cancel request in the same batch. Three statements. */
+void store_execution_cancel_idle(struct storage_batch *batch, const char *which,
+                                 const char *message, const char *error, int64_t at,
+                                 c9d_row_fn ended, void *arg);
 /* Durable before the engine is asked, so that a crash in between forgets nothing; wakes it when it
  * sleeps. The batch fails with a conflict when the execution has ended. */
 void store_execution_cancel_request(struct storage_batch *batch, const char *id);

@@ -32,6 +32,8 @@
     F("e.waiting_for", "waitingFor", JSON)                                                         \
     F("e.origin_id", "originId", TEXT)                                                             \
     F("e.origin_kind", "originKind", TEXT)                                                         \
+    F("e.batch_id", "batchId", TEXT)                                                               \
+    F("e.batch_index", "batchIndex", INT)                                                          \
     F("e.created_at", "createdAt", TIME)
 #define EXECUTION_FULL_FIELDS(F)                                                                   \
     EXECUTION_FIELDS(F)                                                                            \
@@ -69,6 +71,17 @@ static const struct list_filter filters[] = {
     {"status", FILTER_TEXT, "pending|running|failed|cancelled",
      "e.status = ? AND e.status <> 'completed'"},
     {"status", FILTER_TEXT, "completed", "e.status = ?"},
+    {"version", FILTER_TEXT, NULL, "e.agent_version = ?"},
+    {"triggeredBy", FILTER_ID, NULL, "e.triggered_by = ?"},
+    {"parentId", FILTER_ID, NULL, "e.parent_id = ?"},
+    {"errorCode", FILTER_TEXT, NULL,
+     "e.error_details ->> 'code' = ? AND e.status <> 'completed'"},
+    {"batchId", FILTER_ID, NULL, "e.batch_id = ? AND e.batch_id IS NOT NULL"},
+    {"concurrencyKey", FILTER_TEXT, NULL,
+     "e.concurrency_key = ? AND e.concurrency_key IS NOT NULL"},
+    {"text", FILTER_CONTAINS, NULL,
+     "(e.input_data LIKE ? ESCAPE '\\' OR e.output_data LIKE ? ESCAPE '\\'"
+     " OR e.error_message LIKE ? ESCAPE '\\')"},
     {"createdAfter", FILTER_TIME, NULL, "e.created_at > ? AND e.id >= ["},
     {"createdBefore", FILTER_TIME, NULL, "e.created_at < ? AND e.id < ]"},
 };
@@ -102,6 +115,23 @@ const struct list store_agent_execution_list = {
     .default_sort = "-createdAt",
     .sorts = sorts,
     .n_sorts = countof(sorts),
+    .filters = filters,
+    .n_filters = countof(filters),
+    .fields = fields,
+    .n_fields = countof(fields),
+};
+
+static const struct list_sort batch_sorts[] = {{"index", "e.batch_index", SORT_INT}};
+
+const struct list store_batch_execution_list = {
+    .name = "batchExecutions",
+    .columns = EXECUTION_FIELDS(FIELD_COLUMN),
+    .from = " FROM agent_executions e WHERE e.batch_id = $1 AND e.batch_id IS NOT NULL",
+    .n_scope = 1,
+    .id = "e.batch_index",
+    .default_sort = "index",
+    .sorts = batch_sorts,
+    .n_sorts = countof(batch_sorts),
     .filters = filters,
     .n_filters = countof(filters),
     .fields = fields,

@@ -24,6 +24,8 @@ int store_execution_get(struct storage *storage, const char *id, const char *use
 extern const struct list store_execution_list;
 /* As that, of one agent. Scope: agent, user whose executions alone are wanted ("": all). */
 extern const struct list store_agent_execution_list;
+/* As that, of one batch, by index. Scope: batch. */
+extern const struct list store_batch_execution_list;
 /* Scope: execution. */
 extern const struct list store_execution_log_list;
 extern const struct list store_execution_attempt_list;

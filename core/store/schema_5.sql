@@ -35,3 +35,19 @@ CREATE TABLE execution_attempts ( -- one row an attempt that failed and was trie
   next_attempt_at @TIME@,        -- NULL: it was the last
   PRIMARY KEY (execution_id, attempt)
 ) @STRICT@;
+
+CREATE TABLE execution_batches (
+  id @ID@ PRIMARY KEY,
+  organization_id @ID@ NOT NULL,
+  agent_id @ID@ NOT NULL REFERENCES agents(id) ON DELETE CASCADE,
+  agent_version @TEXT@ NOT NULL,
+  total @INT@ NOT NULL,
+  created_by @ID@ NOT NULL,      -- user
+  created_at @TIME@ NOT NULL
+) @STRICT@;
+CREATE INDEX execution_batches_page ON execution_batches (organization_id, id);
+
+ALTER TABLE agent_executions ADD COLUMN batch_id @ID@;
+ALTER TABLE agent_executions ADD COLUMN batch_index @INT@; -- 0, 1, 2 …
+CREATE INDEX agent_executions_batch ON agent_executions (batch_id, batch_index)
+  WHERE batch_id IS NOT NULL;

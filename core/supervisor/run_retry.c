@@ -71,6 +71,7 @@ bool run_retry(struct run *run)
             run->error_message);
     run->aborted_calls = 0; /* they are in the row now */
     run->end = RUN_GOES_ON;
+    run->started = true; /* this commit must not say that it runs */
     commit_go(run);
     return true;
 }

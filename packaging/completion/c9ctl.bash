@@ -9,13 +9,14 @@ _c9ctl() {
             return ;;
     esac
     case $COMP_CWORD:$noun in
-        1:*) words="run agent version alias execution wait skill persona schedule apply export token login status completion help" ;;
-        2:help) words="run agent version alias execution wait skill persona schedule apply export token login status completion help" ;;
+        1:*) words="run agent version alias execution wait batch skill persona schedule apply export token login status completion help" ;;
+        2:help) words="run agent version alias execution wait batch skill persona schedule apply export token login status completion help" ;;
         2:agent) words="create list get update publish diff rollback deprecate archive delete validate" ;;
         2:version) words="create list get publish update deprecate archive delete" ;;
         2:alias) words="list get set delete" ;;
         2:execution) words="list get logs attempts follow cancel waits signal journal" ;;
         2:wait) words="list" ;;
+        2:batch) words="create list get executions cancel" ;;
         2:skill) words="new test upload list get revisions delete" ;;
         2:persona) words="create list get update delete" ;;
         2:schedule) words="create list get update delete pause resume run runs next preview" ;;
@@ -50,7 +51,7 @@ _c9ctl() {
         "alias get") words="" ;;
         "alias set") words="" ;;
         "alias delete") words=" --yes" ;;
-        "execution list") words=" --agent --status --after --before --sort --limit" ;;
+        "execution list") words=" --agent --status --version --user --parent --error --batch --key --text --after --before --sort --limit" ;;
         "execution get") words="" ;;
         "execution logs") words=" --level --limit" ;;
         "execution attempts") words=" --limit" ;;
@@ -60,6 +61,11 @@ _c9ctl() {
         "execution signal") words=" --payload --payload-json" ;;
         "execution journal") words=" --kind --limit" ;;
         "wait list") words=" --kind --name --agent --limit" ;;
+        "batch create") words=" -f" ;;
+        "batch list") words=" --agent --after --before --sort --limit" ;;
+        "batch get") words="" ;;
+        "batch executions") words=" --status --error --sort --limit" ;;
+        "batch cancel") words="" ;;
         "skill new") words=" --dir" ;;
         "skill test") words="" files=1 ;;
         "skill upload") words="" files=1 ;;

@@ -38,6 +38,10 @@ picky = agent("picky", {"attempts": 3, "backoffMs": 20, "on": ["ExecutionTimeout
 slow = agent("slow", {"attempts": 5, "backoffMs": 30000})
 short = agent("short", {"attempts": 2, "backoffMs": 2000, "jitter": 0})
 
+CRASH = 'return { name = "flaky", version = "1.0.0", run = function() error("at once") end }'
+crash = agent("crash", {"attempts": 3, "backoffMs": 5}, CRASH)
+crash_slow = agent("crash_slow", {"attempts": 3, "backoffMs": 60000}, CRASH)
+
 
 def execute(which, body, headers=None):
     return daemon.api.execute(which, body, headers)
@@ -62,6 +66,16 @@ def test_tried_again():
     ok(all("nextAttemptAt" in a for a in history[:2]) and "nextAttemptAt" not in history[2], "and when the next was due")
     equal(models.calls()["calls"], 3, "each attempt pays for its own effects: a journal is not taken over")
     equal(answer.json["resourceUsage"]["apiCallsCount"], 3, "and all of them are counted")
+
+
+def test_fails_at_once():
+    answer = execute(crash, {})
+    equal((answer.json["status"], len(attempts_of(answer.json["executionId"]))), ("failed", 3),
+          "what fails before anything of it was stored is tried again too")
+    execution = execute(crash_slow, {}, {"Prefer": "wait=1"}).json["executionId"]
+    seen = daemon.api.get(f"/v1/executions/{execution}").json
+    equal((seen["status"], seen["attempt"]), ("pending", 2), "and is pending meanwhile")
+    daemon.api.post(f"/v1/executions/{execution}/cancel")
 
 
 def test_events():

@@ -118,7 +118,7 @@ def make_part(client, name, agent=None):
         value = client.request(part.get("method", "POST"), path, part.get("body"))
     if "value" in part:
         return part["value"]
-    value = value if isinstance(value, dict) else made(value)
+    value = value if isinstance(value, dict) else made(value, 200, 201, 202)
     for key in part["id"].split("/"):
         value = value[key]
     return value

@@ -320,6 +320,17 @@ def test_interrupting_cancels():
     equal(ctl("execution", "follow", id_).code, 4, "following it ends with 4 too")
 
 
+def test_batches():
+    write("batch.json", {"inputs": ["one", "two"], "priority": 1})
+    made = json.loads(succeeds("a batch is accepted", "batch", "create", "echo", "-f", "batch.json", "--json").out)
+    ok(eventually(lambda: succeeds("batch get", "batch", "get", made["id"], "--json").json["status"] == "completed"), "it ends")
+    contains(succeeds("its executions", "batch", "executions", made["id"], "--status", "completed").out, "completed", "are listed")
+    contains(succeeds("batches are listed", "batch", "list", "--agent", "echo").out, made["id"], "by agent")
+    equal(ctl("batch", "cancel", made["id"]).code, 1, "what has ended cannot be cancelled")
+    one = succeeds("by batch", "execution", "list", "--batch", made["id"], "--text", "two", "--json").json["items"]
+    equal([e["batchIndex"] for e in one], [1], "and text")
+
+
 def test_people_answer():
     make_agent("asker", 'return c9.wait_for("yes", { schema = { type = "boolean" } })')
     id_ = ctl("run", "asker", "--async").out.strip()
