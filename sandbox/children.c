@@ -10,6 +10,7 @@ enum { BUCKETS = CHILDREN_MAX };
 struct child {
     uint64_t cookie;
     pid_t pid;
+    int timer;
     uint32_t next_by_cookie, next_by_pid; /* entries are 1 … CHILDREN_MAX; 0 ends a chain */
 };
 
@@ -53,7 +54,7 @@ void children_add(uint64_t cookie, pid_t pid)
     else
         at = ++children->fresh;
     uint32_t *c = cookie_bucket(cookie), *p = pid_bucket(pid);
-    children->entries[at] = (struct child){cookie, pid, *c, *p};
+    children->entries[at] = (struct child){cookie, pid, -1, *c, *p};
     *c = *p = at;
     children->alive++;
 }
@@ -64,6 +65,14 @@ pid_t children_pid(uint64_t cookie)
         if (children->entries[at].cookie == cookie)
             return children->entries[at].pid;
     return 0;
+}
+
+int *children_timer(pid_t pid)
+{
+    uint32_t at = *pid_bucket(pid);
+    while (at != 0 && children->entries[at].pid != pid)
+        at = children->entries[at].next_by_pid;
+    return at != 0 ? &children->entries[at].timer : NULL;
 }
 
 bool children_remove(pid_t pid, uint64_t *cookie_r)

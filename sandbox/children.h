@@ -14,6 +14,8 @@ bool children_full(void);
 /* cookie must not be there, pid > 0; not when full. */
 void children_add(uint64_t cookie, pid_t pid);
 pid_t children_pid(uint64_t cookie);             /* 0: not alive */
+/* The place of a child's timer (patience.c), -1 at first; NULL: there is no such child. Until it is removed. */
+int *children_timer(pid_t pid);
 bool children_remove(pid_t pid, uint64_t *cookie_r); /* false: there is no such child */
 
 #endif

@@ -158,10 +158,10 @@ static int layer_bounding_set(struct lockdown *lockdown)
                  SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED | SECBIT_KEEP_CAPS_LOCKED, 0, 0, 0);
 }
 
-/* What is left to the zygote: giving executors their uid, and killing them. */
+/* What is left to the zygote: giving executors their uid, killing them, and making them less urgent. */
 static int layer_capabilities(struct lockdown *lockdown)
 {
-    uint32_t keep = lockdown->uid_range ? 1u << CAP_SETUID | 1u << CAP_KILL : 0;
+    uint32_t keep = lockdown->uid_range ? 1u << CAP_SETUID | 1u << CAP_KILL | 1u << CAP_SYS_NICE : 0;
     struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
     struct __user_cap_data_struct data[2] = {{.effective = keep, .permitted = keep}};
     return (int)syscall(SYS_capset, &header, data);
@@ -249,6 +249,6 @@ const struct lockdown_layer lockdown_zygote[] = {
     {"no huge pages", layer_huge_pages, false, "an executor touches what it uses, not 2 MiB at a time"},
     {"bounding set", layer_bounding_set, false, "needs privileges; empty capabilities do not"},
     {"parent death", layer_parent, true, "nothing outlives the supervisor"},
-    {"capabilities", layer_capabilities, true, "none but to give executors their uid and to kill them"},
+    {"capabilities", layer_capabilities, true, "none but to give executors their uid, to kill them and to make them less urgent"},
 };
 const size_t lockdown_zygote_count = countof(lockdown_zygote);

@@ -28,7 +28,7 @@ const struct policy_row policy_rows[] = {
     ROW(read, 0, WIRE_FD, "answers of the engine"),
     ROW(write, 0, WIRE_FD, "requests, logs, the result"),
     ROW(rt_sigreturn, POLICY_ANY, 0, "back from the handler of the CPU timer"),
-    ROW(clock_gettime, 0, CLOCK_PROCESS_CPUTIME_ID, "what the final frame says was used"),
+    ROW(clock_gettime, 0, CLOCK_THREAD_CPUTIME_ID, "what the final frame says was used"),
     ROW(exit_group, POLICY_ANY, 0, "the end"),
 #ifdef C9_SANITIZED /* "wide": what the runtimes of sanitizers and valgrind need. Never shipped. */
     ROW(write, 0, 2, "a sanitizer's report"),

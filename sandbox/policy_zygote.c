@@ -27,6 +27,8 @@ static const struct {
     {SYS_read, "that a child ended; in an executor its socket"},
     {SYS_wait4, "reaping"},
     {SYS_kill, "KILL"},
+    {SYS_timer_delete, "an executor's patience"},
+    {SYS_setpriority, "an executor's patience"},
     {SYS_socketpair, "between engine and executor"},
     {SYS_clone, "an executor"},
     {SYS_close, "the ends that are others'"},

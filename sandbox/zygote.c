@@ -15,6 +15,7 @@
 
 #include "sandbox/children.h"
 #include "sandbox/executor.h"
+#include "sandbox/patience.h"
 #include "sandbox/policy.h"
 #include "sandbox/vm.h"
 
@@ -25,7 +26,7 @@ struct zygote {
     struct lua_State *L;
     struct buf report;
     bool strict;
-    int signals;                   /* signalfd of SIGCHLD */
+    int signals;                   /* signalfd of SIGCHLD and PATIENCE_SIGNAL */
     char text[WIRE_CTL_TEXT_MAX];  /* of the packet received last */
 };
 
@@ -85,6 +86,7 @@ static int zygote_signals(struct zygote *z)
     sigset_t set;
     sigemptyset(&set);
     sigaddset(&set, SIGCHLD);
+    sigaddset(&set, PATIENCE_SIGNAL);
     if (sigprocmask(SIG_SETMASK, &set, NULL) < 0)
         return -1;
     z->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -147,6 +149,7 @@ static int zygote_spawn(struct zygote *z, uint64_t cookie)
     if (pid < 0)
         return spawned_send(cookie, errno, 0, -1);
     children_add(cookie, pid);
+    *children_timer(pid) = patience_begin(pid);
     return spawned_send(cookie, 0, pid, engine);
 }
 
@@ -162,17 +165,17 @@ static uint64_t us_of(struct timeval t)
     return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_usec;
 }
 
-static int zygote_reap(struct zygote *z)
+static int zygote_reap(void)
 {
-    struct signalfd_siginfo info;
-    if (read(z->signals, &info, sizeof(info)) < 0 && errno != EAGAIN)
-        return -1;
     struct wire_control exited = {.type = WIRE_CTL_EXITED};
     struct rusage usage;
     pid_t pid;
     while ((pid = wait4(-1, &exited.status, WNOHANG, &usage)) > 0) {
-        if (!children_remove(pid, &exited.cookie))
+        int *timer = children_timer(pid);
+        if (timer == NULL)
             continue; /* pid 1 inherits orphans; an executor cannot fork, so none is known */
+        patience_end(*timer);
+        children_remove(pid, &exited.cookie);
         exited.pid = (uint32_t)pid;
         exited.user_us = us_of(usage.ru_utime);
         exited.system_us = us_of(usage.ru_stime);
@@ -181,6 +184,23 @@ static int zygote_reap(struct zygote *z)
             return -1;
     }
     return 0;
+}
+
+static int zygote_hear(struct zygote *z)
+{
+    enum { AT_ONCE = 16 };
+    struct signalfd_siginfo infos[AT_ONCE];
+    ssize_t n = read(z->signals, infos, sizeof(infos));
+    if (n < 0)
+        return errno == EAGAIN ? 0 : -1;
+    bool ended = false;
+    for (size_t i = 0; i < (size_t)n / sizeof(infos[0]); i++) {
+        ended |= infos[i].ssi_signo == SIGCHLD;
+        int *timer = children_timer((pid_t)infos[i].ssi_int);
+        if (infos[i].ssi_signo == (uint32_t)PATIENCE_SIGNAL)
+            patience_over(&infos[i], timer != NULL ? *timer : -1);
+    }
+    return ended ? zygote_reap() : 0;
 }
 
 /* 1: served; 0: the supervisor is gone; -1: the conversation is broken. */
@@ -209,8 +229,8 @@ static int zygote_loop(struct zygote *z)
     for (;;) {
         if (poll(fds, countof(fds), -1) < 0 && errno != EINTR)
             return zygote_down("poll");
-        if (fds[1].revents != 0 && zygote_reap(z) < 0)
-            return zygote_down("reaping");
+        if (fds[1].revents != 0 && zygote_hear(z) < 0)
+            return zygote_down("signals");
         int rc = fds[0].revents != 0 ? zygote_serve(z) : 1;
         if (rc < 0)
             return zygote_down("control socket");

@@ -1,6 +1,6 @@
 """What c9d promises in figures, each measured beside its reference, interleaved, in the same run; medians.
 
-    C9_BUILD=build tests/bench/run.sh [GROUP …]      GROUP: executions waiting read lists start memory lockdown density
+    C9_BUILD=build tests/bench/run.sh [GROUP …]      GROUP: executions waiting read lists start memory lockdown density hook bombs
 
 Needs a plain build (make bench). Everything happens in a folder below the build folder, on that disk, and is
 removed at the end. A machine that does something else at the same time shows in both columns.
@@ -378,6 +378,61 @@ def measure_lockdown():
         locked >= 0.7 * bare, "the reference is fork + exit of the same process")
 
 
+def measure_hook():
+    bare, limited = map(float, tool("sandbox_hook").split())
+    row("ordinary Lua under a CPU limit", f"{bare / 1000:.1f} ms", f"{limited / 1000:.1f} ms",
+        f"{limited / bare:.3f} x <= 1.03 x", limited <= 1.03 * bare, "the reference is the same without the limit")
+
+
+BOMBS = {
+    "loop": "while true do pcall(function() while true do end end) end",
+    "memory": "local t = {} while true do t = { t, {} } if #t > 1e9 then break end pcall(string.rep, 'x', 1 << 20) end",
+    "pattern": "return (('a'):rep(30000)):find(('.-'):rep(20) .. 'b')",
+    "garbage": "while true do local t = {} for i = 1, 1000 do t[i] = {} end end",
+}
+
+
+class Bombs:
+    """So many executions that burn what they get, started anew as they end. Each runs until its CPU time is up."""
+
+    def __init__(self, d, count):
+        self.d, self.count = d, count
+        self.agents = [d.api.lua_agent(f"bomb-{name}", f'return {{ name = "bomb-{name}", version = "1.0.0", '
+                                       f"run = function() {body} end }}",
+                                       executionConfig={"limits": {"cpuTimeMs": 60000, "memoryMb": 16}})["id"]
+                       for name, body in BOMBS.items()]
+
+    def running(self):
+        return len(self.d.api.get("/v1/executions?limit=200&status=running").json["items"])
+
+    def light(self):
+        for i in range(self.count - self.running()):
+            self.d.api.execute(self.agents[i % len(self.agents)], None, {"Prefer": "respond-async"})
+        if not eventually(lambda: self.running() >= self.count * 3 // 4, 30, 0.2):
+            raise RuntimeError("the bombs do not burn")
+
+
+def measure_bombs():
+    d = up(daemon(limits={"wall_time": "10m"}))
+    target = execute_target(d, d.api.lua_agent("sum", SUM))
+    bombs = Bombs(d, 100)
+    target.load(2, 0.5)
+    quiet = [target.load(2, 2)["p99_us"] for _ in range(ROUNDS)]
+    beside, running = [], []
+    for _ in range(ROUNDS):
+        bombs.light()
+        result = target.load(2, 2)
+        if result["failed"]:
+            raise RuntimeError(f"{result['failed']} honest executions failed")
+        beside.append(result["p99_us"])
+        running.append(bombs.running())
+    alone, with_bombs = statistics.median(quiet), statistics.median(beside)
+    row("p99 of honest executions beside 100 bombs", f"{alone:,.0f} us", f"{with_bombs:,.0f} us",
+        f"{with_bombs / alone:.2f} x <= 3 x", with_bombs <= 3 * alone,
+        f"2 clients; the reference is without bombs; {min(running)} to {max(running)} of them burned at the end of a round")
+    d.kill()
+
+
 def active(d):
     return sum(len(d.api.get(f"/v1/executions?limit=1&status={s}").json["items"]) for s in ("pending", "running"))
 
@@ -401,6 +456,7 @@ def measure_density():
 GROUPS = {
     "executions": measure_executions, "waiting": measure_waiting, "read": measure_read, "lists": measure_lists,
     "memory": measure_memory, "start": measure_start, "lockdown": measure_lockdown, "density": measure_density,
+    "hook": measure_hook, "bombs": measure_bombs,
 }
 
 

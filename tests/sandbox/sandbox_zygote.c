@@ -6,6 +6,7 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <stddef.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
@@ -150,6 +151,28 @@ static void test_from_outside(void)
     close(fd);
 }
 
+/* Who burns CPU time gives way to those that do not: the nice value becomes the largest, by itself. */
+static void test_patience(const char *who)
+{
+    int fd = zygote_spawn_one(&z, 20), none;
+    ok(frame_is(fd, &frame, WIRE_READY), "%s: an executor waits", who);
+    pid_t pid = child_of(child_of(z.pid));
+    int ours = getpriority(PRIO_PROCESS, 0), weight = ours;
+    is_int(getpriority(PRIO_PROCESS, (id_t)pid), ours, "%s: as urgent as any other", who);
+    ok(execution_begin(fd, 60000000, 32 * MIB, SKILL("while true do end")), "%s: it burns", who);
+    for (int i = 0; i < 2000 && weight == ours; i++, usleep(5000))
+        weight = getpriority(PRIO_PROCESS, (id_t)pid);
+    is_int(weight, 19, "%s: less urgent when it has used its share", who);
+    zygote_send(&z, WIRE_CTL_KILL, 20);
+    ok(zygote_next(&z, WIRE_CTL_EXITED, &none) && z.last.cookie == 20, "%s: killed, it ends", who);
+    close(fd);
+    fd = zygote_spawn_one(&z, 21);
+    ok(frame_is(fd, &frame, WIRE_READY), "%s: the next one", who);
+    is_int(getpriority(PRIO_PROCESS, (id_t)child_of(child_of(z.pid))), ours, "%s: is as urgent as ever", who);
+    close(fd);
+    ok(zygote_next(&z, WIRE_CTL_EXITED, &none), "%s: it ends too", who);
+}
+
 static void test_unused(void)
 {
     int fd = zygote_spawn_one(&z, 3);
@@ -248,11 +271,13 @@ int main(void)
     if (geteuid() == 0) {
         test_up(0, "root");
         test_from_outside();
+        test_patience("root");
         test_unused();
         test_end();
         test_refusals();
         test_without_namespaces(0, "root");
         test_up(65534, "uid 65534");
+        test_patience("uid 65534");
         is_int(zygote_stop(&z), 0, "uid 65534: it ends");
         test_without_namespaces(65534, "uid 65534");
     } else {
