@@ -405,6 +405,27 @@ static int c9_agents_execute(lua_State *L)
     return vm_effect(L, WIRE_KIND_AGENT_EXECUTE, agent_done);
 }
 
+/* ---- secrets
+ * ----------------------------------------------------------------------------------------------- */
+
+static int secret_done(lua_State *L)
+{
+    lua_getfield(L, 1, "reference");
+    return 1;
+}
+
+static int c9_secret(lua_State *L)
+{
+    if (lua_type(L, 1) != LUA_TSTRING)
+        return luaL_error(L, "c9.secret: the name must be a string, got %s", luaL_typename(L, 1));
+    lua_settop(L, 1);
+    lua_pushnil(L);
+    lua_createtable(L, 0, 1); /* name, nil, request */
+    lua_pushvalue(L, 1);
+    lua_setfield(L, -2, "name");
+    return vm_effect(L, WIRE_KIND_SECRET, secret_done);
+}
+
 /* ---- validation
  * ------------------------------------------------------------------------------------------ */
 
@@ -466,6 +487,7 @@ const struct vm_binding vm_c9_bindings[] = {
     {"model.chat", c9_model_chat},
     {"now", c9_now},
     {"random", vm_random},
+    {"secret", c9_secret},
     {"skills.call", vm_skill_call},
     {"skills.list", vm_skill_list},
     {"skills.validate", c9_skills_validate},

@@ -127,6 +127,7 @@ static const struct vm_arg skill_needs[] = {{"model", VM_ARG_STRING | VM_ARG_TAB
                                             {"http", VM_ARG_STRING | VM_ARG_TABLE, false},
                                             {"agents", VM_ARG_STRING | VM_ARG_TABLE, false},
                                             {"documents", VM_ARG_STRING | VM_ARG_TABLE, false},
+                                            {"secrets", VM_ARG_STRING | VM_ARG_TABLE, false},
                                             {NULL, 0, false}};
 static const struct vm_arg skill_example[] = {{"name", VM_ARG_STRING, false},
                                               {"input", VM_ARG_ANY, false},

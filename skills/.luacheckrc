@@ -22,7 +22,7 @@ stds.c9 = {
     c9 = {
       fields = {
         agents = fields("execute"),
-        all = {}, emit = {}, now = {}, null = {}, random = {}, sleep = {}, uuid = {}, validate_output = {},
+        all = {}, emit = {}, now = {}, null = {}, random = {}, secret = {}, sleep = {}, uuid = {}, validate_output = {},
         wait_for = {},
         http = fields("request"),
         json = fields("array", "decode", "encode"),

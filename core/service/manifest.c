@@ -17,7 +17,7 @@ bool manifest_name_valid(const char *name)
 
 /* ---- needs ---- */
 
-static const char *const need_kinds[] = {"model", "http", "agents", "documents"};
+static const char *const need_kinds[] = {"model", "http", "agents", "documents", "secrets"};
 
 static bool need_kind_known(const char *kind)
 {

@@ -8,6 +8,7 @@
 
 static void begin_now(struct effect *effect);
 static void begin_validate(struct effect *effect);
+static void begin_secret(struct effect *effect);
 static int allow_model(struct effect *effect, struct error *err);
 static int allow_http(struct effect *effect, struct error *err);
 static int allow_agent(struct effect *effect, struct error *err);
@@ -26,6 +27,7 @@ static const struct broker_row {
     [WIRE_KIND_AGENT_EXECUTE] = {allow_agent, broker_agent_begin},
     [WIRE_KIND_VALIDATE] = {NULL, begin_validate},
     [WIRE_KIND_WAIT_FOR] = {NULL, broker_wait_for_begin},
+    [WIRE_KIND_SECRET] = {NULL, begin_secret},
 };
 
 /* ---- capabilities
@@ -602,4 +604,15 @@ static void begin_validate(struct effect *effect)
     } else {
         check_value(effect, schema, value);
     }
+}
+
+/* Its capability is checked where it is known what there is: secrets.c. */
+static void begin_secret(struct effect *effect)
+{
+    error_auto err = ERROR_INIT;
+    char reference[SECRET_REFERENCE_SIZE];
+    if (secret_reference(effect->run, jx_str(effect->request, "name", ""), reference, &err) < 0)
+        effect_refuse(effect, &err, NULL);
+    else
+        effect_answer(effect, json_pack("{ss}", "reference", reference), NULL);
 }

@@ -14,7 +14,8 @@ enum { REDIRECTS_MAX = 5, HEADERS_MAX = 64, URL_MAX = 8192, BODY_DEFAULT = 4 << 
 struct request {
     struct effect *effect;
     struct fetch *fetch;
-    char *method, *url, *location;
+    char *method, *url, *location; /* with references where secrets are */
+    char *scheme, *host;           /* of url */
     const char *body; /* borrowed of the effect's request, or NULL */
     size_t body_len, body_max;
     int64_t deadline; /* monotonic */
@@ -36,6 +37,8 @@ static void request_free(struct request *r)
     buf_free(&r->reply);
     error_clear(&r->full);
     free(r->method);
+    free(r->scheme);
+    free(r->host);
     free(r->url);
     free(r->location);
     free(r);
@@ -52,8 +55,12 @@ static void request_refuse(struct request *r, const struct error *err)
 {
     struct effect *effect = r->effect;
     struct effect_cost cost = {.api_calls = r->calls};
+    error_auto told = ERROR_INIT;
+    error_set(&told, err->code, "%s", err->message);
+    told.details = json_incref(err->details);
+    secrets_hide_error(effect->run, &told);
     request_free(r);
-    effect_refuse(effect, err, &cost);
+    effect_refuse(effect, &told, &cost);
 }
 
 static json_t *body_json(const struct buf *reply, const char **key_r)
@@ -74,6 +81,7 @@ static void request_answer(struct request *r)
     struct effect *effect = r->effect;
     struct effect_cost cost = {.api_calls = r->calls};
     const char *key;
+    secrets_hide(effect->run, &r->reply);
     json_t *body = body_json(&r->reply, &key);
     json_t *answer = json_pack("{s:i, s:O, s:s, s:o}", "status", r->status, "headers", r->headers,
                                "url", r->url, key, body);
@@ -98,9 +106,10 @@ static void reply_status(void *arg, int status)
     json_object_clear(r->headers);
 }
 
-static void reply_header(void *arg, const char *name, const char *value)
+static void reply_header(void *arg, const char *name, const char *given)
 {
     struct request *r = arg;
+    autofree char *value = secrets_hide_text(r->effect->run, xstrdup(given));
     if (strcmp(name, "location") == 0) {
         free(r->location);
         r->location = xstrdup(value);
@@ -243,11 +252,52 @@ static int check_host(struct request *r, struct error *err)
                            "the operator does not allow '%.200s': [outbound] hosts", host);
     else
         result = url_normalise(r, curl, url, err);
+    if (result == 0) {
+        free(r->scheme);
+        free(r->host);
+        r->scheme = xstrdup(scheme);
+        r->host = xstrdup(host);
+    }
     curl->free(host);
     curl->free(scheme);
     curl->free(user);
     curl->url_cleanup(url);
     return result;
+}
+
+/* What goes out of one hop: secrets are filled in here, and nowhere else. */
+struct outgoing {
+    struct buf url, body;
+    struct fetch_header headers[HEADERS_MAX];
+    char *values[HEADERS_MAX];
+    size_t n_headers;
+};
+
+static void outgoing_free(struct outgoing *out)
+{
+    buf_free(&out->url);
+    buf_free(&out->body);
+    for (size_t i = 0; i < out->n_headers; i++)
+        free(out->values[i]);
+}
+
+static int outgoing_fill(struct request *r, struct outgoing *out, struct error *err)
+{
+    const struct run *run = r->effect->run;
+    const struct secret_target target = {r->scheme, r->host};
+    if (secrets_fill(run, r->url, strlen(r->url), SECRET_IN_QUERY, &target, &out->url, err) < 0 ||
+        (r->body != NULL && secrets_fill(run, r->body, r->body_len, SECRET_IN_BODY, &target,
+                                         &out->body, err) < 0))
+        return -1;
+    for (size_t i = 0; i < out->n_headers; i++) {
+        const char *value = out->headers[i].value;
+        buf_auto filled = BUF_INIT;
+        if (secrets_fill(run, value, strlen(value), SECRET_IN_HEADER, &target, &filled, err) < 0)
+            return -1;
+        out->values[i] = filled.data != NULL ? buf_steal(&filled) : xstrdup("");
+        out->headers[i].value = out->values[i];
+    }
+    return 0;
 }
 
 static size_t collect_headers(struct request *r, struct fetch_header *headers)
@@ -269,20 +319,24 @@ static size_t collect_headers(struct request *r, struct fetch_header *headers)
 static int request_go(struct request *r, struct error *err)
 {
     struct engine *engine = r->effect->run->engine;
-    struct fetch_header headers[HEADERS_MAX];
+    cleanup(outgoing_free) struct outgoing out = {.n_headers = 0};
     int64_t left = r->deadline - clock_monotonic_us();
     if (left <= 0)
         return error_set(err, E_HTTP_FAILED, "%s: no time left after %u redirects", r->url,
                          r->hops);
     if (check_host(r, err) < 0)
         return -1;
+    out.n_headers = collect_headers(r, out.headers);
+    if (outgoing_fill(r, &out, err) < 0)
+        return -1;
     struct fetch_spec spec = {
         .method = r->method,
-        .url = r->url,
-        .headers = headers,
-        .n_headers = collect_headers(r, headers),
-        .body = r->body,
-        .body_len = r->body_len,
+        .url = out.url.data,
+        .shown_url = r->url,
+        .headers = out.headers,
+        .n_headers = out.n_headers,
+        .body = r->body != NULL ? (out.body.data != NULL ? out.body.data : "") : NULL,
+        .body_len = out.body.len,
         .timeout_us = left,
         .address_allowed = address_allowed,
         .status = reply_status,

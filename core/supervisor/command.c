@@ -11,6 +11,8 @@
 #include "base/log.h"
 #include "service/token.h"
 #include "supervisor/daemon.h"
+#include "supervisor/guard.h"
+#include "supervisor/secrets.h"
 
 #define CONFIG_FILE C9_SYSCONFDIR "/c9d/c9d.conf"
 
@@ -177,6 +179,16 @@ int command_init(int argc, char **argv)
 /* ---- check-config
  * ------------------------------------------------------------------------------------------- */
 
+/* What the engine would say of [outbound] and [secret …] when it starts. */
+static int outbound_check(const struct config *config, struct error *err)
+{
+    struct guard *guard = guard_new(config, err);
+    struct secrets *secrets = guard != NULL ? secrets_new(config, err) : NULL;
+    guard_free(guard);
+    secrets_free(secrets);
+    return secrets != NULL ? 0 : -1;
+}
+
 int command_check_config(int argc, char **argv)
 {
     struct command_options o;
@@ -185,7 +197,7 @@ int command_check_config(int argc, char **argv)
     if (command_parse(argc, argv, "[-c FILE] [--defaults]", false, &o) < 0)
         return 2;
     int failed = daemon_configure(&d, o.config, &err) < 0 || daemon_declare_plugins(&d, &err) < 0 ||
-                 daemon_check_config(&d, &err) < 0;
+                 daemon_check_config(&d, &err) < 0 || outbound_check(d.config, &err) < 0;
     if (failed)
         command_fail(&err);
     else if (o.defaults)

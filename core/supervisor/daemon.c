@@ -11,6 +11,7 @@
 #include "store/store.h"
 #include "supervisor/guard.h"
 #include "supervisor/scheduler.h"
+#include "supervisor/secrets.h"
 
 static int declare_core(struct daemon *d, struct error *err)
 {
@@ -53,7 +54,8 @@ int daemon_configure(struct daemon *d, const char *path, struct error *err)
         http_config_declare(d->config, err) < 0 ||
         config_declare(d->config, executors_keys, executors_keys_n, err) < 0 ||
         config_declare(d->config, engine_keys, engine_keys_n, err) < 0 ||
-        config_declare(d->config, guard_keys, guard_keys_n, err) < 0)
+        config_declare(d->config, guard_keys, guard_keys_n, err) < 0 ||
+        secrets_declare(d->config, err) < 0)
         return -1;
     apply_log(d->config);
     return 0;

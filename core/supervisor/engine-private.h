@@ -19,6 +19,7 @@
 #include "supervisor/fetch.h"
 #include "supervisor/guard.h"
 #include "supervisor/hold.h"
+#include "supervisor/secrets.h"
 
 struct check;
 struct effect;
@@ -41,6 +42,7 @@ struct engine {
     struct work_pool *pool;
     struct fetcher *model_fetcher, *skill_fetcher;
     struct guard *guard;
+    struct secrets *secrets;
     struct provider *providers;         /* n_models */
     struct run *runs;                   /* hash by id */
     struct run *waiting, **waiting_end; /* admitted, but over the limit of running ones */

@@ -485,6 +485,7 @@ struct engine *engine_new(const struct engine_parts *parts, struct error *err)
     }
     engine->loop = loop_new(err);
     if (engine->loop == NULL || (engine->guard = guard_new(c, err)) == NULL ||
+        (engine->secrets = secrets_new(c, err)) == NULL ||
         engine_identity(engine, err) < 0 ||
         executors_attach(parts->executors, engine->loop, err) < 0) {
         engine_free(engine);
@@ -584,6 +585,7 @@ void engine_free(struct engine *engine)
     fetcher_free(engine->model_fetcher);
     fetcher_free(engine->skill_fetcher);
     guard_free(engine->guard);
+    secrets_free(engine->secrets);
     if (engine->loop != NULL)
         loop_free(engine->loop);
     seats_leave_all(engine);

@@ -306,7 +306,7 @@ struct fetch *fetch_start(struct fetcher *f, const struct fetch_spec *spec, stru
         free(t);
         return NULL;
     }
-    t->spec.url = xstrdup(spec->url); /* for messages; the rest is libcurl's by now */
+    t->spec.url = xstrdup(spec->shown_url != NULL ? spec->shown_url : spec->url); /* for messages; the rest is libcurl's by now */
     t->spec.headers = NULL;
     t->spec.body = NULL;
     fetch_options(t, spec);

@@ -24,6 +24,7 @@ struct fetch_header {
 /* All pointers are borrowed during fetch_start only, but for arg. */
 struct fetch_spec {
     const char *method, *url;
+    const char *shown_url; /* in errors; NULL: url */
     const struct fetch_header *headers;
     size_t n_headers;
     const char *body; /* NULL: none */

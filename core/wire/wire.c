@@ -47,6 +47,7 @@ static const char *const kind_names[WIRE_KIND_COUNT_] = {
     [WIRE_KIND_AGENT_EXECUTE] = "agents.execute",
     [WIRE_KIND_VALIDATE] = "validate",
     [WIRE_KIND_WAIT_FOR] = "wait_for",
+    [WIRE_KIND_SECRET] = "secret",
 };
 
 const char *wire_kind_name(unsigned kind)

@@ -59,6 +59,7 @@ enum wire_kind {
                                * schema, or the input schema of a skill */
     WIRE_KIND_WAIT_FOR,       /* {"name","schema":{} or absent,"timeout_us":n or absent} →
                                * {"payload","signal_id","sent_by","sent_us"}: of a signal */
+    WIRE_KIND_SECRET,         /* {"name":…} → {"reference":…}: what takes the secret's place in a request */
     WIRE_KIND_COUNT_
 };
 const char *wire_kind_name(unsigned kind); /* "model.chat"; NULL when there is none */

@@ -54,6 +54,7 @@ c9.null = nil
 ---@field http? string[] hosts
 ---@field agents? string[] names or ids
 ---@field documents? string[]
+---@field secrets? string[] names of the operator's secrets
 
 ---What a skill's file returns.
 ---@class c9.Skill
@@ -133,7 +134,7 @@ local Response = {}
 function Response:json() end
 
 ---Makes an HTTP request. Needs its host in `needs.http`. Any status is an answer, not an error.
----@param request c9.Request
+---@param request c9.Request a reference of c9.secret stands for the secret in a header, the url's query or the body
 ---@return c9.Response
 function c9.http.request(request) end
 
@@ -212,6 +213,14 @@ function c9.sleep(duration) end
 ---@return any payload
 ---@return c9.Signal signal
 function c9.wait_for(name, options) end
+
+---A reference to one of the operator's secrets, to be put into a header, the query of the url or the body of
+---c9.http.request: the secret takes its place when the request leaves, if it goes to one of the secret's hosts by
+---https. Anywhere else the reference is just a text; in what comes back it takes the secret's place again. Needs the
+---name in `needs.secrets`.
+---@param name string
+---@return string reference
+function c9.secret(name) end
 
 ---Seconds since 1970, exact to the microsecond.
 ---@return number
