@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "api/keeper.h"
+#include "api/kept.h"
 #include "api/keys.h"
 #include "api/router.h"
 #include "base/work.h"
@@ -19,6 +20,7 @@ struct api {
     struct work_pool *pool;
     struct keeper *keeper;
     struct keys *keys;
+    struct kept *kept;
     char document_tag[17]; /* ETag of openapi.json */
     size_t max_body;
     int64_t request_timeout, idle_timeout, heartbeat; /* µs */

@@ -11,6 +11,8 @@ struct reply;
 
 enum handler_mode {
     HANDLER_INLINE, /* on the connection's own thread: what reads, and is quick */
+    HANDLER_KEPT,   /* the same; and the answer follows from the target, from who asks and from the
+                     * store, from no clock, header or running execution: kept.h */
     HANDLER_POOL,   /* on a thread of the pool, while the connection sleeps: what waits for a commit */
     HANDLER_ASYNC   /* on the connection's own thread, may park the connection and be called again */
 };

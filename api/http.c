@@ -106,6 +106,7 @@ static int server_build(struct http_server *server, struct config *config, struc
     if (document_read(api, err) < 0 || listeners_open(server, config, err) < 0)
         return -1;
     api->keys = keys_new();
+    api->kept = kept_new();
     api->keeper = keeper_new(err);
     api->pool = api->keeper != NULL
                     ? work_pool_new("http-worker",
@@ -183,6 +184,7 @@ void http_server_stop(struct http_server *server)
         work_pool_free(server->api.pool);
     keeper_free(server->api.keeper);
     keys_free(server->api.keys);
+    kept_free(server->api.kept);
     router_free(server->api.router);
     free(server);
 }

@@ -116,7 +116,8 @@ static int answer_from_location(const struct request *request, const char *locat
                           .who = request->who};
     get.who.claim = NULL;
     int result = request_check(&get, err);
-    if (result == 0 && get.operation->handler->mode != HANDLER_INLINE)
+    if (result == 0 && get.operation->handler->mode != HANDLER_INLINE &&
+        get.operation->handler->mode != HANDLER_KEPT)
         result = error_set(err, E_INTERNAL, "nothing answers at %s", location);
     if (result == 0)
         result = get.operation->handler->fn(&get, reply, err);

@@ -42,6 +42,14 @@ void reply_header(struct reply *reply, const char *name, const char *fmt, ...)
     reply->headers[reply->n_headers++].value = buf_steal(&value);
 }
 
+void reply_header_copy(struct reply *reply, const char *name, const char *value)
+{
+    if (reply->n_headers == REPLY_HEADERS_MAX)
+        return;
+    reply->headers[reply->n_headers].name = name;
+    reply->headers[reply->n_headers++].value = xstrdup(value);
+}
+
 const char *reply_header_get(const struct reply *reply, const char *name)
 {
     for (size_t i = 0; i < reply->n_headers; i++)
@@ -67,11 +75,19 @@ void reply_empty(struct reply *reply, int status)
 
 void reply_etag(struct reply *reply, const struct request *request, const char *tag)
 {
-    const struct header *h = request_header(request, "If-None-Match");
     reply_header(reply, "ETag", "\"%s\"", tag);
     reply->cacheable = true;
-    if (h != NULL && strcmp(request->operation->method, "GET") == 0 &&
-        etag_listed(h->value, h->value_len, tag))
+    reply_revalidate(reply, request);
+}
+
+void reply_revalidate(struct reply *reply, const struct request *request)
+{
+    const struct header *h = request_header(request, "If-None-Match");
+    const char *quoted = h != NULL ? reply_header_get(reply, "ETag") : NULL;
+    if (quoted == NULL || strcmp(request->operation->method, "GET") != 0)
+        return;
+    autofree char *tag = xstrndup(quoted + 1, strlen(quoted) - 2);
+    if (etag_listed(h->value, h->value_len, tag))
         reply_empty(reply, 304);
 }
 

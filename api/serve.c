@@ -29,6 +29,7 @@ enum {
 /* A connection, from accept to close. */
 struct connection {
     struct deadline deadline;
+    struct exchange *spare; /* the last one's memory, for the next */
 };
 
 enum phase { PHASE_NEW, PHASE_BODY, PHASE_POOL, PHASE_AGAIN, PHASE_ANSWERED };
@@ -69,8 +70,10 @@ static void on_connection(void *cls, struct MHD_Connection *mhd, void **context,
     struct api *api = cls;
     struct connection *connection = *context;
     if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
-        if (connection != NULL)
+        if (connection != NULL) {
             deadline_end(&connection->deadline);
+            free(connection->spare);
+        }
         free(connection);
         *context = NULL;
         return;
@@ -89,7 +92,11 @@ static void on_connection(void *cls, struct MHD_Connection *mhd, void **context,
 static void *on_target(void *cls, const char *target, struct MHD_Connection *mhd)
 {
     struct api *api = cls;
-    struct exchange *x = xcalloc(1, sizeof(*x));
+    struct connection *connection = connection_of(mhd);
+    struct exchange *x = connection != NULL ? move_ptr(&connection->spare) : NULL;
+    if (x == NULL)
+        x = xmalloc(sizeof(*x));
+    memset(x, 0, sizeof(*x));
     x->request.api = api;
     x->request.connection = mhd;
     x->request.started = clock_monotonic_us();
@@ -231,6 +238,18 @@ static enum MHD_Result exchange_options(struct exchange *x, struct MHD_Connectio
 
 /* ---- running the handler ---- */
 
+static int exchange_kept(struct exchange *x)
+{
+    struct api *api = x->request.api;
+    uint64_t version = service_version(api->service);
+    if (kept_find(api->kept, &x->request, version, &x->reply))
+        return 0;
+    int outcome = x->request.operation->handler->fn(&x->request, &x->reply, &x->err);
+    if (outcome == 0)
+        kept_put(api->kept, &x->request, version, &x->reply);
+    return outcome;
+}
+
 /* Decoding, and for what runs on the pool the idempotency key around the handler. */
 static int exchange_handle(struct exchange *x)
 {
@@ -239,6 +258,8 @@ static int exchange_handle(struct exchange *x)
     struct idempotency *key = NULL;
     if (request_decode_body(&x->request, &x->err) < 0)
         return -1;
+    if (row->mode == HANDLER_KEPT)
+        return exchange_kept(x);
     if (row->mode != HANDLER_POOL)
         return row->fn(&x->request, &x->reply, &x->err);
     int seen = idempotency_begin(&x->request, &key, &first, &x->err);
@@ -395,7 +416,11 @@ static void on_completed(void *cls, struct MHD_Connection *mhd, void **context,
     request_clear(&x->request);
     reply_clear(&x->reply);
     error_clear(&x->err);
-    free(x);
+    struct connection *connection = connection_of(mhd);
+    if (connection != NULL && connection->spare == NULL)
+        connection->spare = x;
+    else
+        free(x);
     *context = NULL;
     atomic_fetch_sub(&api->busy, 1);
 }

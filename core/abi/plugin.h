@@ -10,6 +10,7 @@
  * ABI ledger. The number changes whenever a struct here changes size or meaning.
  *   1  first
  *   2  queue: a job names its agent, and agents take turns
+ *   3  storage: version
  *
  * Conventions. Functions return 0 or a negative C9D_E_*; on failure they fill the c9d_fault they were
  * given. Strings are UTF-8 and NUL-terminated unless a length stands beside them. Times are
@@ -21,7 +22,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define C9D_ABI 2u
+#define C9D_ABI 3u
 
 enum c9d_kind { C9D_KIND_STORAGE = 1, C9D_KIND_QUEUE = 2, C9D_KIND_MODEL = 3 };
 
@@ -146,6 +147,10 @@ struct c9d_storage_ops {
     int (*exclusive)(struct c9d_storage *storage);
     /* Writes a consistent copy to a new file, while work goes on. NULL when it cannot. */
     int (*backup)(struct c9d_storage *storage, const char *path, struct c9d_fault *fault);
+    /* A number that was never given before whenever anything was committed since the last call, by this
+     * process or another; while it stays the same, so does what queries see. 0: not known just now. It must
+     * cost no more than a few reads of memory. NULL: never known. */
+    uint64_t (*version)(struct c9d_storage *storage);
 };
 
 /* ---- queue: who runs what, when ---------------------------------------------------------------------- */

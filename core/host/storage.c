@@ -58,6 +58,11 @@ bool storage_exclusive(struct storage *storage)
     return storage->ops->exclusive(storage->raw) != 0;
 }
 
+uint64_t storage_version(struct storage *storage)
+{
+    return storage->ops->version != NULL ? storage->ops->version(storage->raw) : 0;
+}
+
 int storage_backup(struct storage *storage, const char *path, struct error *err)
 {
     if (storage->ops->backup == NULL)

@@ -19,6 +19,8 @@ void storage_close(struct storage *storage); /* waits for what was submitted */
 int storage_migrate(struct storage *storage, const struct c9d_migration *migrations, size_t n,
                     struct error *err);
 bool storage_exclusive(struct storage *storage);
+/* Another number after each commit, by whomever; 0: not known. */
+uint64_t storage_version(struct storage *storage);
 int storage_backup(struct storage *storage, const char *path, struct error *err);
 /* For queue plugins' host struct. */
 const struct c9d_storage_ops *storage_ops(const struct storage *storage);

@@ -164,6 +164,11 @@ void service_free(struct service *service)
     free(service);
 }
 
+uint64_t service_version(const struct service *service)
+{
+    return storage_version(service->storage);
+}
+
 int service_engine(const struct service *service, struct error *err)
 {
     if (service->ops != NULL)

@@ -30,6 +30,9 @@ void service_set_models(struct service *service, const char *const *names, size_
 /* Before the storage is closed: what works behind the requests ends. NULL is fine. service_free does it too. */
 void service_stop(struct service *service);
 void service_free(struct service *service);
+/* Another number whenever anything was stored, by whomever; what was read before the same number came twice is
+ * still so. 0: not known. Cheap. */
+uint64_t service_version(const struct service *service);
 
 #define PRINCIPAL_AGENTS_MAX 8 /* agents that one token can be for */
 

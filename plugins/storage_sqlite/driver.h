@@ -5,6 +5,7 @@
  *   writer.c          the one thread that commits, waiting batches together
  *   checkpoint.c      the thread that moves the WAL into the database
  *   migrate.c         schema versions, type tokens, backup copies
+ *   version.c         whether anything was committed
  *   fault.c           SQLite's results as C9D_E_*
  */
 #ifndef STORAGE_SQLITE_DRIVER_H
@@ -85,6 +86,7 @@ int connection_run(struct connection *connection, const struct run *run, int64_t
 /* ---- the store ---- */
 
 struct checkpointer;
+struct wal_header;
 
 struct c9d_storage {
     const struct c9d_host *host;
@@ -102,6 +104,8 @@ struct c9d_storage {
     pthread_cond_t queue_filled;
     struct c9d_batch *first, **last; /* waiting, oldest first */
     bool closing;
+    const volatile struct wal_header *wal; /* the WAL's index; NULL in memory, or when it is of another format */
+    atomic_ullong memory_commits;          /* the version in memory */
     unsigned careful; /* the writer's: groups to go with savepoints from the start */
 
     pthread_mutex_t pool_lock;
@@ -129,6 +133,11 @@ void checkpointer_stop(struct c9d_storage *storage);
 void wal_prepare(struct c9d_storage *storage);
 /* By the writer's thread, between commits, with no transaction open. */
 void checkpointer_tend(struct c9d_storage *storage);
+
+/* ---- version.c ---- */
+
+void version_set_up(struct c9d_storage *storage);
+uint64_t driver_version(struct c9d_storage *storage);
 
 /* ---- migrate.c ---- */
 

@@ -157,6 +157,7 @@ static int connect(struct c9d_storage *storage, struct c9d_fault *fault)
         return C9D_E_FAILED;
     if (!memory)
         wal_prepare(storage);
+    version_set_up(storage);
     if (!memory && checkpointer_start(storage, fault) != 0)
         return C9D_E_FAILED;
     return writer_start(storage, fault);
@@ -274,7 +275,8 @@ static const struct c9d_storage_ops ops = {.open = driver_open,
                                            .query = driver_query,
                                            .submit = writer_submit,
                                            .exclusive = driver_exclusive,
-                                           .backup = driver_copy};
+                                           .backup = driver_copy,
+                                           .version = driver_version};
 
 C9D_EXPORT const struct c9d_plugin c9d_plugin = {
     .abi = C9D_ABI,

@@ -70,6 +70,7 @@ static int transaction_commit(struct c9d_storage *storage, struct c9d_fault *fau
         transaction_end(storage);
     else
         storage->n_commits++;
+    atomic_store(&storage->memory_commits, storage->n_commits);
     return status;
 }
 

@@ -556,6 +556,56 @@ static void file_write(const char *name, const char *text)
         abort();
 }
 
+static void test_version(void)
+{
+    struct storage *storage = storage_fresh();
+    error_auto err = ERROR_INIT;
+    uint64_t before = storage_version(storage);
+    if (before == 0) {
+        skip("the backend does not know", "the version of what is stored");
+        storage_close(storage);
+        return;
+    }
+    query_int(storage, "SELECT count(*) FROM thing");
+    ok(storage_version(storage) == before, "reading leaves the version");
+    bool fresh = true, stays = true;
+    for (int i = 0; i < 3000; i++) { /* more than the WAL takes before it starts over */
+        struct storage_batch *batch = storage_batch_new();
+        char id[16];
+        snprintf(id, sizeof(id), "v%d", i);
+        add_thing(batch, id, i);
+        fresh &= storage_commit(storage, batch, &err) == 0 && storage_version(storage) > before;
+        before = storage_version(storage);
+        stays &= storage_version(storage) == before;
+    }
+    ok(fresh, "each commit gives another one, not given before");
+    ok(stays, "which stays");
+    storage_close(storage);
+    storage = storage_fresh();
+    ok(storage_version(storage) != 0, "it is known after the next open");
+    storage_close(storage);
+}
+
+static void version_after(const char *sql, struct storage *storage)
+{
+    autofree char *command = xasprintf("cd %s && sqlite3 c9d.db \"%s\"", folder, sql);
+    uint64_t before = storage_version(storage);
+    if (system(command) != 0)
+        skip("no sqlite3 program", "what another process stores");
+    else
+        ok(storage_version(storage) != before && storage_version(storage) != 0,
+           "another process commits: another version");
+}
+
+static void test_version_of_others(void)
+{
+    struct storage *storage = storage_fresh();
+    version_after("INSERT INTO thing (id, n) VALUES ('other', 1)", storage);
+    is_int(query_int(storage, "SELECT n FROM thing WHERE id = 'other'"), 1, "which is seen");
+    version_after("UPDATE thing SET n = 2", storage);
+    storage_close(storage);
+}
+
 static void test_second_process(void)
 {
     struct storage *storage = storage_fresh();
@@ -741,7 +791,8 @@ static const struct {
     {test_large_batch, false}, {test_groups, false},        {test_close_finishes, false},
     {test_threads, false},     {test_migrations, false},    {test_backup, false},
     {test_kill, true},         {test_second_process, true}, {test_strange_files, true},
-    {test_full, true},         {test_busy, true},
+    {test_full, true},         {test_busy, true},           {test_version, false},
+    {test_version_of_others, true},
 };
 
 static void run_one(void (*run)(void))

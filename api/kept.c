@@ -1,0 +1,164 @@
+/* A question has one place in a table, and takes it from who is there. */
+#include "api/kept.h"
+
+#include <pthread.h>
+#include <string.h>
+
+#include "api/api-private.h"
+#include "api/reply.h"
+#include "api/request.h"
+
+enum {
+    PLACES = 256,             /* a power of two */
+    BODY_MAX = 8 * 1024,      /* bytes of an answer: with PLACES, what all can take */
+    PATH_SIZE = 256,
+    HEADERS_KEPT = 4,
+};
+
+struct answer {
+    pthread_mutex_t lock;
+    uint64_t version; /* of the store; 0: nothing is here */
+    /* The question: */
+    const struct operation *operation;
+    const char *accept; /* the document's own text, so the address will do */
+    char path[PATH_SIZE];
+    struct principal who;
+    /* The answer: */
+    const char *media;
+    bool cacheable;
+    struct buf text;
+    size_t n_headers;
+    struct {
+        const char *name;
+        char *value;
+    } headers[HEADERS_KEPT];
+};
+
+struct kept {
+    struct answer places[PLACES];
+};
+
+struct kept *kept_new(void)
+{
+    struct kept *kept = xcalloc(1, sizeof(*kept));
+    for (size_t i = 0; i < PLACES; i++)
+        pthread_mutex_init(&kept->places[i].lock, NULL);
+    return kept;
+}
+
+static void answer_clear(struct answer *answer)
+{
+    answer->version = 0;
+    buf_free(&answer->text);
+    for (size_t i = 0; i < answer->n_headers; i++)
+        free(answer->headers[i].value);
+    answer->n_headers = 0;
+}
+
+void kept_free(struct kept *kept)
+{
+    for (size_t i = 0; kept != NULL && i < PLACES; i++) {
+        answer_clear(&kept->places[i]);
+        pthread_mutex_destroy(&kept->places[i].lock);
+    }
+    free(kept);
+}
+
+/* What is asked about: the decoded path, in which no segment has a slash. False for what is not kept: a question
+ * with a query, or a long one. */
+static bool path_of(const struct request *request, char path_r[PATH_SIZE])
+{
+    const struct target *target = &request->target;
+    size_t len = 0;
+    for (size_t i = 0; i < target->n_segments; i++) {
+        size_t n = strlen(target->segments[i]);
+        if (n + 1 >= PATH_SIZE - len)
+            return false;
+        path_r[len++] = '/';
+        memcpy(path_r + len, target->segments[i], n);
+        len += n;
+    }
+    path_r[len] = '\0';
+    return target->query == NULL;
+}
+
+/* Who asks, byte for byte but for what is the request's own: whatever a principal is, another one is another
+ * question. */
+static void who_of(const struct request *request, struct principal *who_r)
+{
+    memcpy(who_r, &request->who, sizeof(*who_r));
+    who_r->claim = NULL;
+    who_r->origin = NULL;
+}
+
+static struct answer *place(struct kept *kept, const char *path, const char *user_id)
+{
+    uint32_t hash = 2166136261u; /* FNV-1a */
+    for (const char *c = path; *c != '\0'; c++)
+        hash = (hash ^ (unsigned char)*c) * 16777619u;
+    for (const char *c = user_id; *c != '\0'; c++)
+        hash = (hash ^ (unsigned char)*c) * 16777619u;
+    return &kept->places[hash % PLACES];
+}
+
+static void answer_give(const struct answer *answer, const struct request *request,
+                        struct reply *reply)
+{
+    reply->status = 200;
+    reply->media = answer->media;
+    reply->cacheable = answer->cacheable;
+    buf_append(&reply->text, answer->text.data, answer->text.len);
+    for (size_t i = 0; i < answer->n_headers; i++)
+        reply_header_copy(reply, answer->headers[i].name, answer->headers[i].value);
+    reply_revalidate(reply, request);
+}
+
+bool kept_find(struct kept *kept, const struct request *request, uint64_t version, struct reply *reply)
+{
+    struct principal who;
+    char path[PATH_SIZE];
+    if (version == 0 || !path_of(request, path))
+        return false;
+    who_of(request, &who);
+    struct answer *answer = place(kept, path, who.user_id);
+    pthread_mutex_lock(&answer->lock);
+    bool found = answer->version == version && answer->operation == request->operation &&
+                 answer->accept == request->accept && strcmp(answer->path, path) == 0 &&
+                 memcmp(&answer->who, &who, sizeof(who)) == 0;
+    if (found)
+        answer_give(answer, request, reply);
+    pthread_mutex_unlock(&answer->lock);
+    return found;
+}
+
+static void answer_take(struct answer *answer, const struct reply *reply)
+{
+    answer->media = reply->media;
+    answer->cacheable = reply->cacheable;
+    buf_append(&answer->text, reply->text.data, reply->text.len);
+    for (size_t i = 0; i < reply->n_headers; i++) {
+        answer->headers[i].name = reply->headers[i].name;
+        answer->headers[i].value = xstrdup(reply->headers[i].value);
+    }
+    answer->n_headers = reply->n_headers;
+}
+
+void kept_put(struct kept *kept, const struct request *request, uint64_t version,
+              const struct reply *reply)
+{
+    char path[PATH_SIZE];
+    if (version == 0 || reply->status != 200 || reply->stream != NULL || reply->fixed != NULL ||
+        reply->text.len == 0 || reply->text.len > BODY_MAX || reply->n_headers > HEADERS_KEPT ||
+        !path_of(request, path))
+        return;
+    struct answer *answer = place(kept, path, request->who.user_id);
+    pthread_mutex_lock(&answer->lock);
+    answer_clear(answer);
+    answer->version = version;
+    answer->operation = request->operation;
+    answer->accept = request->accept;
+    memcpy(answer->path, path, sizeof(answer->path));
+    who_of(request, &answer->who);
+    answer_take(answer, reply);
+    pthread_mutex_unlock(&answer->lock);
+}
