@@ -150,7 +150,7 @@ $(B)/c9ctl: $(B)/api/client/main.o $(B)/libclient.a $(B)/libbase.a
 	$(call link,$<,$(B)/libclient.a $(B)/libbase.a,$(call pkg-libs,$(PKG_client) $(PKG_base)))
 # The zygote is static: each fork copies its mappings, and each executor faults in and unmaps pages of every
 # shared library. ZYGOTE_LINK= links it to the shared liblua instead.
-ZYGOTE_LINK ?= $(if $(SANITIZED),,-static-pie)
+ZYGOTE_LINK ?= $(if $(SANITIZED),,-static-pie -Wl,-T,sandbox/zygote.ld)
 zygote-link = $(Q)$(CC) $(LDFLAGS_ALL) $(ZYGOTE_LINK) $< -o $@ -Wl,--start-group $(ZYGOTE_LIBS) -Wl,--end-group \
               $(call pkg-libs,lua5.4) -lm
 ZYGOTE_LIBS := $(B)/libsandbox.a $(B)/libwire.a $(B)/libbase.a

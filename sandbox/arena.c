@@ -5,6 +5,9 @@
  * pages that hold blocks of one class; larger ones are runs of pages of their own. Free runs are joined
  * with their neighbours and kept in bins by size; what is free behind the last run in use is "the top".
  *
+ * An execution's first small blocks lie side by side in a few pages of their own, whatever their class: each page that
+ * is touched costs a fault, and most skills need no more. There nothing is used twice; behind them come the slabs.
+ *
  * The same requests get the same addresses, always: nothing here depends on anything but them.
  *
  * Bounds on what is touched: a class is at most a quarter above its request (a sixteenth lost at a
@@ -27,6 +30,7 @@ enum {
     GRAIN = 16, /* alignment, and the unit of offsets in a slab */
     SMALL_MAX = 4096 - 512,
     SLAB_PAGES_MAX = 8,
+    FIRST_PAGES = 6, /* for the first small blocks */
     BIN_EXACT = 16, /* bins of one size each; above, eight for each power of two */
     BIN_COUNT = 16 + 8 * 20,
     BIN_WORDS = (BIN_COUNT + 63) / 64,
@@ -48,7 +52,7 @@ static const uint16_t class_sizes[] = {
 };
 enum { CLASS_COUNT = countof(class_sizes) };
 
-enum page_state { PAGE_INSIDE, PAGE_FREE, PAGE_LARGE, PAGE_SLAB };
+enum page_state { PAGE_INSIDE, PAGE_FREE, PAGE_LARGE, PAGE_SLAB, PAGE_FIRST };
 
 /* What a page is. Of a free or large run the first row counts, and of a free one the last has `run`,
  * so that the one behind finds its begin; of a slab every row has state and head. */
@@ -69,6 +73,7 @@ static struct {
     uint32_t count, top; /* pages that may be used; those from top on are free */
     size_t limit, used, peak;
     bool exceeded;
+    uint8_t *fresh, *fresh_end;    /* of the pages for the first blocks, what was not handed out */
     uint32_t partial[CLASS_COUNT]; /* slabs with room */
     uint32_t bins[BIN_COUNT];
     uint64_t bin_map[BIN_WORDS];
@@ -130,6 +135,8 @@ int arena_map(size_t limit_max)
     return 0;
 }
 
+static void first_open(void);
+
 void arena_limit(size_t bytes)
 {
     size_t count = pages_of_limit(bytes);
@@ -139,6 +146,8 @@ void arena_limit(size_t bytes)
     arena.limit = bytes;
     arena.peak = arena.used;
     arena.exceeded = false;
+    if (arena.fresh == NULL)
+        first_open();
 }
 
 int arena_seal(void)
@@ -389,6 +398,51 @@ static void small_free(uint32_t at, void *ptr)
         slab_release(at);
 }
 
+/* ---- the first small blocks -------------------------------------------------------------------------------- */
+
+static size_t grains(size_t size)
+{
+    return (size + GRAIN - 1) / GRAIN * GRAIN;
+}
+
+static void first_open(void)
+{
+    uint32_t at = run_take(FIRST_PAGES);
+    if (at == NONE)
+        return;
+    for (uint32_t i = 0; i < FIRST_PAGES; i++)
+        arena.pages[at + i].state = PAGE_FIRST;
+    arena.fresh = arena.base + ((size_t)at << PAGE_BITS);
+    arena.fresh_end = arena.fresh + FIRST_PAGES * PAGE;
+}
+
+static void *first_new(size_t size)
+{
+    size_t need = grains(size);
+    if ((size_t)(arena.fresh_end - arena.fresh) < need)
+        return NULL;
+    void *block = arena.fresh;
+    arena.fresh += need;
+    return block;
+}
+
+/* The last one can grow, as a buffer does, and go. */
+static bool first_resize(uint8_t *ptr, size_t old_size, size_t size)
+{
+    if (grains(size) <= grains(old_size))
+        return true;
+    if (ptr + grains(old_size) != arena.fresh || (size_t)(arena.fresh_end - ptr) < grains(size))
+        return false;
+    arena.fresh = ptr + grains(size);
+    return true;
+}
+
+static void first_free(uint8_t *ptr, size_t size)
+{
+    if (ptr + grains(size) == arena.fresh)
+        arena.fresh = ptr;
+}
+
 /* ---- what Lua calls --------------------------------------------------------------------------------------- */
 
 static uint32_t page_of(const void *ptr)
@@ -398,22 +452,29 @@ static uint32_t page_of(const void *ptr)
 
 static void *block_new(size_t size)
 {
-    return size <= SMALL_MAX ? small_new(arena.class_of[(size + GRAIN - 1) / GRAIN]) : large_new(size);
+    if (size > SMALL_MAX)
+        return large_new(size);
+    void *block = first_new(size);
+    return block != NULL ? block : small_new(arena.class_of[(size + GRAIN - 1) / GRAIN]);
 }
 
-static void block_free(void *ptr)
+static void block_free(void *ptr, size_t size)
 {
     uint32_t at = page_of(ptr);
     if (arena.pages[at].state == PAGE_SLAB)
         small_free(arena.pages[at].head, ptr);
+    else if (arena.pages[at].state == PAGE_FIRST)
+        first_free(ptr, size);
     else
         run_free(at, arena.pages[at].run);
 }
 
 /* Whether the block can have the new size where it is. */
-static bool block_resize(void *ptr, size_t size)
+static bool block_resize(void *ptr, size_t old_size, size_t size)
 {
     uint32_t at = page_of(ptr);
+    if (arena.pages[at].state == PAGE_FIRST)
+        return first_resize(ptr, old_size, size);
     if (arena.pages[at].state != PAGE_SLAB)
         return size > SMALL_MAX && large_resize(at, pages_for(size));
     unsigned class = arena.pages[arena.pages[at].head].class;
@@ -422,13 +483,13 @@ static bool block_resize(void *ptr, size_t size)
 
 static void *block_move(void *ptr, size_t old_size, size_t size)
 {
-    if (block_resize(ptr, size))
+    if (block_resize(ptr, old_size, size))
         return ptr;
     void *moved = block_new(size);
     if (moved == NULL)
         return size <= old_size ? ptr : NULL; /* Lua relies on it: shrinking does not fail */
     memcpy(moved, ptr, old_size < size ? old_size : size);
-    block_free(ptr);
+    block_free(ptr, old_size);
     return moved;
 }
 
@@ -439,7 +500,7 @@ void *arena_realloc(void *ud, void *ptr, size_t old_size, size_t new_size)
         old_size = 0; /* Lua passes the kind of object instead */
     if (new_size == 0) {
         if (ptr != NULL)
-            block_free(ptr);
+            block_free(ptr, old_size);
         arena.used -= old_size;
         return NULL;
     }

@@ -217,8 +217,9 @@ static void executor_start(struct lockdown *lockdown, struct wire_start *start_r
     }
 }
 
-_Noreturn void executor_main(int socket, struct lockdown *lockdown, struct lua_State *L)
+_Noreturn void executor_main(int socket, const struct lockdown *inherited, struct lua_State *L)
 {
+    struct lockdown mine = *inherited, *lockdown = &mine; /* the stack's page is written anyway */
     lockdown->socket = socket;
     const char *failed = executor_lock_down(lockdown);
     if (failed != NULL)

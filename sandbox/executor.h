@@ -11,7 +11,7 @@ int executor_prepare(void);
 
 /* The life of an executor: lock down, READY, START, limits, policy, vm_execute, exit. `socket` is its end;
  * it has SIGCHLD blocked as the zygote has. */
-_Noreturn void executor_main(int socket, struct lockdown *lockdown, struct lua_State *L);
+_Noreturn void executor_main(int socket, const struct lockdown *inherited, struct lua_State *L);
 
 /* The steps of it, for tests and benchmarks. */
 /* Applies lockdown_executor: the name of the layer that failed, with errno, or NULL. */

@@ -36,7 +36,6 @@ static const struct {
     {SYS_mmap, "the report of the layers"},
     {SYS_munmap, "the report of the layers"},
     {SYS_restart_syscall, "its loop, after it was stopped"},
-    {SYS_set_robust_list, "executor: libc's fork"},
     {SYS_dup3, "executor: descriptors"},
     {SYS_close_range, "executor: descriptors"},
     {SYS_setpgid, "executor: process group"},

@@ -45,6 +45,7 @@ struct vm {
     uint64_t ids; /* handed out by vm_object_id */
     int depth;    /* of the stack that exhausted the memory */
     struct vm_bytes in, out;
+    char entry[VM_NAME_MAX + 1]; /* the first skill's name */
     char trace[VM_TRACE_MAX]; /* of the error that ends the execution */
 };
 extern struct vm vm;

@@ -156,8 +156,6 @@ lua_State *vm_running(void)
 /* ---- one execution
  * --------------------------------------------------------------------------------------- */
 
-static char vm_entry[VM_NAME_MAX + 1]; /* the first skill's name */
-
 static void payload_read(lua_State *L, const struct wire_header *header)
 {
     vm_bytes_reset(L, &vm.in);
@@ -175,8 +173,8 @@ static void skill_keep(lua_State *L, const struct wire_header *header)
         vm_error_raise(L, "InternalError", "a SKILL frame has a name of %d bytes", (int)name_len);
     vm_slot_push(L, VM_SLOT_SKILLS);
     lua_pushlstring(L, vm.in.data + 2, name_len);
-    if (vm_entry[0] == '\0')
-        memcpy(vm_entry, vm.in.data + 2, name_len);
+    if (vm.entry[0] == '\0')
+        memcpy(vm.entry, vm.in.data + 2, name_len);
     lua_pushlstring(L, vm.in.data + 2 + name_len, vm.in.len - 2 - name_len);
     lua_rawset(L, -3);
     lua_pop(L, 1);
@@ -266,12 +264,12 @@ static void result_send(lua_State *L)
 /* input, context → output, by way of the entry skill. */
 static void execution_run(lua_State *L)
 {
-    if (vm_skill_load(L, vm_entry) != LUA_OK) {
+    if (vm_skill_load(L, vm.entry) != LUA_OK) {
         vm_failure_send_as(L, "InvalidSkill");
         return;
     }
     if (lua_getfield(L, -1, "run") != LUA_TFUNCTION) {
-        lua_pushfstring(L, "%s.lua: the skill's table has no function run", vm_entry);
+        lua_pushfstring(L, "%s.lua: the skill's table has no function run", vm.entry);
         vm_failure_send_as(L, "InvalidSkill");
         return;
     }
@@ -288,14 +286,14 @@ static void execution_describe(lua_State *L)
     lua_settop(L, 0);
     lua_pushcfunction(L, vm_skill_describe);
     vm_slot_push(L, VM_SLOT_SKILLS);
-    lua_getfield(L, -1, vm_entry); /* describe, skills, source */
+    lua_getfield(L, -1, vm.entry); /* describe, skills, source */
     lua_replace(L, -2);
-    if (vm_skill_load(L, vm_entry) != LUA_OK) {
+    if (vm_skill_load(L, vm.entry) != LUA_OK) {
         vm_failure_send_as(L, "InvalidSkill");
         return;
     }
     lua_insert(L, -2);
-    lua_pushstring(L, vm_entry);
+    lua_pushstring(L, vm.entry);
     lua_insert(L, -2); /* describe, skill, name, source */
     if (lua_pcall(L, 3, 1, 0) != LUA_OK)
         vm_failure_send_as(L, "InvalidSkill");

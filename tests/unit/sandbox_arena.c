@@ -177,6 +177,32 @@ static uint64_t nasty_holes(void)
     return highest - lowest;
 }
 
+/* As an executor's: with pages for the first blocks. */
+static uint64_t life_limited(void)
+{
+    arena_limit(limit);
+    return life_written();
+}
+
+static uint64_t first_blocks(void)
+{
+    arena_limit(limit);
+    char *a = arena_realloc(NULL, NULL, 0, 20), *b = arena_realloc(NULL, NULL, 0, 300);
+    char *c = arena_realloc(NULL, NULL, 0, 3);
+    bool close = b == a + 32 && c == b + 304;
+    char *grown = arena_realloc(NULL, c, 3, 2000);
+    bool stays = grown == c && arena_realloc(NULL, b, 300, 10) == b;
+    arena_realloc(NULL, grown, 2000, 0);
+    bool again = arena_realloc(NULL, NULL, 0, 8) == c;
+    memset(a, 'a', 20);
+    char *moved = arena_realloc(NULL, a, 20, 200);
+    bool moves = moved != a && memcmp(moved, "aaaaaaaaaaaaaaaaaaaa", 20) == 0;
+    size_t used = arena_used();
+    for (int i = 0; i < 10000; i++) /* far beyond those pages, and then the slabs' */
+        arena_realloc(NULL, arena_realloc(NULL, NULL, 0, 64), 64, i % 2 == 0 ? 0 : 80);
+    return close && stays && again && moves && arena_used() == used + 5000 * 80;
+}
+
 static void test_limit(void)
 {
     arena_limit(1000000);
@@ -226,6 +252,8 @@ int main(void)
     uint64_t a = in_child(life_a);
     ok(a != 0 && a == in_child(life_a), "the same requests get the same addresses");
     ok(in_child(life_written) != 0, "blocks keep what is written, and all counts to zero");
+    ok(in_child(life_limited) != 0, "also behind the pages for the first blocks");
+    ok(in_child(first_blocks) == 1, "the first blocks lie side by side; the last one grows where it is, and goes");
     static const struct {
         const char *what;
         uint64_t (*fn)(void);
