@@ -1,4 +1,4 @@
--- tries:    to sleep for ever
+-- tries:    to take its time for ever, in sleeps too short to give the process back
 -- code:     ExecutionTimeout
 -- message:  wall time
 -- details:  limit=wallTimeMs
@@ -7,6 +7,8 @@ return {
   name = "flood-sleep",
   version = "1.0.0",
   run = function(input, ctx)
-    c9.sleep("365d")
+    while true do
+      c9.sleep("20ms")
+    end
   end,
 }
