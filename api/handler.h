@@ -42,6 +42,10 @@ handler_fn handle_execute, handle_execution_list, handle_execution_list_of_agent
     handle_execution_cancel, handle_execution_stream;
 handler_fn handle_execution_signal, handle_execution_waits, handle_wait_list,
     handle_execution_journal;
+handler_fn handle_webhook_list, handle_webhook_create, handle_webhook_get, handle_webhook_update,
+    handle_webhook_delete, handle_webhook_rotate, handle_delivery_list, handle_delivery_get,
+    handle_delivery_attempts, handle_delivery_again;
+handler_fn handle_dead_letter_list, handle_dead_letter_requeue;
 handler_fn handle_batch_create, handle_batch_list, handle_batch_get, handle_batch_executions,
     handle_batch_cancel;
 handler_fn handle_skill_list, handle_skill_upload, handle_skill_get, handle_skill_delete,

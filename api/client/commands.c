@@ -423,6 +423,79 @@ static const struct route execution_journal = {.method = "GET",
                                                .path = "/v1/executions/{execution}/journal",
                                                .query = journal_filters,
                                                COLUMNS(journal_columns)};
+/* ---- webhooks, dead letters ---- */
+
+static const struct column webhook_columns[] = {
+    {"ID", "id", format_text, false},           {"ACTIVE", "isActive", format_mark, false},
+    {"URL", "url", format_text, false},         {"EVENTS", "events", format_list, false},
+    {"FAILING", "failingSince", format_when, false}, {"AGENT", "agentId", format_text, false},
+};
+static const struct column delivery_columns[] = {
+    {"STATUS", "status", format_text, false},   {"EVENT", "event", format_text, false},
+    {"TRIES", "attempts", format_count, true},  {"ANSWER", "responseStatus", format_count, true},
+    {"CREATED", "createdAt", format_when, false}, {"NEXT", "nextAttemptAt", format_when, false},
+    {"ERROR", "error", format_text, false},     {"ID", "id", format_text, false},
+};
+static const struct column delivery_log_columns[] = {
+    {"ATTEMPT", "attempt", format_count, true}, {"WHEN", "attemptedAt", format_when, false},
+    {"TOOK", "tookMs", format_duration, true},  {"ANSWER", "responseStatus", format_count, true},
+    {"ERROR", "error", format_text, false},     {"RESPONSE", "response", format_text, false},
+};
+static const struct column letter_columns[] = {
+    {"ID", "id", format_text, false},          {"KIND", "kind", format_text, false},
+    {"CREATED", "createdAt", format_when, false}, {"REQUEUED", "requeuedAt", format_when, false},
+    {"REASON", "reason", format_text, false},  {"EXECUTION", "executionId", format_text, false},
+};
+static const struct from webhook_filters[] = {{"agentId", "--agent", FROM_TEXT, "agent"},
+                                              {NULL, NULL, 0, NULL}};
+static const struct from delivery_filters[] = {{"webhookId", "--webhook", FROM_TEXT, NULL},
+                                               {"executionId", "--execution", FROM_TEXT, NULL},
+                                               {"status", "--status", FROM_TEXT, NULL},
+                                               {"sort", "--sort", FROM_TEXT, NULL},
+                                               {NULL, NULL, 0, NULL}};
+static const struct from letter_filters[] = {{"kind", "--kind", FROM_TEXT, NULL},
+                                             {"agentId", "--agent", FROM_TEXT, "agent"},
+                                             {"state", "--state", FROM_TEXT, NULL},
+                                             {NULL, NULL, 0, NULL}};
+static const struct from webhook_body[] = {{"url", NULL, FROM_TEXT, NULL},
+                                           {"agentId", "--agent", FROM_TEXT, "agent"},
+                                           {"events", "--event", FROM_LIST, NULL},
+                                           {"description", "--description", FROM_TEXT, NULL},
+                                           {NULL, NULL, 0, NULL}};
+#define WEBHOOK_BRIEF "id url agentId events isActive failingSince disabledReason secret"
+static const struct route webhook_create = {
+    .method = "POST", .path = "/v1/webhooks", .body = webhook_body, .members = WEBHOOK_BRIEF};
+static const struct route webhook_list = {
+    .method = "GET", .path = "/v1/webhooks", .query = webhook_filters, COLUMNS(webhook_columns)};
+static const struct route webhook_get = {.method = "GET", .path = "/v1/webhooks/{webhook}"};
+static const struct route webhook_update = {.method = "PATCH",
+                                            .path = "/v1/webhooks/{webhook}",
+                                            .body = whole_file,
+                                            .members = WEBHOOK_BRIEF};
+static const struct route webhook_delete = {.method = "DELETE",
+                                            .path = "/v1/webhooks/{webhook}",
+                                            .ask = "delete the webhook",
+                                            .done = "is deleted"};
+static const struct route webhook_rotate = {
+    .method = "POST", .path = "/v1/webhooks/{webhook}/rotate", .members = "id secret"};
+static const struct route delivery_list = {.method = "GET",
+                                           .path = "/v1/webhook-deliveries",
+                                           .query = delivery_filters,
+                                           COLUMNS(delivery_columns)};
+static const struct route delivery_get = {.method = "GET",
+                                          .path = "/v1/webhook-deliveries/{delivery}"};
+static const struct route delivery_log = {.method = "GET",
+                                          .path = "/v1/webhook-deliveries/{delivery}/attempts",
+                                          COLUMNS(delivery_log_columns)};
+static const struct route delivery_again = {.method = "POST",
+                                            .path = "/v1/webhook-deliveries/{delivery}/redeliver",
+                                            .members = "id status nextAttemptAt"};
+static const struct route letter_list = {
+    .method = "GET", .path = "/v1/dead-letters", .query = letter_filters, COLUMNS(letter_columns)};
+static const struct route letter_requeue = {.method = "POST",
+                                            .path = "/v1/dead-letters/{letter}/requeue",
+                                            .members = "id kind requeuedAt requeuedAs"};
+
 /* ---- batches ---- */
 
 static const struct column batch_columns[] = {
@@ -583,6 +656,29 @@ const struct command commands[] = {
     {"batch", "executions", "BATCH [--status STATUS] [--error CODE] [--sort ORDER] [--limit N]",
      "List a batch's executions in the order of its inputs.", NULL, &batch_executions},
     {"batch", "cancel", "BATCH", "Cancel all of a batch that has not ended.", NULL, &batch_cancel},
+
+    {"webhook", "create", "URL [--agent AGENT] [--event EVENT…] [--description TEXT]",
+     "Be told when executions end; prints the secret that signs, this once.", NULL,
+     &webhook_create},
+    {"webhook", "list", "[--agent AGENT] [--limit N]", "List webhooks.", NULL, &webhook_list},
+    {"webhook", "get", "WEBHOOK", "Show a webhook.", NULL, &webhook_get},
+    {"webhook", "update", "WEBHOOK -f FILE", "Edit a webhook by a JSON merge patch.", NULL,
+     &webhook_update},
+    {"webhook", "delete", "WEBHOOK [--yes]", "Delete a webhook and its deliveries.", NULL,
+     &webhook_delete},
+    {"webhook", "rotate", "WEBHOOK", "Give a webhook a new secret; the old one signs on a while.",
+     NULL, &webhook_rotate},
+    {"delivery", "list",
+     "[--webhook WEBHOOK] [--execution EXECUTION] [--status STATUS] [--sort ORDER] [--limit N]",
+     "List what webhooks were sent.", NULL, &delivery_list},
+    {"delivery", "get", "DELIVERY", "Show a delivery.", NULL, &delivery_get},
+    {"delivery", "log", "DELIVERY [--limit N]", "List a delivery's attempts and their answers.",
+     NULL, &delivery_log},
+    {"delivery", "redeliver", "DELIVERY", "Deliver it again.", NULL, &delivery_again},
+    {"dead-letter", "list", "[--kind KIND] [--agent AGENT] [--state STATE] [--limit N]",
+     "List executions and deliveries that were tried as often as they may be.", NULL,
+     &letter_list},
+    {"dead-letter", "requeue", "LETTER", "Send a dead letter again.", NULL, &letter_requeue},
 
     {"skill", "new", "NAME [--dir DIR]", "Write NAME.lua, a skill to begin with.",
      command_skill_new, NULL},

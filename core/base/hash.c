@@ -103,3 +103,28 @@ char *hash_base64(const void *data, size_t len, char *out)
     *end = '\0';
     return out;
 }
+
+static int base64_value(char c)
+{
+    const char *found = c != '\0' ? strchr(BASE64_ALNUM "+/", c) : NULL;
+    return found != NULL ? (int)(found - BASE64_ALNUM "+/") : -1;
+}
+
+int hash_base64_decode(const char *text, size_t len, uint8_t *out, size_t *len_r)
+{
+    size_t padding = len > 0 && text[len - 1] == '=' ? 1 + (len > 1 && text[len - 2] == '=') : 0;
+    size_t n = 0;
+    uint32_t bits = 0;
+    if (len % 4 != 0)
+        return -1;
+    for (size_t i = 0; i < len; i++) {
+        int value = i < len - padding ? base64_value(text[i]) : 0;
+        if (value < 0)
+            return -1;
+        bits = bits << 6 | (uint32_t)value;
+        for (int k = 2; i % 4 == 3 && k >= 0; k--, n++)
+            out[n] = (uint8_t)(bits >> (8 * k));
+    }
+    *len_r = n - padding;
+    return 0;
+}

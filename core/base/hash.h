@@ -21,5 +21,7 @@ char *hash_hex(const void *data, size_t len, char *out);   /* out: 2*len+1; retu
 char *hash_base64url(const void *data, size_t len, char *out);
 /* base64 with padding; out: (len+2)/3*4+1. Returns out. */
 char *hash_base64(const void *data, size_t len, char *out);
+/* The inverse of hash_base64, padding and all; out: len/4*3 at least. 0, or -1 when text is no base64. */
+int hash_base64_decode(const char *text, size_t len, uint8_t *out, size_t *len_r);
 
 #endif

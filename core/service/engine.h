@@ -73,6 +73,7 @@ struct execution_order {
     int64_t key_expired; /* keys made before are forgotten */
     int64_t available_at; /* wall µs: not to be started before; 0: at once */
     const char *concurrency_key; /* or NULL */
+    const char *webhook_url, *webhook_secret; /* told of its end; or NULL */
 };
 
 /* How an execution ended; strings valid during the callback. */
@@ -122,6 +123,8 @@ struct engine_ops {
     void (*ended)(void *engine, const char *id);
     /* Rows were written that anybody may claim. Any thread; does not block. */
     void (*queued)(void *engine);
+    /* A webhook or a delivery was written. Any thread; does not block. */
+    void (*notify)(void *engine);
     /* A signal for it was stored; it may be anywhere. Blocks for one turn. */
     void (*signalled)(void *engine, const char *id);
     /* Evaluates a skill file in a sandboxed executor and gives its table without functions. Blocks,

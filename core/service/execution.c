@@ -12,9 +12,11 @@
 #include "service/policy.h"
 #include "service/service-private.h"
 #include "service/version.h"
+#include "service/webhook.h"
 #include "store/execution.h"
 #include "store/execution_view.h"
 #include "store/token.h"
+#include "store/webhook.h"
 
 enum { PRIORITY_MAX = 1000 };
 #define START_MAX (366 * 86400 * CLOCK_SECOND) /* how far ahead an execution may be put off */
@@ -137,6 +139,17 @@ int execution_order_check(const struct service *service, const json_t *body, int
     return 0;
 }
 
+static int order_webhook(const json_t *target, struct execution_order *order, struct error *err)
+{
+    if (target == NULL)
+        return 0;
+    if (webhook_target_check(target, err) < 0)
+        return -1;
+    order->webhook_url = jx_str(target, "url", NULL);
+    order->webhook_secret = jx_str(target, "secret", NULL);
+    return 0;
+}
+
 int execution_start_noted(struct service *service, const struct principal *who, const char *agent,
                           const json_t *body, struct execution_watch *watch, char id_r[UUID_SIZE],
                           char **note_r, struct error *err)
@@ -150,6 +163,7 @@ int execution_start_noted(struct service *service, const struct principal *who, 
     if (service_engine(service, err) < 0 ||
         execution_order_check(service, body, &order.priority, &context, err) < 0 ||
         execution_order_time(body, &order.available_at, err) < 0 ||
+        order_webhook(json_object_get(body, "webhook"), &order, err) < 0 ||
         execution_prepare(service, who, agent, jx_str(body, "version", NULL), order.id, input,
                           &order.launch, &note, err) < 0)
         return -1;
@@ -352,11 +366,14 @@ int execution_cancel_idle(struct service *service, const char *which, struct err
     jx_auto *ids = json_array();
     autofree char *details = jx_encode(error, NULL);
     struct storage_batch *batch = storage_batch_new();
+    store_webhook_deliver_idle(batch, which, clock_wall_us());
     store_execution_cancel_idle(batch, which, message, details, clock_wall_us(), ended_row, ids);
     if (storage_commit(service->storage, batch, err) < 0)
         return -1;
     for (size_t i = 0; i < json_array_size(ids) && service->ops != NULL; i++)
         service->ops->ended(service->engine, json_string_value(json_array_get(ids, i)));
+    if (service->ops != NULL && json_array_size(ids) > 0)
+        service->ops->notify(service->engine);
     return 0;
 }
 

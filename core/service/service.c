@@ -16,6 +16,7 @@
 #include "service/problem.h"
 #include "service/skill.h"
 #include "service/token_cache.h"
+#include "service/webhook.h"
 
 #define LOOP_FILE "agent_loop.lua"
 
@@ -94,7 +95,8 @@ static void loop_load(struct service *service)
 
 int service_config_declare(struct config *config, struct error *err)
 {
-    if (config_declare(config, keys, countof(keys), err) < 0 || limits_declare(config, err) < 0)
+    if (config_declare(config, keys, countof(keys), err) < 0 || limits_declare(config, err) < 0 ||
+        webhook_config_declare(config, err) < 0)
         return -1;
     return schedule_config_declare(config, err);
 }

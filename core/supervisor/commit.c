@@ -200,6 +200,8 @@ static void commit_durable(struct run *run, struct commit *c)
     if (c->ends) {
         if (run->parent_id != NULL)
             engine_queue_kick(run->engine); /* it may have been woken */
+        if (c->notifies)
+            notifier_kick(run->engine);
         run_free(run); /* tells the watchers */
         return;
     }

@@ -23,6 +23,7 @@
 
 struct check;
 struct effect;
+struct sending;
 struct run;
 struct seat;
 struct slot;
@@ -32,6 +33,15 @@ struct provider {
     struct model *model;
     int64_t in_flight;
     struct chat *line, **line_end; /* waiting for concurrency */
+};
+
+/* Who sends notifications of webhooks. */
+struct notifier {
+    _Atomic bool wanted; /* there is, or was, a webhook; any thread */
+    struct sending *all;
+    int64_t sending, sending_max;
+    bool claiming, again, all_void; /* all_void: leases of a former life were taken off */
+    struct loop_timer timer;
 };
 
 struct engine {
@@ -58,6 +68,7 @@ struct engine {
     _Atomic int64_t n_live; /* any thread */
     _Atomic bool draining;  /* any thread */
     int64_t per_organization; /* executions that run at once; 0: any number */
+    struct notifier notifier;
     struct slot *slots;       /* hash by name */
     struct loop_timer slot_look;
     bool over;              /* it is being freed: nothing begins any more */
@@ -77,6 +88,7 @@ struct commit {
     struct buf answers; /* frames for the executor, sent when this is durable */
     int64_t last_seq;   /* events up to here become visible; 0: none new */
     bool inserts, ends;
+    bool notifies; /* a delivery of a webhook is in it */
     bool retries;  /* the next attempt follows when run->available_at has come */
     bool releases; /* the row has no lease from then on: the run is let go */
     bool settles;  /* a signal: run_signal_settled */
@@ -142,6 +154,7 @@ struct run {
     int64_t attempt_seq;  /* events up to here are of those */
     int64_t attempt_started_at;
     char *concurrency_key; /* or NULL */
+    char *webhook_url, *webhook_secret; /* until it is stored; or NULL */
     unsigned depth; /* of executions by executions */
 
     struct executor *executor;
@@ -300,6 +313,11 @@ void run_leave_line(struct run *run);
 bool run_retry(struct run *run);
 void run_retry_durable(struct run *run);
 void run_again_fire(struct loop_timer *timer);
+
+/* notifier.c */
+void notifier_start(struct engine *engine);
+void notifier_kick(struct engine *engine); /* any thread: something may be due */
+void notifier_free(struct engine *engine);
 
 /* slot.c */
 /* Takes what it needs to run. False: it waits and run_admit will be called again, or it was brought

@@ -103,6 +103,7 @@ struct submission {
     struct execution_watch *watch;
     char id[UUID_SIZE];
     char *user_id, *parent_id, *input, *context, *concurrency_key, *version_note;
+    char *webhook_url, *webhook_secret;
     size_t input_len;
     int64_t priority, available_at;
     struct run_key key;
@@ -124,6 +125,8 @@ static void submit_on_loop(void *arg)
     run->created_at = clock_wall_us();
     run->available_at = s->available_at;
     run->concurrency_key = s->concurrency_key;
+    run->webhook_url = s->webhook_url;
+    run->webhook_secret = s->webhook_secret;
     if (s->watch != NULL)
         run_watch(run, s->watch);
     error_auto err = ERROR_INIT;
@@ -170,6 +173,10 @@ static int engine_submit(void *arg, const struct execution_order *order,
     s->available_at = order->available_at;
     s->concurrency_key =
         order->concurrency_key != NULL ? xstrdup(order->concurrency_key) : NULL;
+    if (order->webhook_url != NULL) {
+        s->webhook_url = xstrdup(order->webhook_url);
+        s->webhook_secret = xstrdup(order->webhook_secret);
+    }
     loop_post(engine->loop, submit_on_loop, s);
     return 0;
 }
@@ -279,6 +286,11 @@ static void engine_queued(void *arg)
     engine_queue_kick(arg);
 }
 
+static void engine_notify(void *arg)
+{
+    notifier_kick(arg);
+}
+
 struct figures {
     struct engine *engine;
     json_t *result;
@@ -307,6 +319,7 @@ const struct engine_ops engine_ops = {
     .cancel = engine_cancel,
     .ended = engine_ended,
     .queued = engine_queued,
+    .notify = engine_notify,
     .signalled = engine_signalled,
     .describe = engine_describe,
     .stats = engine_stats,
@@ -518,6 +531,7 @@ int engine_start(struct engine *engine, struct error *err)
         engine->started = false;
         failed = error_set(err, E_INTERNAL, "cannot start the engine's thread");
     } else if (engine->parts.queue != NULL) {
+        notifier_start(engine);
         failed = engine_queue_start(engine, err);
     }
     pthread_sigmask(SIG_SETMASK, &before, NULL);
@@ -582,6 +596,7 @@ void engine_free(struct engine *engine)
         run_free(run);
     }
     executors_free(engine->parts.executors);
+    notifier_free(engine);
     fetcher_free(engine->model_fetcher);
     fetcher_free(engine->skill_fetcher);
     guard_free(engine->guard);

@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "store/idempotency.h"
+#include "store/webhook.h"
 #include "supervisor/engine-private.h"
 
 static void run_ready(struct executor_user *user, struct executor *executor);
@@ -154,6 +155,8 @@ void run_free(struct run *run)
     free(run->parent_id);
     free(run->context);
     free(run->concurrency_key);
+    free(run->webhook_url);
+    free(run->webhook_secret);
     free(run->input);
     free(run->seed_id);
     free(run->output);
@@ -250,6 +253,25 @@ static void insert_key(struct run *run, struct commit *c, const struct run_key *
                              run->created_at, key->expired);
 }
 
+/* Its own webhook: no crash can leave one without the other. */
+static void insert_webhook(struct run *run, struct commit *c)
+{
+    char id[UUID_SIZE];
+    const struct webhook_row row = {
+        .id = uuid_make(id),
+        .organization_id = run->launch->organization_id,
+        .execution_id = run->id,
+        .url = run->webhook_url,
+        .events =
+            "[\"execution.completed\",\"execution.failed\",\"execution.cancelled\"]",
+        .secret = run->webhook_secret,
+        .created_by = run->user_id,
+        .is_active = true,
+        .at = run->created_at};
+    store_webhook_insert(c->batch, &row);
+    atomic_store(&run->engine->notifier.wanted, true);
+}
+
 void run_insert(struct run *run, const struct run_key *key)
 {
     struct engine *engine = run->engine;
@@ -277,6 +299,8 @@ void run_insert(struct run *run, const struct run_key *key)
         store_execution_insert(c->batch, &row);
     if (key != NULL)
         insert_key(run, c, key);
+    if (run->webhook_url != NULL)
+        insert_webhook(run, c);
     run->attempt = 1;
     if (key == NULL && run->watchers != NULL && run->watchers->patient && !c->releases)
         commit_soon(run);

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "store/webhook.h"
 #include "store/wait.h"
 #include "supervisor/engine-private.h"
 
@@ -272,6 +273,17 @@ static void settle_last_attempt(struct run *run, struct commit *c)
     store_execution_attempt(c->batch, run->id, &attempt);
 }
 
+static void settle_webhooks(struct run *run, struct commit *c)
+{
+    static const char *const events[] = {
+        [RUN_COMPLETED] = "execution.completed",
+        [RUN_FAILED] = "execution.failed",
+        [RUN_CANCELLED] = "execution.cancelled",
+    };
+    c->notifies = true;
+    store_webhook_deliver(c->batch, run->id, events[run->end], run->ended_at);
+}
+
 static void settle_end_event(struct run *run)
 {
     buf_auto usage = BUF_INIT, event = BUF_INIT;
@@ -306,6 +318,11 @@ static void settle_end_event(struct run *run)
                               run->unleased ? NULL : run->engine->owner, &end);
         if (run->retries > 0)
             settle_last_attempt(run, c);
+        if (run->end == RUN_FAILED && (run->retries > 0 || run->exhausted))
+            store_dead_letter_insert(c->batch, run->launch->organization_id, run->launch->agent_id,
+                                     run->id, run->error_message, run->ended_at);
+        if (atomic_load(&run->engine->notifier.wanted))
+            settle_webhooks(run, c);
         if (run->waits != NULL)
             store_waits_delete(c->batch, run->id);
         if (run->parent_id != NULL)

@@ -9,14 +9,17 @@ _c9ctl() {
             return ;;
     esac
     case $COMP_CWORD:$noun in
-        1:*) words="run agent version alias execution wait batch skill persona schedule apply export token login status completion help" ;;
-        2:help) words="run agent version alias execution wait batch skill persona schedule apply export token login status completion help" ;;
+        1:*) words="run agent version alias execution wait batch webhook delivery dead-letter skill persona schedule apply export token login status completion help" ;;
+        2:help) words="run agent version alias execution wait batch webhook delivery dead-letter skill persona schedule apply export token login status completion help" ;;
         2:agent) words="create list get update publish diff rollback deprecate archive delete validate" ;;
         2:version) words="create list get publish update deprecate archive delete" ;;
         2:alias) words="list get set delete" ;;
         2:execution) words="list get logs attempts follow cancel waits signal journal" ;;
         2:wait) words="list" ;;
         2:batch) words="create list get executions cancel" ;;
+        2:webhook) words="create list get update delete rotate" ;;
+        2:delivery) words="list get log redeliver" ;;
+        2:dead-letter) words="list requeue" ;;
         2:skill) words="new test upload list get revisions delete" ;;
         2:persona) words="create list get update delete" ;;
         2:schedule) words="create list get update delete pause resume run runs next preview" ;;
@@ -66,6 +69,18 @@ _c9ctl() {
         "batch get") words="" ;;
         "batch executions") words=" --status --error --sort --limit" ;;
         "batch cancel") words="" ;;
+        "webhook create") words=" --agent --event --description" ;;
+        "webhook list") words=" --agent --limit" ;;
+        "webhook get") words="" ;;
+        "webhook update") words=" -f" ;;
+        "webhook delete") words=" --yes" ;;
+        "webhook rotate") words="" ;;
+        "delivery list") words=" --webhook --execution --status --sort --limit" ;;
+        "delivery get") words="" ;;
+        "delivery log") words=" --limit" ;;
+        "delivery redeliver") words="" ;;
+        "dead-letter list") words=" --kind --agent --state --limit" ;;
+        "dead-letter requeue") words="" ;;
         "skill new") words=" --dir" ;;
         "skill test") words="" files=1 ;;
         "skill upload") words="" files=1 ;;

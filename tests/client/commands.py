@@ -331,6 +331,26 @@ def test_batches():
     equal([e["batchIndex"] for e in one], [1], "and text")
 
 
+def test_webhooks():
+    made = succeeds("a webhook is made", "webhook", "create", "http://127.0.0.1:9/", "--agent", "echo", "--event",
+                    "execution.completed", "--json").json
+    contains(made["secret"], "whsec_", "its secret is shown")
+    contains(succeeds("webhooks are listed", "webhook", "list").out, "http://127.0.0.1:9/", "with their URL")
+    equal(succeeds("webhook get", "webhook", "get", made["id"], "--json").json["events"], ["execution.completed"], "one")
+    ok(succeeds("webhook rotate", "webhook", "rotate", made["id"], "--json").json["secret"] != made["secret"], "another secret")
+    execution = succeeds("run", "run", "echo", "--input-json", '"x"', "--async").out.strip()
+    ok(eventually(lambda: succeeds("deliveries", "delivery", "list", "--execution", execution, "--json").json["items"]), "it is told")
+    delivery = succeeds("deliveries", "delivery", "list", "--webhook", made["id"], "--json").json["items"][0]["id"]
+    ok(eventually(lambda: succeeds("delivery log", "delivery", "log", delivery, "--json").json["items"]), "each attempt")
+    contains(succeeds("delivery get", "delivery", "get", delivery).out, "pending", "which goes on")
+    equal(ctl("delivery", "redeliver", delivery).code, 1, "what is pending is not sent again")
+    write("off.json", {"isActive": False})
+    contains(succeeds("webhook update", "webhook", "update", made["id"], "-f", "off.json", "--json").out, "false", "switched off")
+    succeeds("dead letters", "dead-letter", "list", "--kind", "webhook")
+    equal(ctl("dead-letter", "requeue", "01890000-0000-7000-8000-000000000000").code, 1, "an unknown one is not found")
+    succeeds("webhook delete", "webhook", "delete", made["id"], "--yes")
+
+
 def test_people_answer():
     make_agent("asker", 'return c9.wait_for("yes", { schema = { type = "boolean" } })')
     id_ = ctl("run", "asker", "--async").out.strip()

@@ -104,6 +104,7 @@ static const struct engine_ops engine_ops = {
     .cancel = engine_cancel,
     .ended = engine_ended,
     .queued = engine_queued,
+    .notify = engine_queued,
     .describe = engine_describe,
 };
 
