@@ -31,6 +31,7 @@ static const struct {
     {SYS_setpriority, "an executor's patience"},
     {SYS_socketpair, "between engine and executor"},
     {SYS_clone, "an executor"},
+    {SYS_clone3, "an executor in a cgroup of its own"},
     {SYS_close, "the ends that are others'"},
     {SYS_brk, "the report of the layers"},
     {SYS_mmap, "the report of the layers"},

@@ -3,6 +3,7 @@
 #include "sandbox/zygote.h"
 
 #include <errno.h>
+#include <linux/sched.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
@@ -141,10 +142,12 @@ static int zygote_up(struct zygote *z)
 
 /* As _Fork, without a word of libc's: it would have the child's tid written beside its thread's variables, which copies
  * that page for each executor. No threads, so there are no handlers and locks to care for; what libc believes to be
- * its tid is the zygote's, and nothing asks for it. */
-static pid_t zygote_fork(void)
+ * its tid is the zygote's, and nothing asks for it. leaf: the cgroup that the child begins in, or -1. */
+static pid_t zygote_fork(int leaf)
 {
-    return (pid_t)syscall(SYS_clone, (long)SIGCHLD, 0L, 0L, 0L, 0L);
+    struct clone_args args = {.flags = CLONE_INTO_CGROUP, .exit_signal = SIGCHLD, .cgroup = (uint64_t)leaf};
+    return (pid_t)(leaf < 0 ? syscall(SYS_clone, (long)SIGCHLD, 0L, 0L, 0L, 0L)
+                            : syscall(SYS_clone3, &args, sizeof(args)));
 }
 
 /* ---- executors -------------------------------------------------------------------------------------------- */
@@ -156,7 +159,7 @@ static int spawned_send(uint64_t cookie, int failure, pid_t pid, int fd)
     return wire_control_send(CONTROL_FD, &spawned, NULL, fd);
 }
 
-static int zygote_spawn(struct zygote *z, uint64_t cookie)
+static int zygote_spawn(struct zygote *z, uint64_t cookie, int leaf)
 {
     int pair[2];
     if (children_full() || children_pid(cookie) != 0)
@@ -164,7 +167,7 @@ static int zygote_spawn(struct zygote *z, uint64_t cookie)
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
         return spawned_send(cookie, errno, 0, -1);
     autofd int engine = pair[0], executor = pair[1];
-    pid_t pid = zygote_fork();
+    pid_t pid = zygote_fork(leaf);
     if (pid == 0)
         executor_main(executor, &z->lockdown, z->L);
     if (pid < 0)
@@ -228,14 +231,13 @@ static int zygote_hear(struct zygote *z)
 static int zygote_serve(struct zygote *z)
 {
     struct wire_control control;
-    int fd = -1, rc = wire_control_receive(CONTROL_FD, &control, z->text, &fd);
-    if (fd >= 0)
-        close(fd);
+    int received = -1, rc = wire_control_receive(CONTROL_FD, &control, z->text, &received);
+    autofd int fd = received;
     if (rc <= 0)
         return rc;
     switch (control.type) {
     case WIRE_CTL_SPAWN:
-        return zygote_spawn(z, control.cookie) < 0 ? -1 : 1;
+        return zygote_spawn(z, control.cookie, fd) < 0 ? -1 : 1;
     case WIRE_CTL_KILL:
         return zygote_kill(control.cookie) < 0 ? -1 : 1;
     default:

@@ -154,6 +154,7 @@ static void prober_ready(struct executor_user *user, struct executor *executor)
     memset(start.execution_id, '0', sizeof(start.execution_id) - 1);
     c->prober.executor = executor;
     executor_payload_limit(executor, PROBE_PAYLOAD);
+    executor_limit_memory(executor, start.memory);
     wire_start_encode(&start, &payload);
     executor_send_frame(executor, WIRE_START, 0, 0, payload.data, payload.len);
     executor_flush(executor);

@@ -45,6 +45,7 @@ static void described_ready(struct executor_user *user, struct executor *executo
                                .output_max = MANIFEST_MAX / 2};
     memset(start.execution_id, '0', sizeof(start.execution_id) - 1);
     buf_auto payload = BUF_INIT;
+    executor_limit_memory(executor, start.memory);
     wire_start_encode(&start, &payload);
     executor_send_frame(executor, WIRE_START, 0, 0, payload.data, payload.len);
     engine_send_skill(executor_out(executor), d->file, d->source, d->len);

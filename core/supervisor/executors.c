@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "supervisor/cgroup.h"
 
 enum {
     UP_TIMEOUT_MS = 10000,     /* a zygote that is not up by then never will be */
@@ -21,6 +22,7 @@ enum {
     HUNG_US = 30000000,        /* a zygote that owes an answer is killed when silent for so long */
     FRAME_COST = 256,          /* bytes that a frame counts for beside its own, against the rate */
     BURST_S = 4,               /* seconds' worth of the rate that may come at once */
+    LEAF_SLACK = 24 << 20,     /* of a cgroup: pages of Lua beside its limit, stack, page tables, the socket */
     UNSENT_KEEP = 4096         /* a send buffer larger than this is given back when empty */
 };
 
@@ -41,12 +43,15 @@ struct executor {
     int64_t allowance, allowance_at; /* bytes that it may send; below 0 it is not read */
     bool throttled;
     struct loop_timer slow;
+    struct cgroup_leaf *leaf; /* NULL: none */
     UT_hash_handle hh; /* by cookie */
 };
 
 struct executors {
     struct loop *loop;
     char *path;
+    struct cgroup *cgroup; /* NULL: no leaves for executors */
+    char *no_cgroup;       /* why */
     int64_t memory_max, ready_wanted, rate;
     bool strict;
     int control; /* -1 while there is no zygote */
@@ -127,6 +132,31 @@ static int zygote_await(struct executors *x, char text[WIRE_CTL_TEXT_MAX], struc
                      c.type == WIRE_CTL_DOWN ? text : "the zygote sent something else than UP");
 }
 
+/* Executors go on without leaves. */
+static void cgroup_give_up(struct executors *x, const char *what)
+{
+    log_warn("cgroup.lost", "%s: %s; executors have no cgroup of their own from now on", what, strerror(errno));
+    free(x->no_cgroup);
+    x->no_cgroup = xasprintf("%s: %s", what, strerror(errno));
+    struct executor *e, *tmp;
+    HASH_ITER(hh, x->all, e, tmp)
+    {
+        if (e->leaf != NULL)
+            cgroup_leaf_give(x->cgroup, move_ptr(&e->leaf));
+    }
+    cgroup_close(move_ptr(&x->cgroup));
+}
+
+/* The zygote's report, with what the supervisor does for its executors. */
+static char *layers_with_cgroup(const struct executors *x, const char *layers)
+{
+    size_t len = strlen(layers);
+    return xasprintf("%.*s,{\"layer\":\"cgroup\",\"state\":\"%s\",\"detail\":\"%s\",\"required\":false,"
+                     "\"why\":\"one for each executor: what it holds beside Lua's memory is bounded too\"}]",
+                     (int)(len > 0 ? len - 1 : 0), layers, x->cgroup != NULL ? "on" : "off",
+                     x->cgroup != NULL ? cgroup_controllers(x->cgroup) : x->no_cgroup);
+}
+
 static int zygote_start(struct executors *x, char **layers_r, struct error *err)
 {
     int pair[2];
@@ -140,6 +170,8 @@ static int zygote_start(struct executors *x, char **layers_r, struct error *err)
                                  .flags = x->strict ? WIRE_SETUP_STRICT : 0,
                                  .memory_max = (uint64_t)x->memory_max};
     autofree char *text = xmalloc(WIRE_CTL_TEXT_MAX);
+    if (failed == 0 && x->cgroup != NULL && cgroup_zygote_enter(x->cgroup, x->zygote) < 0)
+        cgroup_give_up(x, "the zygote's cgroup");
     if (failed == 0 && wire_control_send(x->control, &setup, NULL, -1) < 0)
         failed = error_errno(err, E_SANDBOX_UNAVAILABLE, "%s: cannot send SETUP", x->path);
     if (failed == 0)
@@ -156,8 +188,10 @@ static int zygote_start(struct executors *x, char **layers_r, struct error *err)
     }
     int flags = fcntl(x->control, F_GETFL);
     fcntl(x->control, F_SETFL, flags | O_NONBLOCK);
+    if (x->cgroup != NULL && cgroup_zygote_settle(x->cgroup, x->zygote) < 0)
+        cgroup_give_up(x, "the zygote's cgroup");
     if (layers_r != NULL)
-        *layers_r = move_ptr(&text);
+        *layers_r = layers_with_cgroup(x, text);
     return 0;
 }
 
@@ -190,11 +224,11 @@ static void zygote_expect(struct executors *x, bool heard)
         loop_timer_set(x->loop, &x->hung, HUNG_US);
 }
 
-static void control_send(struct executors *x, unsigned type, uint64_t cookie)
+static void control_send(struct executors *x, unsigned type, uint64_t cookie, int fd)
 {
     struct wire_control c = {.type = (uint16_t)type, .version = WIRE_VERSION, .cookie = cookie};
     zygote_expect(x, false);
-    if (x->control < 0 || wire_control_send(x->control, &c, NULL, -1) == 0)
+    if (x->control < 0 || wire_control_send(x->control, &c, NULL, fd) == 0)
         return;
     /* The number of SPAWNs under way is bounded and the zygote always reads: a full socket means it
      * hangs. */
@@ -230,6 +264,8 @@ static void executor_free(struct executor *e)
     executor_close(e);
     executor_unready(e);
     loop_timer_cancel(e->owner->loop, &e->slow);
+    if (e->leaf != NULL)
+        cgroup_leaf_give(e->owner->cgroup, e->leaf);
     e->owner->n_killed -= e->killed;
     HASH_DEL(e->owner->all, e);
     buf_free(&e->reader.in);
@@ -246,6 +282,25 @@ static void executor_gone(struct executor *e, const struct executor_exit *how)
         user->exited(user, how);
 }
 
+/* Takes a cgroup for it: a descriptor, or -1 when it has none. */
+static int executor_leaf(struct executor *e)
+{
+    struct executors *x = e->owner;
+    if (x->cgroup == NULL)
+        return -1;
+    e->leaf = cgroup_leaf_take(x->cgroup);
+    int fd = e->leaf != NULL ? cgroup_leaf_open(x->cgroup, e->leaf) : -1;
+    if (fd < 0)
+        cgroup_give_up(x, "an executor's cgroup");
+    return fd;
+}
+
+void executor_limit_memory(struct executor *e, uint64_t bytes)
+{
+    if (e->leaf != NULL)
+        cgroup_leaf_limit(e->owner->cgroup, e->leaf, 2 * bytes + LEAF_SLACK);
+}
+
 static void spawn_one(struct executors *x)
 {
     struct executor *e = xcalloc(1, sizeof(*e));
@@ -259,7 +314,8 @@ static void spawn_one(struct executors *x)
     e->allowance_at = loop_now(x->loop);
     HASH_ADD(hh, x->all, cookie, sizeof(e->cookie), e);
     x->n_spawning++;
-    control_send(x, WIRE_CTL_SPAWN, e->cookie);
+    autofd int leaf = executor_leaf(e);
+    control_send(x, WIRE_CTL_SPAWN, e->cookie, leaf);
 }
 
 static void spawn_more(struct executors *x)
@@ -495,7 +551,7 @@ void executor_kill(struct executor *e)
     e->killed = true;
     e->owner->n_killed++;
     executor_unready(e);
-    control_send(e->owner, WIRE_CTL_KILL, e->cookie);
+    control_send(e->owner, WIRE_CTL_KILL, e->cookie, -1);
 }
 
 /* ---- news from the zygote
@@ -505,6 +561,9 @@ static void control_spawned(struct executors *x, struct executor *e, const struc
                             int fd)
 {
     if (fd < 0) {
+        errno = c->status;
+        if (e->leaf != NULL)
+            cgroup_give_up(x, "forking into a cgroup");
         log_error("zygote.fork", "cannot fork an executor: %s (raise pids.max or TasksMax)",
                   strerror(c->status));
         x->n_spawning--;
@@ -564,6 +623,8 @@ static void zygote_lost(struct executors *x)
     struct executor *e, *tmp;
     HASH_ITER(hh, x->all, e, tmp)
     executor_gone(e, &(struct executor_exit){.lost = true});
+    if (x->cgroup != NULL)
+        cgroup_zygote_gone(x->cgroup);
     loop_timer_set(x->loop, &x->restart, x->restart_pause);
     x->restart_pause =
         x->restart_pause * 2 < RESTART_MAX_US ? x->restart_pause * 2 : RESTART_MAX_US;
@@ -649,8 +710,11 @@ struct executors *executors_new(struct config *config, const char *path, bool st
     x->restart.arg = x;
     x->hung.fn = hung_fire;
     x->hung.arg = x;
+    x->cgroup = cgroup_open(&x->no_cgroup);
     if (zygote_start(x, layers_r, err) == 0)
         return x;
+    cgroup_close(x->cgroup);
+    free(x->no_cgroup);
     free(x->path);
     free(x);
     return NULL;
@@ -682,6 +746,8 @@ void executors_free(struct executors *x)
         close(x->control);
     if (x->zygote > 0)
         waitpid(x->zygote, NULL, 0);
+    cgroup_close(x->cgroup);
+    free(x->no_cgroup);
     free(x->path);
     free(x);
 }

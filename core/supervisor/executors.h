@@ -64,6 +64,8 @@ size_t executor_received(const struct executor *executor); /* bytes of frames th
 void executor_pause(struct executor *executor, bool paused);
 void executor_payload_limit(struct executor *executor, uint64_t bytes); /* of one incoming frame */
 void executor_kill(struct executor *executor); /* SIGKILL; `exited` follows */
+/* Before START: what Lua may hold; its cgroup, where it has one, gets a bound from that. */
+void executor_limit_memory(struct executor *executor, uint64_t bytes);
 uint32_t executor_pid(const struct executor *executor); /* as executors see it */
 
 extern const struct config_key executors_keys[];

@@ -345,6 +345,7 @@ static void send_start(struct run *run, struct buf *out)
                      start.seed);
     memcpy(start.execution_id, run->id, UUID_SIZE);
     buf_auto payload = BUF_INIT;
+    executor_limit_memory(run->executor, start.memory);
     wire_start_encode(&start, &payload);
     wire_frame_append(out, WIRE_START, 0, 0, payload.data, payload.len);
 }
