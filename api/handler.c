@@ -103,6 +103,18 @@ const struct handler_row handler_table[] = {
     {"removeTeamMember", handle_team_member_remove, HANDLER_POOL},
     {"listAudit", handle_audit_list, HANDLER_INLINE},
     {"verifyAudit", handle_audit_verify, HANDLER_POOL}, /* walks the whole log */
+    {"sendEvents", handle_event_send, HANDLER_POOL},
+    {"testEvents", handle_event_test, HANDLER_POOL}, /* matches with every agent that waits */
+    {"listEvents", handle_event_list, HANDLER_INLINE},
+    {"getEvent", handle_event_get, HANDLER_INLINE},
+    {"listAgentHooks", handle_hook_list_of_agent, HANDLER_INLINE},
+    {"createHook", handle_hook_create, HANDLER_POOL},
+    {"listHooks", handle_hook_list, HANDLER_INLINE},
+    {"getHook", handle_hook_get, HANDLER_INLINE},
+    {"updateHook", handle_hook_update, HANDLER_POOL},
+    {"deleteHook", handle_hook_delete, HANDLER_POOL},
+    {"rotateHook", handle_hook_rotate, HANDLER_POOL},
+    {"deliverHook", handle_hook_deliver, HANDLER_POOL},
     {"listTokens", handle_token_list, HANDLER_INLINE},
     {"createToken", handle_token_create, HANDLER_POOL},
     {"getToken", handle_token_get, HANDLER_INLINE},

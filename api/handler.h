@@ -66,6 +66,9 @@ handler_fn handle_me, handle_user_list, handle_user_create, handle_user_get, han
     handle_user_delete;
 handler_fn handle_team_list, handle_team_create, handle_team_get, handle_team_update,
     handle_team_delete, handle_team_members, handle_team_member_add, handle_team_member_remove;
+handler_fn handle_event_send, handle_event_test, handle_event_list, handle_event_get;
+handler_fn handle_hook_list, handle_hook_list_of_agent, handle_hook_create, handle_hook_get,
+    handle_hook_update, handle_hook_delete, handle_hook_rotate, handle_hook_deliver;
 handler_fn handle_health, handle_readiness, handle_openapi;
 
 #endif

@@ -8,6 +8,7 @@
 
 #define MEDIA_TYPE_MAX 100 /* bytes of "type/subtype" with the NUL */
 
+#define MEDIA_ANY  "*/*" /* of a body: whatever it is, the handler reads it */
 #define MEDIA_JSON "application/json"
 #define MEDIA_MERGE_PATCH "application/merge-patch+json"
 #define MEDIA_EVENT_STREAM "text/event-stream"

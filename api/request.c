@@ -331,24 +331,33 @@ static int body_type_unknown(const struct request *request, const char *got, str
                      got, names.data);
 }
 
+static const struct body_type *body_type_of(const struct operation *operation, const char *media)
+{
+    for (size_t i = 0; i < operation->n_bodies; i++)
+        if (strcmp(operation->bodies[i].media, media) == 0)
+            return &operation->bodies[i];
+    return NULL;
+}
+
 static int body_type_find(struct request *request, struct error *err)
 {
     const struct header *h = request_header(request, "Content-Type");
+    const struct body_type *any = body_type_of(request->operation, MEDIA_ANY);
     char type[MEDIA_TYPE_MAX];
     bool utf8;
-    if (h == NULL)
+    if (h == NULL && any == NULL)
         return body_type_unknown(request, "not given", err);
+    request->body_type = any;
+    if (h == NULL)
+        return 0;
     if (media_content_type(h->value, h->value_len, type, &utf8) < 0)
         return body_type_unknown(request, "malformed", err);
     if (!utf8)
         return error_set(err, E_UNSUPPORTED_MEDIA_TYPE, "the body's charset must be UTF-8");
-    for (size_t i = 0; i < request->operation->n_bodies; i++) {
-        if (strcmp(request->operation->bodies[i].media, type) == 0) {
-            request->body_type = &request->operation->bodies[i];
-            return 0;
-        }
-    }
-    return body_type_unknown(request, type, err);
+    const struct body_type *exact = body_type_of(request->operation, type);
+    if (exact != NULL)
+        request->body_type = exact;
+    return request->body_type != NULL ? 0 : body_type_unknown(request, type, err);
 }
 
 static int body_too_large(const struct request *request, struct error *err)
@@ -416,7 +425,8 @@ int request_decode_body(struct request *request, struct error *err)
         return body_missing(request, err);
     if (request->body_type == NULL)
         return error_set(err, E_INVALID_REQUEST, "this operation takes no body");
-    if (strncmp(request->body_type->media, "text/", 5) == 0)
+    if (strncmp(request->body_type->media, "text/", 5) == 0 ||
+        strcmp(request->body_type->media, MEDIA_ANY) == 0)
         return 0;
     request->body = jx_decode(text->data, text->len, "request body", err);
     if (request->body == NULL)

@@ -55,7 +55,7 @@ struct request {
     struct buf body_text;
     size_t body_size; /* bytes received, also those dropped */
     const struct body_type *body_type;
-    json_t *body; /* decoded and checked; for text types NULL; {} where one may be left out */
+    json_t *body; /* decoded and checked; for text types and MEDIA_ANY NULL; {} where one may be left out */
 
     /* ASYNC handlers only: what is called when the connection wakes, and its state. */
     handler_fn *again;

@@ -214,6 +214,7 @@ static const struct resolver {
 } resolvers[] = {
     {"agent", "/v1/agents", true},
     {"persona", "/v1/personas", true},
+    {"hook", "/v1/hooks", true},
     {"schedule", "/v1/schedules", true},
     {"token", "/v1/tokens", false},
 };

@@ -31,7 +31,9 @@ enum from_kind {
     FROM_FLAG,     /* given: true */
     FROM_COUNT,    /* digits: an integer */
     FROM_DURATION, /* "30s", "5m": milliseconds, an integer */
+    FROM_BOOLEAN,  /* true or false */
     FROM_FILE,     /* the text of the file */
+    FROM_LINE,     /* the first line of the file */
     FROM_JSON,     /* the JSON of the file */
     FROM_JSON_TEXT, /* the JSON itself */
     FROM_WHOLE /* the JSON of the file is the whole body */
@@ -74,6 +76,7 @@ int command_agent_diff(struct client *client, const struct args *args);
 int command_apply(struct client *client, const struct args *args);
 int command_export(struct client *client, const struct args *args);
 int command_alias_set(struct client *client, const struct args *args);
+int command_event_send(struct client *client, const struct args *args);
 int command_skill_upload(struct client *client, const struct args *args);
 int command_skill_get(struct client *client, const struct args *args);
 int command_skill_new(struct client *client, const struct args *args);

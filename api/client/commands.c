@@ -530,6 +530,74 @@ static const struct route batch_executions = {.method = "GET",
 static const struct route batch_cancel = {
     .method = "POST", .path = "/v1/batches/{batch}/cancel", .members = "id status counts"};
 
+/* ---- events and webhook endpoints ---- */
+
+static const struct column event_columns[] = {
+    {"ID", "id", format_text, false},           {"TYPE", "type", format_text, false},
+    {"SOURCE", "source", format_text, false},   {"SUBJECT", "subject", format_text, false},
+    {"EVENT", "eventId", format_text, false},   {"RECEIVED", "receivedAt", format_when, false},
+};
+static const struct from event_filters[] = {{"type", "--type", FROM_TEXT, NULL},
+                                            {"source", "--source", FROM_TEXT, NULL},
+                                            {"receivedAfter", "--after", FROM_TIME, NULL},
+                                            {"receivedBefore", "--before", FROM_TIME, NULL},
+                                            {NULL, NULL, 0, NULL}};
+static const struct route event_list = {
+    .method = "GET", .path = "/v1/events", .query = event_filters, COLUMNS(event_columns)};
+static const struct route event_get = {.method = "GET", .path = "/v1/events/{event}"};
+
+/* The secret alone goes to stdout, so that it can be sent to a file. */
+static int secret_show(struct client *client, const json_t *json)
+{
+    if (client->json)
+        return client_print_json(json);
+    buf_auto text = BUF_INIT;
+    term_say("endpoint '%s': deliveries go to %s; its secret is shown this once:",
+             jx_str(json, "name", ""), jx_str(json, "path", ""));
+    format_text(&text, json_object_get(json, "secret"));
+    buf_append_char(&text, '\n');
+    return client_print(&text);
+}
+
+static const struct column hook_columns[] = {
+    {"NAME", "name", format_text, false},        {"ID", "id", format_text, false},
+    {"STYLE", "style", format_text, false},      {"DELIVERS", "delivers", format_text, false},
+    {"ACTIVE", "isActive", format_mark, false},  {"LAST", "lastDeliveryAt", format_when, false},
+    {"AGENT", "agentId", format_text, false},
+};
+static const struct from hook_body[] = {{"name", "--name", FROM_TEXT, NULL},
+                                        {"style", "--style", FROM_TEXT, NULL},
+                                        {"delivers", "--delivers", FROM_TEXT, NULL},
+                                        {"eventType", "--event-type", FROM_TEXT, NULL},
+                                        {"version", "--version", FROM_TEXT, NULL},
+                                        {"toleranceMs", "--tolerance", FROM_DURATION, NULL},
+                                        {"isActive", "--active", FROM_BOOLEAN, NULL},
+                                        {"secret", "--secret-file", FROM_LINE, NULL},
+                                        {NULL, NULL, 0, NULL}};
+static const struct from hook_filters[] = {{"agentId", "--agent", FROM_TEXT, "agent"},
+                                           {"name", "--name", FROM_TEXT, NULL},
+                                           {NULL, NULL, 0, NULL}};
+static const struct from rotate_body[] = {{"graceMs", "--grace", FROM_DURATION, NULL},
+                                          {"secret", "--secret-file", FROM_LINE, NULL},
+                                          {NULL, NULL, 0, NULL}};
+static const struct route hook_create = {.method = "POST",
+                                         .path = "/v1/agents/{agent}/hooks",
+                                         .body = hook_body,
+                                         .show = secret_show};
+static const struct route hook_list = {
+    .method = "GET", .path = "/v1/hooks", .query = hook_filters, COLUMNS(hook_columns)};
+static const struct route hook_get = {.method = "GET", .path = "/v1/hooks/{hook}"};
+static const struct route hook_update = {.method = "PATCH",
+                                         .path = "/v1/hooks/{hook}",
+                                         .body = hook_body,
+                                         .members = "id agentId name style delivers isActive path"};
+static const struct route hook_rotate = {
+    .method = "POST", .path = "/v1/hooks/{hook}/rotate", .body = rotate_body, .show = secret_show};
+static const struct route hook_delete = {.method = "DELETE",
+                                         .path = "/v1/hooks/{hook}",
+                                         .ask = "delete the endpoint",
+                                         .done = "is deleted"};
+
 /* ---- tokens ---- */
 
 /* The token alone goes to stdout, so that it can be sent to a file. */
@@ -721,6 +789,30 @@ const struct command commands[] = {
      &schedule_next},
     {"schedule", "preview", "EXPRESSION [--timezone ZONE] [--from TIME] [--count N]",
      "Show the next times of a cron expression without saving it.", NULL, &schedule_preview},
+
+    {"event", "send",
+     "[TYPE] [-f FILE] [--source SOURCE] [--id ID] [--subject SUBJECT] [--data FILE] [--test]",
+     "Send a CloudEvent to the agents that wait for it, or see who would get it.",
+     command_event_send, NULL},
+    {"event", "list",
+     "[--type TYPE] [--source SOURCE] [--after TIME] [--before TIME] [--limit N]", "List events.",
+     NULL, &event_list},
+    {"event", "get", "EVENT", "Show an event and what it started.", NULL, &event_get},
+
+    {"hook", "create",
+     "AGENT --name NAME [--style STYLE] [--delivers WHAT] [--event-type TYPE] [--version VERSION] "
+     "[--tolerance DURATION] [--secret-file FILE]",
+     "Make a webhook endpoint of an agent and print its secret, this once.", NULL, &hook_create},
+    {"hook", "list", "[--agent AGENT] [--name NAME] [--limit N]",
+     "List webhook endpoints; never their secrets.", NULL, &hook_list},
+    {"hook", "get", "HOOK", "Show a webhook endpoint.", NULL, &hook_get},
+    {"hook", "update",
+     "HOOK [--name NAME] [--delivers WHAT] [--event-type TYPE] [--version VERSION] "
+     "[--tolerance DURATION] [--active BOOLEAN]",
+     "Edit a webhook endpoint.", NULL, &hook_update},
+    {"hook", "rotate", "HOOK [--grace DURATION] [--secret-file FILE]",
+     "Give a webhook endpoint a new secret and print it, this once.", NULL, &hook_rotate},
+    {"hook", "delete", "HOOK [--yes]", "Delete a webhook endpoint.", NULL, &hook_delete},
 
     {"apply", NULL, "-f DIR [--dry-run] [--yes]",
      "Bring skills, personas and agents from files to the server.", command_apply, NULL},

@@ -67,6 +67,22 @@ static json_t *file_value(const char *path, bool whole, struct error *err)
     return value;
 }
 
+/* So that secrets stay out of argv. */
+static json_t *line_value(const char *path, struct error *err)
+{
+    jx_auto *text = file_value(path, false, err);
+    const char *s = json_string_value(text);
+    return s != NULL ? json_stringn(s, strcspn(s, "\r\n")) : NULL;
+}
+
+static json_t *boolean_value(const struct from *from, const char *text, struct error *err)
+{
+    if (strcmp(text, "true") == 0 || strcmp(text, "false") == 0)
+        return json_boolean(text[0] == 't');
+    error_set(err, E_INVALID_REQUEST, "%s takes true or false; not '%s'", from->option, text);
+    return NULL;
+}
+
 static const char *given(const struct args *args, const struct from *from)
 {
     return from->option != NULL ? args_get(args, from->option) : args_at(args, 0);
@@ -86,6 +102,10 @@ static json_t *body_value(const struct args *args, const struct from *from, stru
         return number_value(from, text, err);
     case FROM_FLAG:
         return json_true();
+    case FROM_BOOLEAN:
+        return boolean_value(from, text, err);
+    case FROM_LINE:
+        return line_value(text, err);
     case FROM_FILE:
     case FROM_JSON:
     case FROM_WHOLE:

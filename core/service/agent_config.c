@@ -77,9 +77,6 @@ static int check_trigger_mode(struct check *c, const char *path, const json_t *v
 {
     static const char *const modes[] = {"manual", "event", "scheduled"};
     check_choice(c, path, value, modes, countof(modes), "manual, event, scheduled");
-    if (json_is_string(value) && strcmp(json_string_value(value), "event") == 0)
-        problem_add(c->warnings, path,
-                    "is kept, but this version of c9d does not start executions on events");
     return 0;
 }
 

@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "host/storage.h"
+#include "service/audit.h"
 #include "service/execution.h"
 #include "service/problem.h"
 #include "service/schedule_execution.h"
@@ -194,6 +195,7 @@ int schedule_create(struct service *service, const struct principal *who, const 
     store_schedule_insert(batch, id, meta.id, meta.organization_id, who->user_id, &settings.columns,
                           settings_next(&settings, id, now), now);
     autofree char *location = xasprintf("/v1/schedules/%s", id);
+    audit_change(service, batch, who, "schedule", id, NULL, body);
     if (service_commit_made(service, who, batch, 201, location, conflicts, err) < 0)
         return -1;
     scheduler_wake(service);
@@ -243,6 +245,7 @@ static int update_try(struct service *service, const struct principal *who, cons
     struct storage_batch *batch = storage_batch_new();
     store_schedule_update(batch, meta.id, meta.revision, &settings.columns,
                           settings_next(&settings, meta.id, from), now);
+    audit_change(service, batch, who, "schedule", meta.id, before, after);
     error_auto failure = ERROR_INIT;
     if (service_commit(service, batch, conflicts, &failure) == 0) {
         scheduler_wake(service);
@@ -287,11 +290,13 @@ int schedule_delete(struct service *service, const struct principal *who, const 
     int64_t wanted = 0;
     int conditional = service_if_match(if_match, &wanted, err);
     struct schedule_meta meta;
-    if (conditional < 0 || schedule_find_own(service, who, id, &meta, NULL, err) < 0 ||
+    jx_auto *schedule = NULL;
+    if (conditional < 0 || schedule_find_own(service, who, id, &meta, &schedule, err) < 0 ||
         own_settings(&meta, err) < 0)
         return -1;
     struct storage_batch *batch = storage_batch_new();
     store_schedule_delete(batch, meta.id, conditional != 0 ? &wanted : NULL);
+    audit_change(service, batch, who, "schedule", meta.id, schedule, NULL);
     return service_commit(service, batch, conflicts, err);
 }
 

@@ -8,11 +8,11 @@
 #include "base/log.h"
 #include "host/storage.h"
 #include "service/execution.h"
+#include "service/launch_row.h"
 #include "service/schedule.h"
 #include "service/schedule_execution.h"
 #include "service/schedule_settings.h"
 #include "service/service-private.h"
-#include "store/execution.h"
 #include "store/schedule_run.h"
 
 enum {
@@ -127,18 +127,8 @@ void schedule_execution_add(struct storage_batch *batch, const struct launch *la
     jx_auto *context =
         json_pack("{s:{s:s, s:s, s:s, s:s}}", "trigger", "type", "schedule", "scheduleId",
                   run->schedule_id, "runId", run->id, "scheduledFor", scheduled_for);
-    autofree char *context_text = jx_encode(context, NULL);
-    struct execution_row row = {.agent_id = launch->agent_id,
-                                .agent_version = launch->version,
-                                .organization_id = launch->organization_id,
-                                .triggered_by = user_id,
-                                .input = input,
-                                .context = context_text,
-                                .version_note = version_note,
-                                .available_at = run->at,
-                                .created_at = run->at};
-    memcpy(row.id, run->execution_id, UUID_SIZE);
-    store_execution_insert(batch, &row);
+    launch_row_add(batch, launch, run->execution_id, user_id, input, context, version_note,
+                   run->at);
     store_schedule_execution(batch, run->execution_id, run->schedule_id);
 }
 

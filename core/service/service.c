@@ -10,6 +10,8 @@
 #include "base/paths.h"
 #include "host/storage.h"
 #include "service/audit-private.h"
+#include "service/event.h"
+#include "service/hook.h"
 #include "service/launch.h"
 #include "service/limits.h"
 #include "service/schedule_settings.h"
@@ -98,7 +100,9 @@ int service_config_declare(struct config *config, struct error *err)
     if (config_declare(config, keys, countof(keys), err) < 0 || limits_declare(config, err) < 0 ||
         webhook_config_declare(config, err) < 0)
         return -1;
-    return schedule_config_declare(config, err);
+    if (schedule_config_declare(config, err) < 0 || event_config_declare(config, err) < 0)
+        return -1;
+    return hook_config_declare(config, err);
 }
 
 struct service *service_new(struct storage *storage, struct config *config, struct error *err)

@@ -3,6 +3,8 @@
 #include <string.h>
 
 #include "schema/schema.h"
+#include "service/event.h"
+#include "service/event_trigger.h"
 #include "service/problem.h"
 #include "service/schedule.h"
 #include "service/schedule_settings.h"
@@ -38,12 +40,15 @@ void trigger_check(struct service *service, const json_t *config, json_t *proble
         schedule_trigger_check(service, trigger, "/triggerConfig", problems);
         scheduled_input_check(config, trigger, problems);
     }
+    if (mode_is(config, "event"))
+        event_trigger_check(trigger, "/triggerConfig", problems);
 }
 
 int trigger_publish(struct service *service, struct storage_batch *batch,
                     const struct principal *who, const char *agent_id, const json_t *config,
                     struct error *err)
 {
+    event_trigger_publish(batch, agent_id, who->organization_id, who->user_id, config);
     return schedule_trigger_publish(service, batch, agent_id, who->organization_id, who->user_id,
                                     config, err);
 }

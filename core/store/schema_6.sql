@@ -44,3 +44,72 @@ CREATE INDEX schedule_runs_queued ON schedule_runs (schedule_id, id) WHERE outco
 ALTER TABLE agent_executions ADD COLUMN schedule_id @ID@;
 CREATE INDEX agent_executions_scheduled ON agent_executions (schedule_id)
   WHERE schedule_id IS NOT NULL AND status IN ('pending', 'running');
+
+CREATE TABLE event_triggers (    -- what published agents of triggerMode event wait for
+  agent_id @ID@ PRIMARY KEY REFERENCES agents(id) ON DELETE CASCADE,
+  organization_id @ID@ NOT NULL REFERENCES organizations(id) ON DELETE CASCADE,
+  user_id @ID@ NOT NULL,         -- who published it: in his name it is executed
+  events @JSON@ NOT NULL,        -- triggerConfig.events
+  updated_at @TIME@ NOT NULL
+) @STRICT@;
+CREATE INDEX event_triggers_organization ON event_triggers (organization_id, agent_id);
+
+CREATE TABLE events (
+  id @ID@ PRIMARY KEY,
+  organization_id @ID@ NOT NULL REFERENCES organizations(id) ON DELETE CASCADE,
+  user_id @ID@ NOT NULL,         -- who sent it, or made the endpoint
+  endpoint_id @ID@,              -- the webhook endpoint that took it
+  source @TEXT@ NOT NULL,
+  event_id @TEXT@ NOT NULL,      -- the CloudEvent's id
+  type @TEXT@ NOT NULL,
+  subject @TEXT@,
+  event @JSON@ NOT NULL,
+  dedup_key @TEXT@,              -- SHA-256 of source and event_id; NULL when that may come again
+  received_at @TIME@ NOT NULL,
+  UNIQUE (organization_id, dedup_key)
+) @STRICT@;
+CREATE INDEX events_page ON events (organization_id, id);
+CREATE INDEX events_age ON events (organization_id, received_at);
+
+CREATE TABLE event_matches (     -- agents that an event was for
+  event_id @ID@ NOT NULL REFERENCES events(id) ON DELETE CASCADE,
+  agent_id @ID@ NOT NULL REFERENCES agents(id) ON DELETE CASCADE,
+  outcome @TEXT@ NOT NULL CHECK (outcome IN ('started', 'failed')),
+  execution_id @ID@,
+  reason @TEXT@,
+  error_code @TEXT@,
+  PRIMARY KEY (event_id, agent_id)
+) @STRICT@;
+CREATE INDEX event_matches_agent ON event_matches (agent_id);
+
+CREATE TABLE hook_endpoints (    -- POST /v1/hooks/{id}
+  id @ID@ PRIMARY KEY,
+  agent_id @ID@ NOT NULL REFERENCES agents(id) ON DELETE CASCADE,
+  organization_id @ID@ NOT NULL REFERENCES organizations(id) ON DELETE CASCADE,
+  created_by @ID@ NOT NULL,      -- in his name it is executed
+  name @TEXT@ NOT NULL,
+  style @TEXT@ NOT NULL CHECK (style IN ('standard', 'github')),
+  delivers @TEXT@ NOT NULL CHECK (delivers IN ('execution', 'event')),
+  event_type @TEXT@,
+  version @TEXT@,                -- reference; NULL: latest
+  secret @TEXT@ NOT NULL,        -- needed as it is: signatures are made with it
+  previous_secret @TEXT@,        -- valid until previous_until
+  previous_until @TIME@,
+  tolerance_ms @INT@ NOT NULL,
+  is_active @BOOL@ NOT NULL DEFAULT 1,
+  last_delivery_at @TIME@,       -- to the minute
+  revision @INT@ NOT NULL DEFAULT 1,
+  created_at @TIME@ NOT NULL,
+  updated_at @TIME@ NOT NULL
+) @STRICT@;
+CREATE INDEX hook_endpoints_page ON hook_endpoints (organization_id, id);
+CREATE INDEX hook_endpoints_agent ON hook_endpoints (agent_id, id);
+
+CREATE TABLE hook_deliveries (   -- what was taken, so that it is not taken again
+  endpoint_id @ID@ NOT NULL REFERENCES hook_endpoints(id) ON DELETE CASCADE,
+  delivery_key @TEXT@ NOT NULL,
+  execution_id @ID@ NOT NULL,
+  created_at @TIME@ NOT NULL,
+  PRIMARY KEY (endpoint_id, delivery_key)
+) @STRICT@;
+CREATE INDEX hook_deliveries_age ON hook_deliveries (endpoint_id, created_at);

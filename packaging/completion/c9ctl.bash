@@ -9,8 +9,8 @@ _c9ctl() {
             return ;;
     esac
     case $COMP_CWORD:$noun in
-        1:*) words="run agent version alias execution wait batch webhook delivery dead-letter skill persona schedule apply export token login status completion help" ;;
-        2:help) words="run agent version alias execution wait batch webhook delivery dead-letter skill persona schedule apply export token login status completion help" ;;
+        1:*) words="run agent version alias execution wait batch webhook delivery dead-letter skill persona schedule event hook apply export token login status completion help" ;;
+        2:help) words="run agent version alias execution wait batch webhook delivery dead-letter skill persona schedule event hook apply export token login status completion help" ;;
         2:agent) words="create list get update publish diff rollback deprecate archive delete validate" ;;
         2:version) words="create list get publish update deprecate archive delete" ;;
         2:alias) words="list get set delete" ;;
@@ -23,6 +23,8 @@ _c9ctl() {
         2:skill) words="new test upload list get revisions delete" ;;
         2:persona) words="create list get update delete" ;;
         2:schedule) words="create list get update delete pause resume run runs next preview" ;;
+        2:event) words="send list get" ;;
+        2:hook) words="create list get update rotate delete" ;;
         2:token) words="create list revoke" ;;
     esac
     if [[ -n $words && $cur != -* ]]; then
@@ -104,6 +106,15 @@ _c9ctl() {
         "schedule runs") words=" --outcome --limit" ;;
         "schedule next") words=" --count" ;;
         "schedule preview") words=" --timezone --from --count" ;;
+        "event send") words=" -f --source --id --subject --data --test" ;;
+        "event list") words=" --type --source --after --before --limit" ;;
+        "event get") words="" ;;
+        "hook create") words=" --name --style --delivers --event-type --version --tolerance --secret-file" ;;
+        "hook list") words=" --agent --name --limit" ;;
+        "hook get") words="" ;;
+        "hook update") words=" --name --delivers --event-type --version --tolerance --active" ;;
+        "hook rotate") words=" --grace --secret-file" ;;
+        "hook delete") words=" --yes" ;;
         "apply "*) words=" -f --dry-run --yes" ;;
         "export "*) words=" --force" ;;
         "token create") words=" --scope --expires" ;;

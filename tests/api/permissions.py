@@ -115,12 +115,12 @@ def make_part(client, name, agent=None):
         value = client.skill(part["lua"])
         things.update(skill=value["name"], sha256=value["sha256"])
     else:
-        value = client.request(part.get("method", "POST"), path, part.get("body"))
+        value = client.request(part.get("method", "POST"), path, part.get("body"), part.get("headers"))
     if "value" in part:
         return part["value"]
     value = value if isinstance(value, dict) else made(value, 200, 201, 202)
     for key in part["id"].split("/"):
-        value = value[key]
+        value = value[int(key)] if isinstance(value, list) else value[key]
     return value
 
 

@@ -170,6 +170,39 @@ def test_schedules():
     succeeds("delete", "schedule", "delete", "morning", "--yes")
 
 
+def test_events():
+    make_agent("on-order", "return input", triggerMode="event",
+               triggerConfig={"events": [{"type": "shop.order.*", "input": "/data"}]})
+    write("order.json", {"total": 3})
+    done = succeeds("send", "event", "send", "shop.order.made", "--source", "/shop", "--id", "1", "--data", "order.json")
+    contains(done.out, "for 1 agent", "an event is sent")
+    contains(succeeds("again", "event", "send", "shop.order.made", "--source", "/shop", "--id", "1").out,
+             "was taken before", "once")
+    contains(succeeds("test", "event", "send", "shop.order.made", "--test").out, "on-order", "or only tried")
+    write("events.json", [{"specversion": "1.0", "id": str(n), "source": "/f", "type": "shop.order.b"} for n in (1, 2)])
+    equal(len(succeeds("file", "event", "send", "-f", "events.json", "--json").json["items"]), 2, "a file may have many")
+    listed = succeeds("list", "event", "list", "--type", "shop.order.made", "--json").json["items"]
+    contains(succeeds("get", "event", "get", listed[0]["id"]).out, "executionId", "an event is shown with its executions")
+    equal(ctl("event", "send").code, 2, "it needs a type or a file")
+    contains(ctl("event", "send", "x", "--id", "").err, "/id", "the server's problem is shown")
+
+
+def test_hooks():
+    make_agent("on-hook", "return input")
+    done = succeeds("create", "hook", "create", "on-hook", "--name", "in", "--tolerance", "1m")
+    contains(done.out, "whsec_", "the secret alone is printed")
+    equal(done.out.count("\n"), 1, "on a line")
+    shown = succeeds("get", "hook", "get", "in", "--json").json
+    equal((shown["toleranceMs"], shown["isActive"]), (60000, True), "as it was said")
+    write("secret.txt", "a secret of my own\n")
+    succeeds("another", "hook", "create", "on-hook", "--name", "gh", "--style", "github", "--secret-file", "secret.txt")
+    contains(succeeds("list", "hook", "list", "--agent", "on-hook").out, "github", "they are listed")
+    contains(succeeds("update", "hook", "update", "in", "--active", "false").out, "false", "it is paused")
+    equal(ctl("hook", "update", "in", "--active", "no").code, 2, "a boolean has its form")
+    ok(succeeds("rotate", "hook", "rotate", "in", "--grace", "1h").out != done.out, "it gets another secret")
+    succeeds("delete", "hook", "delete", "in", "--yes")
+
+
 def test_personas():
     write("prompt.txt", "You are terse.\nAlways.\n")
     created = succeeds("create", "persona", "create", "editor", "--prompt", "prompt.txt", "--json").json

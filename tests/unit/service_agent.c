@@ -175,12 +175,12 @@ static void validation_test(const char *persona)
                   json_object_get(result, "errors")),
        "in all detail");
     is_int(world_int(&w, "SELECT count(*) FROM agents"), 0, "and made nothing");
-    jx_auto *warned = js("{'name':'w','skillset':['sum'],'triggerMode':'event',"
+    jx_auto *warned = js("{'name':'w','skillset':['sum'],"
                          "'executionConfig':{'entrypoint':'sum','model':'x'}}");
     jx_auto *warnings = NULL;
     works(agent_validate(service, &owner, warned, &warnings, &err), "warnings");
     ok(jx_bool(warnings, "valid", false) &&
-           json_array_size(json_object_get(warnings, "warnings")) == 2,
+           json_array_size(json_object_get(warnings, "warnings")) == 1,
        "leave it valid");
 }
 

@@ -1,0 +1,197 @@
+/* What comes in by a webhook endpoint. Anybody can send here: until the signature was found right,
+ * a delivery costs one indexed lookup and one digest of a bounded body, and writes nothing. */
+#include <string.h>
+#include <strings.h>
+
+#include "base/clock.h"
+#include "base/utf8.h"
+#include "host/storage.h"
+#include "service/audit.h"
+#include "service/cloudevent.h"
+#include "service/event.h"
+#include "service/execution.h"
+#include "service/hook.h"
+#include "service/launch_row.h"
+#include "service/service-private.h"
+#include "store/hook.h"
+
+#define HOUR (3600 * CLOCK_SECOND)
+
+static const struct config_key keys[] = {
+    {"hooks", "per_agent", CONFIG_INT, "100", 1, 100000, NULL, "Webhook endpoints of one agent."},
+    {"hooks", "max_body", CONFIG_SIZE, "256KiB", 1024, 16 << 20, NULL,
+     "Bytes of a delivery to a webhook endpoint."},
+    {"hooks", "replay_window", CONFIG_DURATION, "7d", HOUR, 3660 * 24 * HOUR, NULL,
+     "How long a delivery is remembered, so that the same one again starts nothing."},
+};
+
+int hook_config_declare(struct config *config, struct error *err)
+{
+    return config_declare(config, keys, countof(keys), err);
+}
+
+/* ---- is it one of ours ---- */
+
+/* An endpoint that is not there looks like a wrong signature, and takes as long. */
+static int target_verify(struct service *service, const char *id, const struct hook_delivery *d,
+                         struct hook_target *target, char key_r[SHA256_HEX_SIZE], struct error *err)
+{
+    int64_t now = clock_wall_us();
+    int found =
+        uuid_valid(id, strlen(id)) ? store_hook_target(service->storage, id, target, err) : 1;
+    if (found < 0)
+        return -1;
+    const char *secrets[2] = {target->secret, NULL};
+    if (target->previous_until > now)
+        secrets[1] = target->previous_secret;
+    bool github = d->message.id == NULL && d->message.hub_signature != NULL;
+    enum hook_style style = github ? HOOK_GITHUB : HOOK_STANDARD;
+    autofree char *nobody = found == 0 ? NULL : hook_secret_make(style);
+    if (found == 0)
+        style =
+            strcmp(target->style, hook_style_names[HOOK_GITHUB]) == 0 ? HOOK_GITHUB : HOOK_STANDARD;
+    else
+        secrets[0] = nobody;
+    return hook_signature_check(style, secrets, &d->message, now,
+                                found == 0 ? target->tolerance : HOUR, key_r, err);
+}
+
+/* ---- the body ---- */
+
+static bool type_is(const char *type, const char *wanted)
+{
+    size_t n = strcspn(type, "; \t");
+    return n == strlen(wanted) && strncasecmp(type, wanted, n) == 0;
+}
+
+/* JSON as it is; a form or a text as a text; null when there is none. */
+static json_t *body_read(const struct hook_delivery *d, struct error *err)
+{
+    const char *type = d->content_type != NULL ? d->content_type : "application/json";
+    size_t n = strcspn(type, "; \t");
+    bool json =
+        type_is(type, "application/json") || (n > 5 && strncasecmp(type + n - 5, "+json", 5) == 0);
+    if (d->message.len == 0)
+        return json_null();
+    if (json)
+        return jx_decode(d->message.body, d->message.len, "the delivery", err);
+    bool text =
+        strncasecmp(type, "text/", 5) == 0 || type_is(type, "application/x-www-form-urlencoded");
+    if (!text)
+        error_set(err, E_UNSUPPORTED_MEDIA_TYPE,
+                  "Content-Type is %.100s; an endpoint takes JSON, text or a form", type);
+    else if (!utf8_valid(d->message.body, d->message.len) ||
+             memchr(d->message.body, '\0', d->message.len) != NULL)
+        error_set(err, E_INVALID_REQUEST, "the delivery is not UTF-8 text");
+    else
+        return json_stringn(d->message.body, d->message.len);
+    return NULL;
+}
+
+/* ---- what becomes of it ---- */
+
+/* 0 done; 1: another request just took the same; -1 error. */
+static int execution_try(struct service *service, const struct principal *who,
+                         const struct hook_target *target, const char *key, const json_t *input,
+                         json_t **result_r, struct error *err)
+{
+    char id[UUID_SIZE];
+    int64_t now = clock_wall_us();
+    int64_t since = now - config_int(service->config, "hooks", NULL, "replay_window");
+    struct launch *launch = NULL;
+    error_auto failure = ERROR_INIT;
+    if (store_hook_delivered(service->storage, target->id, key, since, id, err) < 0)
+        return -1;
+    if (id[0] != '\0') {
+        *result_r = json_pack("{s:b, s:s}", "duplicate", true, "executionId", id);
+        return 0;
+    }
+    autofree char *note = NULL;
+    uuid_make(id);
+    if (execution_prepare(service, who, target->agent_id, target->version, id, input, &launch,
+                          &note, err) < 0)
+        return -1;
+    jx_auto *context =
+        json_pack("{s:{s:s, s:s}}", "trigger", "type", "webhook", "endpointId", target->id);
+    autofree char *text = jx_encode(input, NULL);
+    struct storage_batch *batch = storage_batch_new();
+    store_hook_deliver(batch, target->id, key, id, since, now);
+    launch_row_add(batch, launch, id, target->user_id, text, context, note, now);
+    launch_unref(launch);
+    if (storage_commit(service->storage, batch, &failure) < 0)
+        return failure.code == E_INVALID_STATE ? 1 : error_move(err, &failure);
+    service_nudge(service);
+    *result_r = json_pack("{s:b, s:s}", "duplicate", false, "executionId", id);
+    return 0;
+}
+
+static int deliver_execution(struct service *service, const struct principal *who,
+                             const struct hook_target *target, const char *key, const json_t *input,
+                             json_t **result_r, struct error *err)
+{
+    int result = execution_try(service, who, target, key, input, result_r, err);
+    if (result > 0)
+        result = execution_try(service, who, target, key, input, result_r, err);
+    return result <= 0
+               ? result
+               : error_set(err, E_UNAVAILABLE, "the endpoint is just being changed; try again");
+}
+
+/* "TYPE", or "TYPE.push" for GitHub's event "push". */
+static char *type_make(const struct hook_target *target, const char *event)
+{
+    if (event == NULL || strcmp(target->style, hook_style_names[HOOK_GITHUB]) != 0 ||
+        event[0] == '\0' || strlen(event) > 100 ||
+        strspn(event, "abcdefghijklmnopqrstuvwxyz0123456789_") != strlen(event))
+        return xstrdup(target->event_type);
+    return xasprintf("%s.%s", target->event_type, event);
+}
+
+static int deliver_event(struct service *service, const struct principal *who,
+                         const struct hook_target *target, const struct hook_delivery *d,
+                         const char *key, json_t *data, json_t **result_r, struct error *err)
+{
+    char time[CLOCK_RFC3339_SIZE];
+    autofree char *type = type_make(target, d->event);
+    autofree char *source = xasprintf("/v1/hooks/%s", target->id);
+    jx_auto *taken = NULL;
+    jx_auto *events = json_pack("[{s:s, s:s, s:s, s:s, s:s, s:s, s:O}]", "specversion", "1.0", "id",
+                                key, "source", source, "type", type, "time",
+                                clock_format_rfc3339(clock_wall_us(), time), "datacontenttype",
+                                "application/json", "data", data);
+    if (event_take(service, who, events, target->id, &taken, err) < 0)
+        return -1;
+    const json_t *item = json_array_get(json_object_get(taken, "items"), 0);
+    *result_r =
+        json_pack("{s:b, s:s, s:O}", "duplicate", jx_bool(item, "duplicate", false), "eventId",
+                  jx_str(item, "id", ""), "matches", json_object_get(item, "matches"));
+    struct storage_batch *batch = storage_batch_new();
+    store_hook_used(batch, target->id, clock_wall_us());
+    return storage_commit(service->storage, batch, err);
+}
+
+int hook_deliver(struct service *service, const struct principal *from, const char *id,
+                 const struct hook_delivery *delivery, json_t **result_r, struct error *err)
+{
+    cleanup(hook_target_free) struct hook_target target = {.id = ""};
+    char key[SHA256_HEX_SIZE];
+    struct principal who;
+    int64_t max = config_int(service->config, "hooks", NULL, "max_body");
+    if (delivery->message.len > (size_t)max)
+        return error_set(err, E_PAYLOAD_TOO_LARGE,
+                         "the delivery is larger than the %ld bytes of [hooks] max_body",
+                         (long)max);
+    if (service_engine(service, err) < 0 ||
+        target_verify(service, id, delivery, &target, key, err) < 0)
+        return -1;
+    audit_unchanged(from); /* a delivery is no change, and what becomes of it is its own record */
+    if (!target.active)
+        return error_set(err, E_INVALID_STATE, "the endpoint is paused");
+    jx_auto *data = body_read(delivery, err);
+    if (data == NULL ||
+        execution_principal(service, target.user_id, target.organization_id, &who, err) < 0)
+        return -1;
+    return strcmp(target.delivers, "event") == 0
+               ? deliver_event(service, &who, &target, delivery, key, data, result_r, err)
+               : deliver_execution(service, &who, &target, key, data, result_r, err);
+}
