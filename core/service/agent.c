@@ -7,6 +7,7 @@
 #include "service/agent_config.h"
 #include "service/audit.h"
 #include "service/service-private.h"
+#include "service/trigger.h"
 #include "store/team.h"
 #include "store/token.h"
 
@@ -255,6 +256,7 @@ int agent_archive(struct service *service, const struct principal *who, const ch
         return -1;
     struct storage_batch *batch = storage_batch_new();
     store_agent_archive(batch, meta.id, clock_wall_us());
+    trigger_withdraw(batch, meta.id);
     autofree char *location = xasprintf("/v1/agents/%s", meta.id);
     if (service_commit_made(service, who, batch, 200, location, conflicts, err) < 0)
         return -1;

@@ -56,9 +56,10 @@ int schedule_trigger_publish(struct service *service, struct storage_batch *batc
 
 /* ---- the scheduler's ---- */
 
-/* Starts everything that is due at `now` (wall µs), and says in *next_r when to come again;
- * INT64_MAX: not before it is woken. Blocks; one thread at a time in a process; several processes
- * may. -1 when the store failed: what was not started is still due. */
+/* Starts what is due at `now` (wall µs), the longest due first and not more than some hundreds, and
+ * says in *next_r when to come again: not after `now` when there is more; INT64_MAX: not before it
+ * is woken. Blocks; one thread at a time in a process; several processes may. -1 when the store
+ * failed: what was not started is still due. */
 int schedule_fire(struct service *service, int64_t now, int64_t *next_r, struct error *err);
 /* The clock may have been set back by far: what had come in the future comes again. */
 int schedule_clock_set(struct service *service, int64_t now, struct error *err);

@@ -415,10 +415,8 @@ static int fire_some(struct service *service, int64_t now, read_fn *read,
 
 int schedule_fire(struct service *service, int64_t now, int64_t *next_r, struct error *err)
 {
-    int n;
     bool queued;
-    while ((n = fire_some(service, now, read_due, fire_build, err)) > 0)
-        continue;
+    int n = fire_some(service, now, read_due, fire_build, err);
     if (n < 0 || store_schedule_any_queued(service->storage, &queued, err) < 0 ||
         (queued && fire_some(service, now, read_queued, queued_build, err) < 0) ||
         store_schedule_next(service->storage, next_r, err) < 0)

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/clock.h"
 #include "schema/schema.h"
 #include "service/event.h"
 #include "service/event_trigger.h"
@@ -9,6 +10,8 @@
 #include "service/schedule.h"
 #include "service/schedule_settings.h"
 #include "service/service-private.h"
+#include "store/event.h"
+#include "store/schedule.h"
 
 static bool mode_is(const json_t *config, const char *mode)
 {
@@ -51,6 +54,12 @@ int trigger_publish(struct service *service, struct storage_batch *batch,
     event_trigger_publish(batch, agent_id, who->organization_id, who->user_id, config);
     return schedule_trigger_publish(service, batch, agent_id, who->organization_id, who->user_id,
                                     config, err);
+}
+
+void trigger_withdraw(struct storage_batch *batch, const char *agent_id)
+{
+    store_event_trigger_drop(batch, agent_id);
+    store_schedule_pause_all(batch, agent_id, clock_wall_us());
 }
 
 void trigger_published(struct service *service)

@@ -13,6 +13,8 @@ void trigger_check(struct service *service, const json_t *config, json_t *proble
 int trigger_publish(struct service *service, struct storage_batch *batch,
                     const struct principal *who, const char *agent_id, const json_t *config,
                     struct error *err);
+/* Adds to the batch that archives an agent: nothing starts it any more. */
+void trigger_withdraw(struct storage_batch *batch, const char *agent_id);
 /* After that batch: the triggers are in force. */
 void trigger_published(struct service *service);
 

@@ -192,6 +192,15 @@ void store_schedule_put(struct storage_batch *batch, const char *id, const char 
         columns->jitter_ms, next.scheduled_for, at_or_null(&next), now);
 }
 
+void store_schedule_pause_all(struct storage_batch *batch, const char *agent_id, int64_t now)
+{
+    storage_batch_add(batch,
+                      "UPDATE scheduled_executions SET is_active = 0, next_execution_at = NULL,"
+                      " updated_at = $2, revision = revision + 1"
+                      " WHERE agent_id = $1 AND is_active = 1",
+                      -1, NULL, NULL, "si", agent_id, now);
+}
+
 void store_schedule_drop(struct storage_batch *batch, const char *agent_id)
 {
     storage_batch_add(batch,

@@ -41,6 +41,8 @@ void store_schedule_put(struct storage_batch *batch, const char *id, const char 
                         const char *organization_id, const char *user_id,
                         const struct schedule_columns *columns, struct schedule_time next,
                         int64_t now);
+/* Every schedule of the agent. */
+void store_schedule_pause_all(struct storage_batch *batch, const char *agent_id, int64_t now);
 void store_schedule_drop(struct storage_batch *batch, const char *agent_id);
 /* The id of that schedule; "": there is none. */
 int store_schedule_origin(struct storage *storage, const char *agent_id, char id_r[UUID_SIZE],

@@ -164,17 +164,20 @@ void store_schedule_halt(struct storage_batch *batch, const struct schedule_due 
                       now);
 }
 
+#define RUN_INSERT                                                                                 \
+    "INSERT INTO schedule_runs (id, schedule_id, scheduled_for, outcome, by_hand, execution_id,"   \
+    " reason, error_code, missed_count, missed_until, created_at)"                                 \
+    " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
+
 void store_schedule_run_insert(struct storage_batch *batch, const struct schedule_run_row *row)
 {
     bool missed = row->missed_count != 0;
-    storage_batch_add(batch,
-                      "INSERT INTO schedule_runs (id, schedule_id, scheduled_for, outcome, by_hand,"
-                      " execution_id, reason, error_code, missed_count, missed_until, created_at)"
-                      " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
-                      1, NULL, NULL, "ssisisssIIi", row->id, row->schedule_id, row->scheduled_for,
-                      row->outcome, (int64_t)row->by_hand, row->execution_id, row->reason,
-                      row->error_code, missed ? &row->missed_count : NULL,
-                      missed ? &row->missed_until : NULL, row->at);
+    storage_batch_add(
+        batch,
+        missed ? RUN_INSERT " ON CONFLICT (schedule_id, scheduled_for) DO NOTHING" : RUN_INSERT,
+        missed ? -1 : 1, NULL, NULL, "ssisisssIIi", row->id, row->schedule_id, row->scheduled_for,
+        row->outcome, (int64_t)row->by_hand, row->execution_id, row->reason, row->error_code,
+        missed ? &row->missed_count : NULL, missed ? &row->missed_until : NULL, row->at);
 }
 
 void store_schedule_run_leave(struct storage_batch *batch, const struct schedule_run_row *row)

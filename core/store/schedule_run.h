@@ -52,7 +52,7 @@ struct schedule_run_row {
     bool by_hand;
     int64_t at;
 };
-/* Conflicts when this time of the schedule has come already. */
+/* Conflicts when this time of the schedule has come already, unless the row is of missed ones. */
 void store_schedule_run_insert(struct storage_batch *batch, const struct schedule_run_row *row);
 /* From queued to what became of it; conflicts when it is not queued any more. */
 void store_schedule_run_leave(struct storage_batch *batch, const struct schedule_run_row *row);

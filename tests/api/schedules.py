@@ -346,4 +346,13 @@ def test_trigger():
     equal(publish({"triggerMode": "manual"}), [], "a manual one takes it away")
 
 
+def test_archive():
+    last = api.lua_agent("last", ECHO)
+    schedule = make(of=last)
+    equal(api.post(f"/v1/agents/{last['id']}/archive").status, 200, "an agent is archived")
+    now = api.get(path(schedule)).json
+    ok(not now["isActive"] and "nextExecutionAt" not in now, "and its schedules are paused")
+    equal(api.post(path(schedule, "/resume")).code, "InvalidState", "for good")
+
+
 run(globals(), daemon)

@@ -1,6 +1,6 @@
 """What c9d promises in figures, each measured beside its reference, interleaved, in the same run; medians.
 
-    C9_BUILD=build tests/bench/run.sh [GROUP …]      GROUP: executions waiting read lists start memory lockdown density hook bombs
+    C9_BUILD=build tests/bench/run.sh [GROUP …]      GROUP: executions waiting read lists start memory lockdown density hook bombs schedules
 
 Needs a plain build (make bench). Everything happens in a folder below the build folder, on that disk, and is
 removed at the end. A machine that does something else at the same time shows in both columns.
@@ -453,10 +453,75 @@ def measure_density():
     row_waiting(count, 256)
 
 
+# ---- schedules -----------------------------------------------------------------------------------------
+
+SCHEDULES = """
+WITH RECURSIVE row (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM row WHERE i < :rows)
+INSERT INTO scheduled_executions (id, agent_id, organization_id, created_by, cron_expression, timezone, is_active,
+  overlap_policy, scheduled_for, next_execution_at, created_at, updated_at)
+SELECT printf('%08x-%04x-7000-8000-%012x', i, i % 65536, i), agent_id, organization_id, created_by, cron_expression,
+  timezone, 1, overlap_policy, at, at, created_at, updated_at
+FROM (SELECT i, CASE WHEN i <= :due THEN :at ELSE :at + 3600000000 + i * 800000 END AS at FROM row),
+  (SELECT * FROM scheduled_executions LIMIT 1) AS one
+"""
+
+
+def cpu(pid):
+    """Seconds of CPU time that a process and its descendants have used."""
+    ticks = 0
+    for p in family(pid):
+        with open(f"/proc/{p}/stat", encoding="utf-8") as f:
+            ticks += sum(map(int, f.read().rpartition(")")[2].split()[11:13]))
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def idle(d, seconds):
+    """Percent of one CPU."""
+    before = cpu(d.process.pid)
+    time.sleep(seconds)
+    return (cpu(d.process.pid) - before) / seconds * 100
+
+
+def measure_schedules():
+    active_, due, wait = 100_000, 1000, 12
+    d = up(daemon())
+    agent = d.api.lua_agent("sum", SUM)
+    d.api.post(f"/v1/agents/{agent['id']}/schedules", {"cronExpression": "0 0 1 1 *"})
+    none = idle(d, 4)
+    d.stop()
+    path = f"{d.folder}/state/c9d.db"
+    at = int(time.time()) + wait
+    store = sqlite3.connect(path)
+    store.execute(SCHEDULES, {"rows": active_, "due": due, "at": at * 10**6})
+    store.commit()
+    store.close()
+    up(d)
+    time.sleep(1)
+    between = idle(d, 5)
+    if time.time() >= at:
+        raise RuntimeError("this machine is too slow: the schedules were due before the daemon was idle")
+
+    def started():
+        with sqlite3.connect(path, timeout=30) as s:
+            return s.execute("SELECT COUNT(*), MAX(started_at) FROM agent_executions"
+                             " WHERE schedule_id IS NOT NULL AND started_at IS NOT NULL").fetchone()
+
+    time.sleep(max(0, at - time.time()))
+    if not eventually(lambda: started()[0] == due, 60, 0.1):
+        raise RuntimeError(f"only {started()[0]} of {due} started")
+    took = started()[1] / 1e6 - at
+    row(f"{due:,} of {active_:,} schedules are due in one second", "", f"the last started after {took:.2f} s", "<= 2 s",
+        took <= 2)
+    row(f"CPU of the idle daemon, {active_:,} schedules active", f"{none:.2f} %", f"{between:.2f} %", "< 1 %", between < 1,
+        "the reference is one without schedules; of one CPU, with its zygote and executors")
+    d.stop()
+
+
 GROUPS = {
     "executions": measure_executions, "waiting": measure_waiting, "read": measure_read, "lists": measure_lists,
     "memory": measure_memory, "start": measure_start, "lockdown": measure_lockdown, "density": measure_density,
     "hook": measure_hook, "bombs": measure_bombs,
+    "schedules": measure_schedules,
 }
 
 

@@ -42,8 +42,10 @@ static int64_t fire(int64_t now)
 {
     error_auto err = ERROR_INIT;
     int64_t next = -1;
-    if (schedule_fire(service, now, &next, &err) < 0)
-        bail("fire", &err);
+    do
+        if (schedule_fire(service, now, &next, &err) < 0)
+            bail("fire", &err);
+    while (next <= now);
     return next;
 }
 
@@ -133,7 +135,6 @@ static void test_catch_up(void)
     int64_t next = fire(begin);
     ok(next > begin && next <= begin + MINUTE, "it says when to come again");
     int64_t later = (begin / MINUTE + 101) * MINUTE + 59 * CLOCK_SECOND; /* all are late */
-    world_sql(&w, "UPDATE scheduled_executions SET next_execution_at = next_execution_at");
     fire(later + 2 * CLOCK_SECOND - MINUTE);
     is_int(count(all, "outcome = 'started'"), 6,
            "all: no more than [schedules] catch_up, and what is on time");
@@ -146,6 +147,26 @@ static void test_catch_up(void)
     is_int(world_int(&w, sum), 100, "with how many they were");
     fire(later + 2 * CLOCK_SECOND - MINUTE);
     is_int(count(one, "outcome = 'started'"), 1, "asked again, nothing happens");
+    world_sql(&w, "DELETE FROM scheduled_executions");
+    world_sql(&w, "DELETE FROM agent_executions");
+}
+
+/* The clock was a day ahead, is set right, and c9d is late for a time that ran a day too early. */
+static void test_repeated(void)
+{
+    char id[UUID_SIZE];
+    error_auto err = ERROR_INIT;
+    make("{'cronExpression':'* * * * *','missedRunPolicy':'skip','overlapPolicy':'allow'}", id);
+    int64_t begin = world_int(&w, "SELECT MAX(created_at) FROM scheduled_executions");
+    int64_t now = (begin / MINUTE + 1) * MINUTE + 24 * 60 * MINUTE;
+    fire(now);
+    int64_t runs = count(id, "outcome = 'started'");
+    if (schedule_clock_set(service, now - 24 * 60 * MINUTE, &err) < 0)
+        bail("clock", &err);
+    fire(now - MINUTE / 2);
+    int64_t next = fire(now + 5 * MINUTE);
+    ok(next > now + 5 * MINUTE, "times that have come are passed over");
+    is_int(count(id, "outcome = 'started'"), runs + 2, "those that are on time run");
     world_sql(&w, "DELETE FROM scheduled_executions");
     world_sql(&w, "DELETE FROM agent_executions");
 }
@@ -201,6 +222,7 @@ int main(void)
     service_world_new("[schedules]\ncatch_up = 5\nlate = 1m\n[limits]\n");
     make_agent();
     test_catch_up();
+    test_repeated();
     test_queue();
     test_refused();
     world_sql(&w, "DELETE FROM scheduled_executions");
