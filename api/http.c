@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "api/api-private.h"
+#include "api/document.h"
 #include "api/listen.h"
 #include "api/openapi_text.h"
 #include "api/serve.h"
@@ -84,11 +85,11 @@ static int listeners_open(struct http_server *server, const struct config *confi
 }
 
 /* "/readyz" and the document's tag; the router with its compiled schemas. */
-static int document_read(struct api *api, struct error *err)
+static int router_read(struct api *api, struct error *err)
 {
     size_t len = (size_t)(openapi_text_end - openapi_text);
     char hex[SHA256_HEX_SIZE];
-    jx_auto *document = jx_decode(openapi_text, len, "openapi.json", err);
+    jx_auto *document = document_read(openapi_text, len, err);
     if (document == NULL)
         return -1;
     memcpy(api->document_tag, hash_sha256_hex(openapi_text, len, hex),
@@ -103,7 +104,7 @@ static int server_build(struct http_server *server, struct config *config, struc
     if (http_config_declare(config, err) < 0)
         return -1;
     config_read(server, config);
-    if (document_read(api, err) < 0 || listeners_open(server, config, err) < 0)
+    if (router_read(api, err) < 0 || listeners_open(server, config, err) < 0)
         return -1;
     api->keys = keys_new();
     api->kept = kept_new();

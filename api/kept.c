@@ -10,13 +10,13 @@
 
 enum {
     PLACES = 256,             /* a power of two */
+    LOCKS = 16,
     BODY_MAX = 8 * 1024,      /* bytes of an answer: with PLACES, what all can take */
     PATH_SIZE = 256,
     HEADERS_KEPT = 4,
 };
 
 struct answer {
-    pthread_mutex_t lock;
     uint64_t version; /* of the store; 0: nothing is here */
     /* The question: */
     const struct operation *operation;
@@ -35,14 +35,15 @@ struct answer {
 };
 
 struct kept {
-    struct answer places[PLACES];
+    pthread_mutex_t locks[LOCKS];   /* a place's is its number's rest: */
+    struct answer places[PLACES];   /* not written, and so no memory, before they are used */
 };
 
 struct kept *kept_new(void)
 {
     struct kept *kept = xcalloc(1, sizeof(*kept));
-    for (size_t i = 0; i < PLACES; i++)
-        pthread_mutex_init(&kept->places[i].lock, NULL);
+    for (size_t i = 0; i < LOCKS; i++)
+        pthread_mutex_init(&kept->locks[i], NULL);
     return kept;
 }
 
@@ -57,10 +58,10 @@ static void answer_clear(struct answer *answer)
 
 void kept_free(struct kept *kept)
 {
-    for (size_t i = 0; kept != NULL && i < PLACES; i++) {
+    for (size_t i = 0; kept != NULL && i < PLACES; i++)
         answer_clear(&kept->places[i]);
-        pthread_mutex_destroy(&kept->places[i].lock);
-    }
+    for (size_t i = 0; kept != NULL && i < LOCKS; i++)
+        pthread_mutex_destroy(&kept->locks[i]);
     free(kept);
 }
 
@@ -91,14 +92,21 @@ static void who_of(const struct request *request, struct principal *who_r)
     who_r->origin = NULL;
 }
 
-static struct answer *place(struct kept *kept, const char *path, const char *user_id)
+/* Locked. */
+static struct answer *place_take(struct kept *kept, const char *path, const char *user_id)
 {
     uint32_t hash = 2166136261u; /* FNV-1a */
     for (const char *c = path; *c != '\0'; c++)
         hash = (hash ^ (unsigned char)*c) * 16777619u;
     for (const char *c = user_id; *c != '\0'; c++)
         hash = (hash ^ (unsigned char)*c) * 16777619u;
+    pthread_mutex_lock(&kept->locks[hash % LOCKS]);
     return &kept->places[hash % PLACES];
+}
+
+static void place_give(struct kept *kept, const struct answer *answer)
+{
+    pthread_mutex_unlock(&kept->locks[(size_t)(answer - kept->places) % LOCKS]);
 }
 
 static void answer_give(const struct answer *answer, const struct request *request,
@@ -120,14 +128,13 @@ bool kept_find(struct kept *kept, const struct request *request, uint64_t versio
     if (version == 0 || !path_of(request, path))
         return false;
     who_of(request, &who);
-    struct answer *answer = place(kept, path, who.user_id);
-    pthread_mutex_lock(&answer->lock);
+    struct answer *answer = place_take(kept, path, who.user_id);
     bool found = answer->version == version && answer->operation == request->operation &&
                  answer->accept == request->accept && strcmp(answer->path, path) == 0 &&
                  memcmp(&answer->who, &who, sizeof(who)) == 0;
     if (found)
         answer_give(answer, request, reply);
-    pthread_mutex_unlock(&answer->lock);
+    place_give(kept, answer);
     return found;
 }
 
@@ -151,8 +158,7 @@ void kept_put(struct kept *kept, const struct request *request, uint64_t version
         reply->text.len == 0 || reply->text.len > BODY_MAX || reply->n_headers > HEADERS_KEPT ||
         !path_of(request, path))
         return;
-    struct answer *answer = place(kept, path, request->who.user_id);
-    pthread_mutex_lock(&answer->lock);
+    struct answer *answer = place_take(kept, path, request->who.user_id);
     answer_clear(answer);
     answer->version = version;
     answer->operation = request->operation;
@@ -160,5 +166,5 @@ void kept_put(struct kept *kept, const struct request *request, uint64_t version
     memcpy(answer->path, path, sizeof(answer->path));
     who_of(request, &answer->who);
     answer_take(answer, reply);
-    pthread_mutex_unlock(&answer->lock);
+    place_give(kept, answer);
 }

@@ -1,6 +1,5 @@
 /* What the commands share, and the small ones. */
 #include <getopt.h>
-#include <malloc.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
@@ -13,6 +12,7 @@
 #include "supervisor/daemon.h"
 #include "supervisor/guard.h"
 #include "supervisor/secrets.h"
+#include "supervisor/trim.h"
 
 #define CONFIG_FILE C9_SYSCONFDIR "/c9d/c9d.conf"
 
@@ -136,7 +136,7 @@ int command_run(int argc, char **argv)
         daemon_close(&d);
         return 1;
     }
-    malloc_trim(0); /* what was only needed to start, such as the text of schemas */
+    trim_after_start();
     for (size_t i = 0; http_server_address(d.http, i) != NULL; i++)
         log_info("daemon.ready", "c9d %s listens on %s", C9_VERSION,
                  http_server_address(d.http, i));
