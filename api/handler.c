@@ -56,6 +56,7 @@ const struct handler_row handler_table[] = {
     {"getBatch", handle_batch_get, HANDLER_INLINE},
     {"listBatchExecutions", handle_batch_executions, HANDLER_INLINE},
     {"cancelBatch", handle_batch_cancel, HANDLER_POOL},
+    {"listUsage", handle_usage_list, HANDLER_INLINE},
     {"listSkills", handle_skill_list, HANDLER_KEPT},
     {"uploadSkill", handle_skill_upload, HANDLER_POOL}, /* describing runs it in a sandbox */
     {"getSkill", handle_skill_get, HANDLER_KEPT},

@@ -69,6 +69,7 @@ handler_fn handle_team_list, handle_team_create, handle_team_get, handle_team_up
 handler_fn handle_event_send, handle_event_test, handle_event_list, handle_event_get;
 handler_fn handle_hook_list, handle_hook_list_of_agent, handle_hook_create, handle_hook_get,
     handle_hook_update, handle_hook_delete, handle_hook_rotate, handle_hook_deliver;
+handler_fn handle_usage_list;
 handler_fn handle_health, handle_readiness, handle_openapi;
 
 #endif

@@ -289,6 +289,40 @@ static const struct route execution_attempts = {
 static const struct route execution_cancel = {
     .method = "POST", .path = "/v1/executions/{execution}/cancel", .members = "id status"};
 
+/* ---- usage ---- */
+
+static void sum_cost(struct buf *out, const json_t *microcents)
+{
+    jx_auto *usage = json_pack("{s:O}", "costMicrocents", microcents);
+    format_cost(out, usage);
+}
+
+static void sum_cpu(struct buf *out, const json_t *us)
+{
+    jx_auto *usage = json_pack("{s:O}", "cpuTimeUs", us);
+    format_cpu(out, usage);
+}
+
+static void sum_memory(struct buf *out, const json_t *bytes)
+{
+    jx_auto *usage = json_pack("{s:O}", "memoryPeakBytes", bytes);
+    format_memory(out, usage);
+}
+
+static const struct column usage_columns[] = {
+    {"AGENT", "agentName", format_text, false},  {"DAY", "day", format_text, false},
+    {"EXECUTIONS", "executions", format_count, true}, {"CPU", "cpuTimeUs", sum_cpu, true},
+    {"PEAK", "memoryPeakBytes", sum_memory, true}, {"CALLS", "apiCallsCount", format_count, true},
+    {"TOKENS", "tokensConsumed", format_count, true}, {"COST", "costMicrocents", sum_cost, true},
+};
+static const struct from usage_filters[] = {{"groupBy", "--by", FROM_TEXT, NULL},
+                                            {"agentId", "--agent", FROM_TEXT, "agent"},
+                                            {"from", "--from", FROM_TIME, NULL},
+                                            {"to", "--to", FROM_TIME, NULL},
+                                            {NULL, NULL, 0, NULL}};
+static const struct route usage_list = {
+    .method = "GET", .path = "/v1/usage", .query = usage_filters, COLUMNS(usage_columns)};
+
 /* ---- schedules ---- */
 
 static const struct column schedule_columns[] = {
@@ -691,6 +725,9 @@ const struct command commands[] = {
      "Let a name stand for versions, each VERSION or VERSION=PERCENT.", command_alias_set, NULL},
     {"alias", "delete", "AGENT ALIAS [--yes]", "Delete an alias.", NULL, &alias_delete},
 
+    {"usage", NULL,
+     "[--by GROUP] [--agent AGENT] [--from TIME] [--to TIME] [--limit N]",
+     "Sum up what executions used, by agent, day or organization.", NULL, &usage_list},
     {"execution", "list",
      "[--agent AGENT] [--status STATUS] [--version VERSION] [--user USER] [--parent EXECUTION] "
      "[--error CODE] [--batch BATCH] [--key KEY] [--text TEXT] [--after TIME] [--before TIME] "

@@ -57,6 +57,7 @@ static int seal_some(struct auditor *auditor, struct error *err)
 {
     char head[AUDIT_HEAD_MAX], after[AUDIT_HEAD_MAX], *colon;
     struct sealing s = {.batch = storage_batch_new()};
+    error_auto failure = ERROR_INIT;
     if (store_audit_head(auditor->storage, head, err) < 0)
         goto failed;
     s.position = strtoll(head, &colon, 10);
@@ -69,7 +70,6 @@ static int seal_some(struct auditor *auditor, struct error *err)
     }
     snprintf(after, sizeof(after), "%lld:%s", (long long)s.position, s.hash);
     store_audit_head_move(s.batch, head, after);
-    error_auto failure = ERROR_INIT;
     if (storage_commit(auditor->storage, s.batch, &failure) < 0)
         return failure.code == E_INVALID_STATE ? 1 : error_move(err, &failure);
     log_debug("audit.sealed", "%s", after);

@@ -9,8 +9,8 @@ _c9ctl() {
             return ;;
     esac
     case $COMP_CWORD:$noun in
-        1:*) words="run agent version alias execution wait batch webhook delivery dead-letter skill persona schedule event hook apply export token login status completion help" ;;
-        2:help) words="run agent version alias execution wait batch webhook delivery dead-letter skill persona schedule event hook apply export token login status completion help" ;;
+        1:*) words="run agent version alias usage execution wait batch webhook delivery dead-letter skill persona schedule event hook apply export token login status completion help" ;;
+        2:help) words="run agent version alias usage execution wait batch webhook delivery dead-letter skill persona schedule event hook apply export token login status completion help" ;;
         2:agent) words="create list get update publish diff rollback deprecate archive delete validate" ;;
         2:version) words="create list get publish update deprecate archive delete" ;;
         2:alias) words="list get set delete" ;;
@@ -56,6 +56,7 @@ _c9ctl() {
         "alias get") words="" ;;
         "alias set") words="" ;;
         "alias delete") words=" --yes" ;;
+        "usage "*) words=" --by --agent --from --to --limit" ;;
         "execution list") words=" --agent --status --version --user --parent --error --batch --key --text --after --before --sort --limit" ;;
         "execution get") words="" ;;
         "execution logs") words=" --level --limit" ;;

@@ -310,6 +310,10 @@ def test_run_follows_and_exits_with_the_outcome():
     contains(succeeds("get", "execution", "get", id_).out, "CPU", "its usage")
     out = succeeds("list", "execution", "list", "--agent", "adder", "--after", "1h", "--limit", "2").out
     equal(len(out.splitlines()), 3, "a heading and as many as --limit says")
+    out = succeeds("usage", "usage", "--agent", "adder", "--from", "1h").out
+    ok("adder" in out and "EXECUTIONS" in out, "usage sums up by agent")
+    whole = succeeds("usage --json", "usage", "--by", "organization", "--json").json["items"]
+    ok(len(whole) == 1 and whole[0]["executions"] > 0, "or for the organization")
     page = succeeds("list --json", "execution", "list", "--limit", "0", "--json").json
     equal(page["nextCursor"], None, "all of them")
     equal(ctl("run", "nobody").code, 1, "an unknown agent fails")
