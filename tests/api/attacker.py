@@ -6,11 +6,13 @@ import struct
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from c9test import BUILD, SANITIZED, Daemon, contains, equal, ok, run  # noqa: E402
+from c9test import SANITIZED, Daemon, contains, equal, ok, run  # noqa: E402
 
-daemon = Daemon({"sandbox": {"zygote": f"{BUILD}/tests/attacker/c9d-zygote"}})
+CONFIG = {"sandbox": {"zygote": "{build}/tests/attacker/c9d-zygote"}}
+daemons = [Daemon(CONFIG)] + ([Daemon(CONFIG, user=65534)] if os.geteuid() == 0 else [])
+daemon = ATTACKER = None
 AT_FDCWD, CLONE_NEWUSER = -100, 0x10000000
-ATTACKER = daemon.api.lua_agent("attacker", """return { name = "attacker", version = "1.0.0",
+SOURCE = """return { name = "attacker", version = "1.0.0",
   description = "makes the call, or sends the bytes, that it is told to", run = function(input)
     if input.call then print(input.call, table.unpack(input.args)) end
     if input.bytes then
@@ -22,7 +24,13 @@ ATTACKER = daemon.api.lua_agent("attacker", """return { name = "attacker", versi
       while true do pcall(function() coroutine.wrap(function() print("openat", -100, "/", 0) end)() end) end
     end
     return 2
-  end }""")["id"]
+  end }"""
+
+
+def prepare(d):
+    """All below is tried in this daemon."""
+    global daemon, ATTACKER
+    daemon, ATTACKER = d, d.api.lua_agent("attacker", SOURCE)["id"]
 
 
 def attack(call=None, *args, **more):
@@ -115,4 +123,13 @@ def test_statistics_are_bounded():
     ok(usage["memoryPeakBytes"] <= 64 << 20 and usage["cpuTimeMs"] < 10000, f"but not what he says of its cost: {usage}")
 
 
-run(globals(), daemon)
+def test_all_again_as_an_ordinary_user():
+    for d in daemons[1:]:
+        prepare(d)
+        for name, function in list(globals().items()):
+            if name.startswith("test_") and not name.startswith("test_all_again"):
+                function()
+
+
+prepare(daemons[0])
+run(globals(), *daemons)

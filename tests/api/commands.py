@@ -140,6 +140,15 @@ def test_sandbox_for_people():
     equal(done.returncode, 1, "without its program the level does not hold")
 
 
+def test_sandbox_as_an_ordinary_user():
+    if os.geteuid() != 0 or SANITIZED:
+        ok(True, "check-sandbox as another user # SKIP needs root and a plain build")
+        return
+    said = json.loads(Daemon({"sandbox": {"mode": "strict"}}, start=False, user=65534).command("check-sandbox", "--json"))
+    equal((said["mode"], said["holds"]), ("strict", True), "strict mode holds for an ordinary user")
+    equal([a["attempt"] for a in said["attempts"] if not a["denied"]], [], "who is denied every attempt, too")
+
+
 def test_sandbox_without_namespaces():
     for mode, holds in (("strict", False), ("best-effort", not SANITIZED)):
         done = c9d("check-sandbox", "--json", env={"C9D_SANDBOX_MODE": mode}, before=without_unshare)

@@ -372,7 +372,7 @@ def eventually(check, timeout=20 * SLOW, every=0.05):
 class Daemon:
     """`c9d run` in a folder of its own. config: {"section": {"key": value}} over the defaults here.
     env: what is added to the environment. user: a uid to run as (the test is root's), on a copy of the build, which
-    that user may read."""
+    that user may read; {build} in a value is that, or the build itself."""
 
     def __init__(self, config=None, start=True, env=None, user=None):
         self.env = env or {}
@@ -399,7 +399,7 @@ class Daemon:
         with open(self.file, "w", encoding="utf-8") as f:
             for section, keys in self.config.items():
                 f.write(f"[{section}]\n")
-                f.writelines(f"{key} = {value}\n" for key, value in keys.items())
+                f.writelines(f"{key} = {value}\n".replace("{build}", self.build) for key, value in keys.items())
 
     def _build_copy(self):
         copy = f"{self.folder}/build"
@@ -407,6 +407,7 @@ class Daemon:
         for name in ("c9d", "c9d-zygote"):
             shutil.copy(f"{BUILD}/{name}", copy)
         shutil.copytree(f"{BUILD}/plugins", f"{copy}/plugins")
+        shutil.copytree(f"{BUILD}/tests/attacker", f"{copy}/tests/attacker", ignore=shutil.ignore_patterns("*.[od]"))
         shutil.copytree(f"{ROOT}/skills", f"{copy}/skills")
         os.chown(self.folder, self.user, self.user)
         return copy
