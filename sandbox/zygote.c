@@ -106,6 +106,17 @@ static void zygote_leave_rseq(void)
                 RSEQ_FLAG_UNREGISTER, RSEQ_SIG);
 }
 
+static int layer_policy(struct lockdown *lockdown)
+{
+    (void)lockdown;
+    return policy_zygote_install();
+}
+
+/* When nothing else is left to do. */
+static const struct lockdown_layer last_layers[] = {
+    {"zygote syscall policy", layer_policy, true, "no other call below the supervisor, not even before START"},
+};
+
 /* Everything between the fork into the namespaces and UP. NULL, or what failed, with errno. */
 static const char *zygote_prepare(struct zygote *z, uint64_t memory_max)
 {
@@ -124,8 +135,8 @@ static const char *zygote_prepare(struct zygote *z, uint64_t memory_max)
     const char *missing = zygote_lock_down(z, lockdown_zygote, lockdown_zygote_count);
     if (missing == NULL && close_range(0, CONTROL_FD - 1, 0) < 0)
         return "standard descriptors";
-    if (missing == NULL && policy_zygote_install() < 0 && z->strict)
-        return "its own policy of system calls";
+    if (missing == NULL)
+        missing = zygote_lock_down(z, last_layers, countof(last_layers));
     return missing;
 }
 

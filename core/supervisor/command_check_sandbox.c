@@ -11,10 +11,17 @@
 #include "supervisor/daemon.h"
 #include "supervisor/engine-private.h"
 
-enum { PROBE_CPU_US = 100000, PROBE_MEMORY = 8 << 20, PROBE_MEMORY_MAX = 64 << 20, PROBE_WALL_US = 10000000, PROBE_PAYLOAD = 4096 };
+enum {
+    PROBE_CPU_US = 100000,
+    PROBE_MEMORY = 8 << 20,
+    PROBE_MEMORY_MAX = 64 << 20, /* what the zygote maps for others */
+    PROBE_WALL_US = 10000000,
+    PROBE_PAYLOAD = 4096
+};
 
-/* What CPU time and memory may be over their limits. */
-enum { CPU_OVER_US = 10000, MEMORY_OVER = 12 << 20 };
+/* What is still called held. CPU time is promised within 10 ms and 2 %, which the tests check; here the machine may be
+ * loaded or emulated, and it is told how long it took. */
+enum { CPU_HELD_US = 2 * PROBE_CPU_US, MEMORY_HELD = 2 * PROBE_MEMORY + (12 << 20) };
 
 static const struct attempt {
     const char *name;
@@ -102,12 +109,11 @@ static void judge_exit(struct check *c, const struct executor_exit *how)
     else if (how->lost)
         judge(c, false, "the zygote ended");
     else if (a->probe == WIRE_PROBE_MEMORY && sig == a->signal)
-        judge(c, how->maxrss <= 2 * PROBE_MEMORY + MEMORY_OVER, "%s after %ld MiB, with a limit of %d MiB",
+        judge(c, how->maxrss <= MEMORY_HELD, "%s after %ld MiB, with a limit of %d MiB",
               strsignal(sig), (long)(how->maxrss >> 20), PROBE_MEMORY >> 20);
     else if (a->probe == WIRE_PROBE_CPU_TIME && sig == a->signal)
-        judge(c, how->cpu_us <= PROBE_CPU_US + PROBE_CPU_US / 50 + CPU_OVER_US,
-              "%s after %.1f ms, with a limit of %d ms", strsignal(sig), (double)how->cpu_us / 1000,
-              PROBE_CPU_US / 1000);
+        judge(c, how->cpu_us <= CPU_HELD_US, "%s after %.1f ms, with a limit of %d ms", strsignal(sig),
+              (double)how->cpu_us / 1000, PROBE_CPU_US / 1000);
     else if (sig != 0)
         judge(c, true, "killed: %s", strsignal(sig));
     else
@@ -146,7 +152,7 @@ static void prober_ready(struct executor_user *user, struct executor *executor)
     buf_auto payload = BUF_INIT;
     struct wire_start start = {
         .mode = c->at % PASSES == 0 ? WIRE_MODE_PROBE : WIRE_MODE_PROBE_BEHIND,
-        .cpu_us = PROBE_CPU_US,
+        .cpu_us = attempts[c->at / PASSES].probe == WIRE_PROBE_CPU_TIME ? PROBE_CPU_US : PROBE_WALL_US,
         .memory = PROBE_MEMORY,
         .probe = attempts[c->at / PASSES].probe,
         .probe_pid = c->neighbour.executor != NULL ? executor_pid(c->neighbour.executor) : 0,

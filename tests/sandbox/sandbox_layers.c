@@ -79,6 +79,9 @@ static bool cannot_write_or_map(void)
     signal(SIGXFSZ, SIG_IGN);
     int fd = open("written", O_CREAT | O_RDWR, 0600);
     bool written = fd >= 0 && write(fd, "x", 1) == 1;
+#ifdef C9_SANITIZED /* whose shadow needs its addresses */
+    return !written;
+#endif
     return !written && mmap(NULL, 64 << 20, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED;
 }
 

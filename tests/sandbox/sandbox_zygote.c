@@ -22,7 +22,7 @@ static const char *const layers[] = {
     "user namespace", "pid namespace", "mount namespace", "network namespace", "ipc namespace",
     "uts namespace", "cgroup namespace", "resource limits", "empty root", "unprivileged user", "session",
     "umask",
-    "no new privileges", "no dumps", "landlock", "parent death", "capabilities",
+    "no new privileges", "no dumps", "landlock", "parent death", "capabilities", "zygote syscall policy",
 };
 
 static bool layer_on(const char *name)
