@@ -15,7 +15,10 @@
 #include "base/log.h"
 #include "service/execution.h"
 
-enum { LOOK_US = 10 * 1000 * 1000 }; /* how often a waiting answer looks into the store itself */
+enum {
+    LOOK_US = 10 * 1000 * 1000, /* how often a waiting answer looks into the store itself */
+    LEFT_US = 500 * 1000,       /* and for a client that its execution ends with */
+};
 
 /* A waiting execute, between the wakes of its connection. */
 struct execute {
@@ -23,6 +26,7 @@ struct execute {
     struct prefer prefer;
     bool replayed;
     struct keys_waiter line; /* while another request has the key */
+    bool answered;
     bool later; /* it is put off: nobody waits for its end without having asked to */
     int64_t until; /* Prefer: wait; monotonic µs */
     json_t *warnings; /* of the version that runs; or NULL */
@@ -33,6 +37,8 @@ static void execute_free(void *arg)
     struct execute *x = arg;
     if (x->follow != NULL) {
         keys_forget(x->follow->api->keys, &x->line);
+        if (!x->answered)
+            follow_abandoned(x->follow);
         follow_detach(x->follow);
         follow_unref(x->follow);
     }
@@ -65,6 +71,7 @@ static void reply_names_execution(struct reply *reply, const struct execute *x, 
 
 static int reply_accepted(struct execute *x, struct reply *reply)
 {
+    x->answered = true;
     reply->status = 202;
     reply->media = MEDIA_JSON;
     buf_printf(&reply->text, "{\"executionId\":\"%s\",\"status\":\"pending\"}", x->follow->id);
@@ -79,6 +86,7 @@ static int reply_accepted(struct execute *x, struct reply *reply)
 
 static int reply_result(struct execute *x, struct reply *reply)
 {
+    x->answered = true;
     reply->status = 200;
     reply->media = MEDIA_JSON;
     reply->text = x->follow->result;
@@ -210,7 +218,11 @@ static int execute_go_on(struct request *request, struct reply *reply, struct er
             if (ended != 0)
                 return ended > 0 ? 0 : -1;
         }
+        if (follow_client_left(x->follow))
+            return error_set(err, E_UNAVAILABLE, "the client has gone");
         int64_t due = progress == PROGRESS_DURABLE && x->until < look ? x->until : look;
+        if (x->follow->cancels && now + LEFT_US < due)
+            due = now + LEFT_US;
         if (waiter_park(&x->follow->waiter, due, true))
             return HANDLER_PARKED;
     }
@@ -229,11 +241,14 @@ static struct execute *execute_new(struct request *request, struct MHD_Connectio
                    : INT64_MAX;
     x->follow = follow_new(request->api, connection);
     x->follow->keeps_result = !streams;
+    x->follow->cancels = strcmp(jx_str(request->body, "onDisconnect", "continue"), "cancel") == 0;
+    x->follow->who = request->who;
+    x->follow->who.claim = NULL;
     x->later = x->prefer.wait < 0 && (json_object_get(request->body, "delay") != NULL ||
                                       json_object_get(request->body, "startAt") != NULL);
     x->follow->wake_on_accept =
         streams || x->prefer.respond_async || x->later || x->prefer.wait >= 0;
-    x->follow->watch.patient = !x->follow->wake_on_accept;
+    x->follow->watch.patient = !x->follow->wake_on_accept && !x->follow->cancels;
     x->follow->looked_at = clock_monotonic_us();
     return x;
 }

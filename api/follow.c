@@ -1,10 +1,14 @@
 /* What the engine says about an execution, kept until the connection's thread looks. */
 #include "api/follow.h"
 
+#include <microhttpd.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "api/api-private.h"
 #include "api/idempotency.h"
+#include "base/json.h"
+#include "base/log.h"
 
 static void on_accepted(struct execution_watch *watch, struct error *err)
 {
@@ -103,6 +107,35 @@ void follow_detach(struct follow *follow)
     follow->watching = false;
     if (watching)
         execution_unwatch(follow->api->service, &follow->watch);
+}
+
+static void cancel_job(void *arg)
+{
+    struct follow *follow = arg;
+    jx_auto *execution = NULL;
+    error_auto err = ERROR_INIT;
+    if (execution_cancel(follow->api->service, &follow->who, follow->id, &execution, &err) < 0 &&
+        err.code != E_INVALID_STATE)
+        log_warn("http.disconnect", "execution %s was not cancelled: %s", follow->id, err.message);
+    follow_unref(follow);
+}
+
+void follow_abandoned(struct follow *follow)
+{
+    pthread_mutex_lock(&follow->waiter.lock);
+    bool goes_on = follow->accepted && !follow->ended && !follow->refused;
+    pthread_mutex_unlock(&follow->waiter.lock);
+    if (follow->cancels && goes_on && !keeper_interrupted(follow->api->keeper))
+        work_submit(follow->api->pool, cancel_job, follow_ref(follow));
+}
+
+bool follow_client_left(const struct follow *follow)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(follow->waiter.connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    char byte;
+    return follow->cancels && info != NULL &&
+           recv(info->connect_fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
 }
 
 int follow_watch(struct follow *follow, const char *id)

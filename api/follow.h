@@ -23,6 +23,8 @@ struct follow {
     struct execution_watch watch;
     char id[UUID_SIZE];
     bool wake_on_accept, keeps_result; /* set before it starts */
+    bool cancels; /* onDisconnect: the execution is not wanted without this client; set before it starts */
+    struct principal who; /* of the request; used when it cancels */
     bool watching; /* the connection's thread only: to be unwatched */
     int64_t looked_at; /* the connection's thread only: when the store was asked; monotonic µs */
     atomic_int refs;
@@ -44,6 +46,10 @@ void follow_detach(struct follow *follow);
 /* True once, when the engine has let go of the execution before its end; nothing watches it from then on. On the
  * connection's thread. */
 bool follow_has_left(struct follow *follow);
+/* The client went away before the end: asks the execution to stop, if it is to. Does not wait. */
+void follow_abandoned(struct follow *follow);
+/* Whether the client has closed its end; only asked for when it cancels. On the connection's thread. */
+bool follow_client_left(const struct follow *follow);
 /* Watches an execution that is there already. 1 when news will come, 0 when another node may have it. Blocks
  * for a turn of the engine. See engine_ops.watch: one that has ended must be looked for afterwards. */
 int follow_watch(struct follow *follow, const char *id);

@@ -15,6 +15,7 @@
 enum {
     BLOCK_SIZE = 16 * 1024,
     BATCH = 16,               /* events pulled at once */
+    LEFT_US = 500 * 1000,     /* how often a client is looked for that its execution ends with */
     POLL_US = 1000 * 1000,    /* executions that no engine here tells about */
     RETRY_MS = 2000,          /* what a client is told to wait before it comes back */
 };
@@ -90,10 +91,12 @@ static ssize_t stream_give(struct stream *stream, char *out, size_t max, int64_t
     return (ssize_t)n;
 }
 
-static int64_t stream_due(const struct stream *stream)
+static int64_t stream_due(const struct stream *stream, int64_t now)
 {
     int64_t due = stream->wrote_at + stream->follow->api->heartbeat;
     bool polls = !stream->follow->watching || stream->told;
+    if (stream->follow->cancels && now + LEFT_US < due)
+        due = now + LEFT_US;
     return polls && stream->polled_at + POLL_US < due ? stream->polled_at + POLL_US : due;
 }
 
@@ -116,9 +119,11 @@ static ssize_t stream_read(void *arg, uint64_t pos, char *out, size_t max)
         /* Behind what is there: an execution that ended while the server stops is told to its end. */
         if (keeper_interrupted(stream->follow->api->keeper))
             return MHD_CONTENT_READER_END_OF_STREAM;
+        if (follow_client_left(stream->follow))
+            return MHD_CONTENT_READER_END_WITH_ERROR;
         if (now - stream->wrote_at >= stream->follow->api->heartbeat)
             sse_heartbeat(&stream->out);
-        else if (waiter_park(&stream->follow->waiter, stream_due(stream), true))
+        else if (waiter_park(&stream->follow->waiter, stream_due(stream, now), true))
             return 0;
     }
 }
@@ -126,6 +131,8 @@ static ssize_t stream_read(void *arg, uint64_t pos, char *out, size_t max)
 static void stream_free(void *arg)
 {
     struct stream *stream = arg;
+    if (!stream->ended)
+        follow_abandoned(stream->follow);
     follow_detach(stream->follow);
     follow_unref(stream->follow);
     buf_free(&stream->out);

@@ -118,6 +118,44 @@ static bool journal_has_room(struct run *run, size_t bytes)
     return false;
 }
 
+/* ---- steps: what whoever follows the execution sees of its effects ---- */
+
+static bool is_step(unsigned kind)
+{
+    return kind != WIRE_KIND_NOW && kind != WIRE_KIND_VALIDATE;
+}
+
+static void step_started(struct effect *e)
+{
+    char event[96];
+    if (!is_step(e->kind))
+        return;
+    commit_deltas(e->run);
+    int len = snprintf(event, sizeof(event), "{\"step\":%lu,\"kind\":\"%s\",\"state\":\"started\"}",
+                       (unsigned long)e->seq, wire_kind_name(e->kind));
+    commit_event(e->run, "step", event, (size_t)len, 0);
+    commit_soon(e->run);
+}
+
+/* With the answer, in its commit: each once, whatever happens. */
+static void step_ended(struct effect *e, bool is_error, const struct effect_cost *cost)
+{
+    char event[256];
+    if (!is_step(e->kind))
+        return;
+    int len = snprintf(event, sizeof(event),
+                       "{\"step\":%lu,\"kind\":\"%s\",\"state\":\"%s\",\"tookMs\":%ld}",
+                       (unsigned long)e->seq, wire_kind_name(e->kind),
+                       is_error ? "failed" : "completed",
+                       (long)((clock_wall_us() - e->asked_at) / 1000));
+    commit_event(e->run, "step", event, (size_t)len, 0);
+    if (cost->tokens == 0 && cost->cost_microcents == 0)
+        return;
+    buf_auto usage = BUF_INIT;
+    run_usage_append(e->run, &usage);
+    commit_event(e->run, "usage", usage.data, usage.len, 0);
+}
+
 static void effect_finish(struct effect *e, const char *text, size_t len, bool is_error,
                           const struct effect_cost *cost)
 {
@@ -154,6 +192,7 @@ static void effect_finish(struct effect *e, const char *text, size_t len, bool i
         };
         store_journal_append(c->batch, run->id, &row);
     }
+    step_ended(e, is_error, cost);
     run->n_pending--;
     effect_free(e);
     commit_go(run);
@@ -301,10 +340,12 @@ static void effect_begin(struct effect *e)
         effect_refuse(e, &err, NULL);
         return;
     }
-    if (row->allow != NULL && (row->allow(e, &err) < 0 || within_budget(e->run, &err) < 0))
+    if (row->allow != NULL && (row->allow(e, &err) < 0 || within_budget(e->run, &err) < 0)) {
         effect_refuse(e, &err, NULL);
-    else
+    } else {
+        step_started(e);
         row->begin(e);
+    }
 }
 
 /* ---- replay

@@ -1,14 +1,15 @@
 #!/usr/bin/python3
 """Server-sent events: order, resuming, heartbeats, the end."""
+import json
 import os
 import socket
 import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from c9test import Daemon, equal, eventually, ok, read_all, run  # noqa: E402
+from c9test import SLOW, Daemon, equal, eventually, ok, read_all, run  # noqa: E402
 
-daemon = Daemon({"http": {"heartbeat": "300ms"}})
+daemon = Daemon({"http": {"heartbeat": "300ms"}, "model default": {"plugin": "fake"}})
 api = daemon.api
 
 
@@ -24,6 +25,16 @@ emits = api.lua_agent("emits", lua("emits", """
   end
   return "done" """))["id"]
 sleeper = api.lua_agent("sleeper", lua("sleeper", "c9.sleep(input) return 1"))["id"]
+
+asker = api.lua_agent("asker", """return { name = "asker", version = "1.0.0", needs = { model = { "default" } },
+  run = function()
+    c9.now()
+    local answer = c9.model.chat{ messages = { { role = "user", content = "hello" } } }
+    c9.sleep(0.01)
+    return answer.content
+  end }""")["id"]
+steady = api.lua_agent("steady", lua("steady", """
+  for i = 1, input do c9.emit({ i = i }) c9.sleep(0.05) end return "done" """))["id"]
 
 
 def execute(n, pause=None):
@@ -110,6 +121,45 @@ def test_a_slow_reader():
     ok(data.count(b"event: emit") == 3000 and b"event: end" in data, "and gets all of it")
 
 
+def test_steps_and_usage():
+    events = list(api.stream("POST", f"/v1/agents/{asker}/execute", {"input": None}))
+    steps = [(e.data["step"], e.data["kind"], e.data["state"]) for e in events if e.type == "step"]
+    equal(steps, [(2, "model.chat", "started"), (2, "model.chat", "completed"), (3, "sleep", "started"),
+                  (3, "sleep", "completed")], "each effect's begin and end is a step")
+    ok(all("tookMs" in e.data for e in events if e.type == "step" and e.data["state"] == "completed"), "with its time")
+    usages = [e.data for e in events if e.type == "usage"]
+    ok(len(usages) == 1 and usages[0]["tokensConsumed"] > 0, "what was used is said behind the step that used it")
+    equal(usages[0]["tokensConsumed"], events[-1].data["resourceUsage"]["tokensConsumed"], "and adds up at the end")
+
+
+def gone(path):
+    return eventually(lambda: api.get(path).json["status"] == "cancelled", 20 * SLOW)
+
+
+def test_on_disconnect():
+    for accept in ("text/event-stream", "application/json"):
+        before = {e["id"] for e in api.get(f"/v1/agents/{sleeper}/executions").json["items"]}
+        for wish in ("cancel", "continue"):
+            body = json.dumps({"input": 3, "onDisconnect": wish})
+            with socket.create_connection((daemon.host, daemon.port)) as s:
+                s.sendall((f"POST /v1/agents/{sleeper}/execute HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {daemon.token}\r\n"
+                           f"Accept: {accept}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+                           + body).encode())
+
+                def new():
+                    return [e for e in api.get(f"/v1/agents/{sleeper}/executions").json["items"]
+                            if e["id"] not in before and e["status"] == "running"]
+                found = eventually(new)
+            path = f"/v1/executions/{found[0]['id']}"
+            if wish == "cancel":
+                ok(gone(path), f"{accept}: a client that leaves takes its execution along, if it said so")
+            else:
+                ok(eventually(lambda p=path: api.get(p).json["status"] == "completed", 20 * SLOW), f"{accept}: else it goes on")
+            before.add(found[0]["id"])
+    equal(api.execute(sleeper, 0, onDisconnect="cancel").json["status"], "completed", "who stays gets the answer")
+    equal(api.execute(sleeper, 0, onDisconnect="perhaps").code, "InvalidRequest", "there are two choices")
+
+
 def test_refusals():
     equal(api.get("/v1/executions/01890000-0000-7000-8000-000000000000/stream",
                   {"Accept": "text/event-stream"}).code, "ExecutionNotFound", "an unknown one has no stream")
@@ -120,6 +170,23 @@ def test_refusals():
     equal((answer.status, answer.code), (400, "InvalidRequest"), "an event's id is a number")
     answer = api.request("HEAD", f"{path}/stream")
     equal((answer.status, answer.raw), (200, b""), "HEAD does not wait")
+
+
+def test_resuming_across_a_restart():
+    path = api.execute(steady, 40, {"Prefer": "respond-async"}).headers["Location"]
+    seen = []
+    for event in api.stream("GET", f"{path}/stream"):
+        if event.id is not None:
+            seen.append(event.id)
+        if len(seen) == 10:
+            break
+    daemon.kill()
+    daemon.start()
+    for event in daemon.api.stream("GET", f"{path}/stream", headers={"Last-Event-ID": str(seen[-1])}):
+        if event.id is not None:
+            seen.append(event.id)
+    equal(event.type, "end", "a stream goes on behind Last-Event-ID after kill -9")
+    equal(seen, list(range(1, len(seen) + 1)), "without loss or repeat")
 
 
 run(globals(), daemon)

@@ -1,6 +1,6 @@
 """What c9d promises in figures, each measured beside its reference, interleaved, in the same run; medians.
 
-    C9_BUILD=build tests/bench/run.sh [GROUP …]      GROUP: executions waiting read lists start memory lockdown density hook bombs schedules
+    C9_BUILD=build tests/bench/run.sh [GROUP …]      GROUP: executions waiting read lists start memory lockdown density hook bombs schedules streams
 
 Needs a plain build (make bench). Everything happens in a folder below the build folder, on that disk, and is
 removed at the end. A machine that does something else at the same time shows in both columns.
@@ -9,6 +9,8 @@ import json
 import os
 import platform
 import re
+import resource
+import selectors
 import shutil
 import socket
 import sqlite3
@@ -514,6 +516,76 @@ def measure_schedules():
         took <= 2)
     row(f"CPU of the idle daemon, {active_:,} schedules active", f"{none:.2f} %", f"{between:.2f} %", "< 1 %", between < 1,
         "the reference is one without schedules; of one CPU, with its zygote and executors")
+# ---- streams -------------------------------------------------------------------------------------
+
+STREAMS = 2000
+WAITS = """return { name = "waits", version = "1.0.0", description = "Emits at each signal.",
+  run = function(n) for i = 1, n do c9.wait_for("go") c9.emit(i) end end }"""
+
+
+class Streams:
+    """Streams that are read together, by one poll."""
+
+    def __init__(self, d, paths):
+        self.poll, self.sockets, self.text = selectors.DefaultSelector(), [], {}
+        for path in paths:
+            s = socket.create_connection(("127.0.0.1", d.port))
+            s.sendall(f"GET {path}/stream HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {d.token}\r\n"
+                      "Accept: text/event-stream\r\n\r\n".encode())
+            self.sockets.append(s)
+            self.text[s] = b""
+            self.poll.register(s, selectors.EVENT_READ)
+
+    def until_all_have(self, text, seconds):
+        """Seconds until every stream has said it; an error when one has not."""
+        begin, missing = time.monotonic(), set(self.sockets)
+        while missing and time.monotonic() < begin + seconds:
+            for key, _ in self.poll.select(0.5):
+                s = key.fileobj
+                data = s.recv(65536)
+                if not data:
+                    raise RuntimeError("a stream has ended")
+                self.text[s] = (self.text[s] + data)[-4096:]
+                if text in self.text[s]:
+                    missing.discard(s)
+        if missing:
+            raise RuntimeError(f"{len(missing)} of {len(self.sockets)} streams have not heard {text!r}")
+        return time.monotonic() - begin
+
+    def close(self):
+        self.poll.close()
+        for s in self.sockets:
+            s.close()
+
+
+def measure_streams():
+    """2,000 streams over 20 executions, each of which emits at the same moment: one event to each stream."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard < 2 * STREAMS:
+        raise RuntimeError(f"{STREAMS} streams need {2 * STREAMS} descriptors, the limit is {hard}")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    d = up(daemon())
+    agent = d.api.lua_agent("waits", WAITS)["id"]
+    ids = [d.api.execute(agent, ROUNDS + 1, {"Prefer": "respond-async"}).json["executionId"] for _ in range(20)]
+    before = pss(d.process.pid)
+    streams = Streams(d, [f"/v1/executions/{ids[n % len(ids)]}" for n in range(STREAMS)])
+    try:
+        streams.until_all_have(b"running", 60)
+        each = (pss(d.process.pid) - before) / STREAMS
+        took = []
+        for n in range(ROUNDS + 1):  # the first is for warming up
+            begin = time.monotonic()
+            for id_ in ids:
+                d.api.post(f"/v1/executions/{id_}/signals/go", {"payload": None})
+            sent = time.monotonic() - begin
+            rest = streams.until_all_have(b'event: emit\ndata: {"value":%d}' % (n + 1), 10)
+            took.append((sent + rest) * 1000)
+    finally:
+        streams.close()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    ours = statistics.median(took[1:])
+    row(f"{STREAMS:,} event streams open, one event to each", "", f"{ours:.0f} ms", "<= 250 ms", ours <= 250,
+        f"from the first of 20 signals to the last stream; {each / 1024:.1f} KiB of memory a stream")
     d.stop()
 
 
@@ -521,7 +593,7 @@ GROUPS = {
     "executions": measure_executions, "waiting": measure_waiting, "read": measure_read, "lists": measure_lists,
     "memory": measure_memory, "start": measure_start, "lockdown": measure_lockdown, "density": measure_density,
     "hook": measure_hook, "bombs": measure_bombs,
-    "schedules": measure_schedules,
+    "schedules": measure_schedules, "streams": measure_streams,
 }
 
 
