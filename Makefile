@@ -22,14 +22,21 @@ OPT_ubsan := -O1 -g -fsanitize=undefined -fno-sanitize-recover=all
 OPT_tsan  := -O1 -g -fsanitize=thread
 OPT_coverage := -O0 -g --coverage
 OPT_fuzz  := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
+OPT_afl   := -O1 -g
 ifeq ($(VARIANT),fuzz)
 CC := clang
 endif
+# AFL++ runs libFuzzer's targets in its persistent mode, and finds other things on its way.
+ifeq ($(VARIANT),afl)
+CC := AFL_QUIET=1 AFL_USE_ASAN=1 AFL_USE_UBSAN=1 afl-clang-fast
+endif
 # A sanitizer's runtime needs more of the kernel than the sandbox's policy allows.
-SANITIZED := $(filter asan ubsan tsan fuzz coverage,$(VARIANT))
+SANITIZED := $(filter asan ubsan tsan fuzz afl coverage,$(VARIANT))
 
 WARN := -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion -Wstrict-prototypes \
         -Wmissing-prototypes -Wpointer-arith -Wwrite-strings -Wvla -Wundef -Werror
+# What clang 14 warns of and gcc does not: what a designated initializer leaves to zero, texts of several lines in a list.
+WARN += $(if $(filter fuzz afl,$(VARIANT)),-Wno-missing-field-initializers -Wno-string-concatenation)
 HARDEN := -fstack-protector-strong -fPIC -fvisibility=hidden $(if $(SANITIZED),,-D_FORTIFY_SOURCE=2)
 CFLAGS ?= $(OPT_$(VARIANT))
 CFLAGS_ALL = $(CFLAGS) -std=gnu11 -D_GNU_SOURCE $(WARN) $(HARDEN) -pthread -MMD -MP \
@@ -208,8 +215,9 @@ $(B)/tests/attacker/attacker.o: CFLAGS_ALL += -I$(W)/sandbox $(call pkg-cflags,$
 $(ATTACKER): $(B)/sandbox/main.o $(B)/tests/attacker/attacker.o $(ZYGOTE_LIBS)
 	$(Q)$(CC) $(LDFLAGS_ALL) $(ZYGOTE_LINK) -Wl,--wrap=vm_notice_print $(filter %.o,$^) -o $@ \
 	  -Wl,--start-group $(ZYGOTE_LIBS) -Wl,--end-group $(call pkg-libs,lua5.4) -lm
-# In the plain build a fuzz target runs over its corpus as a test; in VARIANT=fuzz it is libFuzzer's.
-ifeq ($(VARIANT),fuzz)
+# In the plain build a fuzz target runs over its corpus as a test; in VARIANT=fuzz it is libFuzzer's, in
+# VARIANT=afl AFL++'s.
+ifneq ($(filter fuzz afl,$(VARIANT)),)
 $(FUZZERS): %: %.o $(TEST_LIBS)
 	$(call link,$<,$(TEST_LIBS),$(call pkg-libs,$(TEST_PKGS)) -ldl -lm -fsanitize=fuzzer)
 else
@@ -240,7 +248,7 @@ $(B)/tests/schema_suite: $(B)/tests/unit/schema_suite
 
 # ---- targets -----------------------------------------------------------------------------------------
 .DEFAULT_GOAL := all
-.PHONY: all deps build demo check test crash run bench asan ubsan tsan fuzz coverage valgrind format tidy install clean help
+.PHONY: all deps build demo check test crash run bench asan ubsan tsan fuzz fuzz-afl coverage valgrind format tidy install clean help
 
 all: build
 # A build tree is laid out like an installation: c9d finds what is beside it.
@@ -255,7 +263,7 @@ PARTS := build test bench dev
 demo run: PARTS := build
 check asan ubsan tsan: PARTS := build test
 bench: PARTS := build bench
-fuzz coverage valgrind: PARTS := build test dev
+fuzz fuzz-afl coverage valgrind: PARTS := build test dev
 deps: ## install the Debian packages that are missing
 	@packaging/install-deps.sh $(PARTS)
 
@@ -303,6 +311,11 @@ FUZZ_SECONDS ?= 60
 fuzz: deps ## every fuzz target for FUZZ_SECONDS each
 	@$(MAKE) --no-print-directory -j$$(nproc) VARIANT=fuzz $(FUZZERS:$(B)/%=build/fuzz/%)
 	@tests/fuzz/run.sh build/fuzz/tests/fuzz $(FUZZ_SECONDS)
+
+AFL_TARGETS ?= wire_reader wire_start supervisor_run
+fuzz-afl: deps ## AFL_TARGETS under AFL++ for FUZZ_SECONDS each
+	@$(MAKE) --no-print-directory -j$$(nproc) VARIANT=afl $(AFL_TARGETS:%=build/afl/tests/fuzz/%)
+	@tests/fuzz/run_afl.sh build/afl/tests/fuzz $(FUZZ_SECONDS) $(AFL_TARGETS)
 
 coverage: deps ## the tests with line coverage, report in build/coverage/
 	@$(MAKE) --no-print-directory -j$$(nproc) VARIANT=coverage tests
