@@ -124,10 +124,16 @@ static void fetch_free(struct fetch *t)
     free(t);
 }
 
+/* What the reply's headers must stay within. */
+static const char headers_bound[] =
+    "the reply has more than 256 headers, one of more than 16 KiB, or 64 KiB of them";
+
 static void fetch_finish(struct fetch *t, CURLcode result)
 {
     error_auto err = ERROR_INIT;
     struct fetch_spec spec = t->spec;
+    if (result == CURLE_OUT_OF_MEMORY) /* what libcurl makes of a header line beyond its own bound */
+        t->refused = headers_bound;
     if (t->denied)
         error_set(&err, E_ADDRESS_DENIED, "the address of %s may not be reached from executions",
                   t->spec.url);
@@ -181,7 +187,7 @@ static size_t header_line(char *line, size_t size, size_t n, void *arg)
     t->header_bytes += len;
     if (len >= sizeof(name) || ++t->n_headers > HEADERS_MAX + 1 || /* and the line that ends them */
         t->header_bytes > HEADERS_BYTES_MAX) {
-        t->refused = "the reply has more than 256 headers, one of more than 16 KiB, or 64 KiB of them";
+        t->refused = headers_bound;
         return 0;
     }
     if (colon == NULL || t->spec.header == NULL)
