@@ -128,3 +128,29 @@ int hash_base64_decode(const char *text, size_t len, uint8_t *out, size_t *len_r
     *len_r = n - padding;
     return 0;
 }
+
+static int base64url_digit(char c)
+{
+    const char *found = c != '\0' ? strchr(BASE64_ALNUM "-_", c) : NULL;
+    return found != NULL ? (int)(found - BASE64_ALNUM "-_") : -1;
+}
+
+ssize_t hash_base64url_decode(const char *text, size_t len, void *out)
+{
+    uint8_t *bytes = out;
+    size_t n = 0;
+    uint32_t bits = 0;
+    unsigned n_bits = 0;
+    for (size_t i = 0; i < len; i++) {
+        int digit = base64url_digit(text[i]);
+        if (digit < 0)
+            return -1;
+        bits = bits << 6 | (uint32_t)digit;
+        n_bits += 6;
+        if (n_bits >= 8) {
+            n_bits -= 8;
+            bytes[n++] = (uint8_t)(bits >> n_bits & 0xff);
+        }
+    }
+    return n_bits < 6 && (bits & ((1u << n_bits) - 1)) == 0 ? (ssize_t)n : -1;
+}

@@ -131,6 +131,11 @@ struct engine_ops {
      * at most a second or so. E_INVALID_SKILL with file and line when it is not a skill. */
     int (*describe)(void *engine, const char *file, const char *source, size_t len,
                     json_t **manifest_r, struct error *err);
+    /* GETs a URL that the operator configured, of at most max bytes; any thread. `done` comes once on the
+     * engine's thread, with the body of a 200 or with err, unless the engine is freed before. */
+    int (*fetch)(void *engine, const char *url, size_t max, int64_t timeout_us,
+                 void (*done)(void *arg, const char *body, size_t len, struct error *err),
+                 void *arg, struct error *err);
     /* Live figures: {"running":n,"pending":n,"executors":n}. */
     json_t *(*stats)(void *engine);
 };

@@ -13,6 +13,7 @@
 #include "store/list.h"
 
 struct auditor;
+struct identities;
 struct token_cache;
 struct launch_cache;
 struct schedule_context;
@@ -37,6 +38,7 @@ struct service {
     struct launch_cache *launches;
     struct schedule_context *schedules;
     struct auditor *auditor;
+    struct identities *identities; /* NULL: no JWTs */
     int64_t users_max, teams_max, agents_max, aliases_max, skills_max, object_max, source_max, key_lifetime, batch_max;
 };
 

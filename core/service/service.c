@@ -12,6 +12,7 @@
 #include "service/audit-private.h"
 #include "service/event.h"
 #include "service/hook.h"
+#include "service/identity.h"
 #include "service/launch.h"
 #include "service/limits.h"
 #include "service/schedule_settings.h"
@@ -98,7 +99,7 @@ static void loop_load(struct service *service)
 int service_config_declare(struct config *config, struct error *err)
 {
     if (config_declare(config, keys, countof(keys), err) < 0 || limits_declare(config, err) < 0 ||
-        webhook_config_declare(config, err) < 0)
+        webhook_config_declare(config, err) < 0 || identities_declare(config, err) < 0)
         return -1;
     if (schedule_config_declare(config, err) < 0 || event_config_declare(config, err) < 0)
         return -1;
@@ -127,6 +128,10 @@ struct service *service_new(struct storage *storage, struct config *config, stru
     service->launches = launch_cache_new();
     service->schedules = schedule_context_new(config);
     loop_load(service);
+    if (identities_new(config, &service->identities, err) < 0) {
+        service_free(service);
+        return NULL;
+    }
     return service;
 }
 
@@ -134,6 +139,9 @@ void service_attach_engine(struct service *service, const struct engine_ops *ops
 {
     service->ops = ops;
     service->engine = engine;
+    error_auto err = ERROR_INIT;
+    if (identities_start(service->identities, service, &err) < 0)
+        log_error("jwt.keys", "%s", err.message);
     auditor_wake(service->auditor); /* rows that the last run left unsealed */
 }
 
@@ -159,6 +167,7 @@ void service_free(struct service *service)
     if (service == NULL)
         return;
     service_stop(service);
+    identities_free(service->identities);
     service_set_models(service, NULL, 0);
     free(service->models);
     token_cache_free(service->tokens);

@@ -6,6 +6,8 @@
 #include "base/log.h"
 #include "host/storage.h"
 #include "service/audit.h"
+#include "service/identity.h"
+#include "service/jwt.h"
 #include "service/problem.h"
 #include "service/service-private.h"
 #include "service/token_cache.h"
@@ -139,9 +141,31 @@ static int authenticate_stored(struct service *service, const uint8_t hash[SHA25
     return 0;
 }
 
+/* A JWT of an identity provider. */
+static int authenticate_foreign(struct service *service, const char *token, size_t len,
+                                struct principal *principal_r, struct error *err)
+{
+    uint8_t hash[SHA256_SIZE];
+    int64_t now = clock_wall_us(), expires_at = 0;
+    bool due;
+    if (service->identities == NULL || len > JWT_SIZE_MAX)
+        return refused(err);
+    hash_sha256(token, len, hash);
+    if (token_cache_get(service->tokens, hash, now, principal_r, &due))
+        return 0;
+    uint64_t generation = token_cache_generation(service->tokens);
+    if (identities_authenticate(service->identities, service, token, len, now, principal_r,
+                                &expires_at, err) < 0)
+        return -1;
+    token_cache_put(service->tokens, hash, now, principal_r, expires_at, generation);
+    return 0;
+}
+
 int token_authenticate(struct service *service, const char *token, size_t len,
                        struct principal *principal_r, struct error *err)
 {
+    if (jwt_looks_like(token, len))
+        return authenticate_foreign(service, token, len, principal_r, err);
     if (len != TOKEN_SIZE - 1 || memcmp(token, TOKEN_PREFIX, strlen(TOKEN_PREFIX)) != 0)
         return refused(err);
     uint8_t hash[SHA256_SIZE];

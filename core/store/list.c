@@ -213,36 +213,6 @@ static int query_sort(struct query *q, struct error *err)
     return refuse(err, "sort", names.data);
 }
 
-static int digit_value(char c)
-{
-    if (c >= 'A' && c <= 'Z')
-        return c - 'A';
-    if (c >= 'a' && c <= 'z')
-        return c - 'a' + 26;
-    if (c >= '0' && c <= '9')
-        return c - '0' + 52;
-    return c == '-' ? 62 : c == '_' ? 63 : -1;
-}
-
-/* The inverse of hash_base64url. 0, or -1 when it is no base64url. */
-static int base64url_decode(const char *text, size_t len, struct buf *out)
-{
-    uint32_t bits = 0;
-    unsigned n_bits = 0;
-    for (size_t i = 0; i < len; i++) {
-        int digit = digit_value(text[i]);
-        if (digit < 0)
-            return -1;
-        bits = bits << 6 | (uint32_t)digit;
-        n_bits += 6;
-        if (n_bits >= 8) {
-            n_bits -= 8;
-            buf_append_char(out, (char)(bits >> n_bits & 0xff));
-        }
-    }
-    return n_bits < 6 && (bits & ((1u << n_bits) - 1)) == 0 ? 0 : -1;
-}
-
 static char *sort_text(const struct query *q)
 {
     return xasprintf("%s%s", q->descending ? "-" : "", q->sort->name);
@@ -279,11 +249,12 @@ static int query_cursor(struct query *q, struct error *err)
         return 0;
     static const char refusal[] = "is not one that this list gave with this sort; "
                                   "start again without it";
-    buf_auto decoded = BUF_INIT;
+    char decoded[CURSOR_MAX];
     size_t len = strlen(text);
-    if (len == 0 || len > CURSOR_MAX || base64url_decode(text, len, &decoded) < 0)
+    ssize_t n = len <= CURSOR_MAX ? hash_base64url_decode(text, len, decoded) : -1;
+    if (n <= 0)
         return refuse(err, "cursor", refusal);
-    q->cursor = jx_decode(decoded.data, decoded.len, "cursor", NULL);
+    q->cursor = jx_decode(decoded, (size_t)n, "cursor", NULL);
     return q->cursor != NULL && cursor_fits(q, q->cursor) ? 0 : refuse(err, "cursor", refusal);
 }
 

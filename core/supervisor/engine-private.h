@@ -51,6 +51,7 @@ struct engine {
     bool started;
     struct work_pool *pool;
     struct fetcher *model_fetcher, *skill_fetcher;
+    struct fetch_text *texts; /* under way */
     struct guard *guard;
     struct secrets *secrets;
     struct provider *providers;         /* n_models */
@@ -454,5 +455,14 @@ void engine_send_skill(struct buf *out, const char *name, const char *source, si
 
 /* call.c: run fn on the engine thread and wait for it; direct when already there. */
 void engine_call(struct engine *engine, void (*fn)(void *arg), void *arg);
+
+/* ---- GETs for the services ---- */
+
+/* engine_ops.fetch: with the trust and the connections of model providers. */
+int engine_fetch(void *engine, const char *url, size_t max, int64_t timeout_us,
+                 void (*done)(void *arg, const char *body, size_t len, struct error *err),
+                 void *arg, struct error *err);
+/* Forgets those under way. Once the fetchers are gone. */
+void engine_fetch_drop(struct engine *engine);
 
 #endif

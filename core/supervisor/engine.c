@@ -322,6 +322,7 @@ const struct engine_ops engine_ops = {
     .notify = engine_notify,
     .signalled = engine_signalled,
     .describe = engine_describe,
+    .fetch = engine_fetch,
     .stats = engine_stats,
 };
 
@@ -599,6 +600,7 @@ void engine_free(struct engine *engine)
     notifier_free(engine);
     fetcher_free(engine->model_fetcher);
     fetcher_free(engine->skill_fetcher);
+    engine_fetch_drop(engine);
     guard_free(engine->guard);
     secrets_free(engine->secrets);
     if (engine->loop != NULL)
