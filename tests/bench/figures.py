@@ -1,6 +1,6 @@
 """What c9d promises in figures, each measured beside its reference, interleaved, in the same run; medians.
 
-    C9_BUILD=build tests/bench/run.sh [GROUP …]      GROUP: executions waiting read lists start memory lockdown density hook bombs schedules streams
+    C9_BUILD=build tests/bench/run.sh [GROUP …]      GROUP: executions waiting read lists access start memory lockdown density hook bombs schedules streams
 
 Needs a plain build (make bench). Everything happens in a folder below the build folder, on that disk, and is
 removed at the end. A machine that does something else at the same time shows in both columns.
@@ -301,6 +301,76 @@ def measure_lists():
     large.stop()
 
 
+# ---- who may see what ----------------------------------------------------------------------------
+
+FILL_AGENTS = """
+WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < :rows)
+INSERT INTO agents (id, name, user_id, organization_id, skillset, execution_config, visibility, created_at, updated_at)
+SELECT printf('01%06x-0000-7000-8000-000000000000', i), printf('agent %06d', i),
+  CASE WHEN i % 50 = 7 THEN :member ELSE :owner END, :organization, '["sum"]', '{"entrypoint":"sum"}',
+  CASE WHEN i % 50 = 3 THEN 'organization' WHEN i % 100 = 5 THEN 'public' ELSE 'private' END,
+  1700000000000000 + i * 1000000, 1700000000000000 + i * 1000000 FROM n"""
+GRANT_USER = """
+INSERT INTO agent_permissions (id, agent_id, user_id, permission_type, granted_at)
+SELECT 'u' || id, id, :member, 'read', 1 FROM agents WHERE CAST(substr(name, 7) AS INTEGER) % 40 = 11"""
+GRANT_TEAM = """
+INSERT INTO agent_team_permissions (id, agent_id, team_id, permission_type, granted_at)
+SELECT :team || id, id, :team, 'execute', 1 FROM agents WHERE CAST(substr(name, 7) AS INTEGER) % 100 = :place"""
+AUDIENCE = """
+INSERT INTO agent_audience (audience_id, agent_created_at, agent_id)
+SELECT p.user_id, a.created_at, a.id FROM agent_permissions p JOIN agents a ON a.id = p.agent_id
+UNION SELECT p.team_id, a.created_at, a.id FROM agent_team_permissions p JOIN agents a ON a.id = p.agent_id"""
+
+
+def filled_with_agents(rows):
+    """A daemon with so many agents, of which a member sees a tenth by visibility, ownership, and grants to him and
+    his four teams; his token, and the id of an agent that he has through a team alone."""
+    d = up(daemon(http={"access_log": "off"}))
+    d.api.lua_agent("sum", SUM)
+    me = d.api.get("/v1/me").json
+    member = d.api.post("/v1/users", {"name": "member", "kind": "service"}).json["id"]
+    token = d.api.post("/v1/tokens", {"name": "m", "scopes": ["agents:read"], "userId": member}).json["token"]
+    teams = [d.api.post("/v1/teams", {"name": f"team {i}"}).json["id"] for i in range(4)]
+    for team in teams:
+        d.api.request("PUT", f"/v1/teams/{team}/members/{member}")
+    d.stop()
+    db = sqlite3.connect(f"{d.folder}/state/c9d.db")
+    db.execute(FILL_AGENTS, {"rows": rows, "member": member, "owner": me["user"]["id"],
+                             "organization": me["organization"]["id"]})
+    db.execute(GRANT_USER, {"member": member})
+    for place, team in enumerate(teams):
+        db.execute(GRANT_TEAM, {"team": team, "place": 20 + place})
+    db.execute(AUDIENCE)
+    db.commit()
+    db.execute("ANALYZE")
+    db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    db.close()
+    return up(d), token, "01000014-0000-7000-8000-000000000000"
+
+
+def measure_access():
+    d, token, agent = filled_with_agents(100_000)
+    owners, members = (Target(d.port, "GET", f"/v1/agents/{agent}", t) for t in (d.token, token))
+    owners.load(32, 0.5)
+    reference, ours = interleaved(*(lambda t=t: rate(t.load(32)) for t in (owners, members)))
+    row("GET of one agent through a team grant", f"{reference:,.0f}/s", f"{ours:,.0f}/s",
+        f"{ours / reference:.2f} x >= 0.8 x", ours >= 0.8 * reference, "32 connections; the reference is its owner's")
+    client, pages = d.api.with_token(token), {"first": "/v1/agents?limit=50"}
+    for _ in range(20):
+        pages["20th"] = f"/v1/agents?limit=50&cursor={client.get(pages.get('20th', pages['first'])).json['nextCursor']}"
+    worst, lines = None, []
+    for name, path in pages.items():
+        page = Target(d.port, "GET", path, token)
+        page.load(1, 0.2)
+        reference, ours = interleaved(*(lambda t=t: t.load(1, 1)["p99_us"] for t in (members, page)))
+        lines.append(f"{name} {reference:,.0f} and {ours:,.0f} us")
+        if worst is None or ours / reference > worst[2]:
+            worst = (reference, ours, ours / reference)
+    row("list page of 50 of 100,000 agents, mixed grants", f"{worst[0]:,.0f} us", f"{worst[1]:,.0f} us",
+        f"{worst[2]:.2f} x <= 5 x", worst[2] <= 5, "p99, the reference is GET of one: " + ", ".join(lines))
+    d.stop()
+
+
 # ---- start and memory ------------------------------------------------------------------------------
 
 def start_once(d, request):
@@ -590,7 +660,7 @@ def measure_streams():
 
 
 GROUPS = {
-    "executions": measure_executions, "waiting": measure_waiting, "read": measure_read, "lists": measure_lists,
+    "executions": measure_executions, "waiting": measure_waiting, "read": measure_read, "lists": measure_lists, "access": measure_access,
     "memory": measure_memory, "start": measure_start, "lockdown": measure_lockdown, "density": measure_density,
     "hook": measure_hook, "bombs": measure_bombs,
     "schedules": measure_schedules, "streams": measure_streams,
