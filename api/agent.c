@@ -3,6 +3,7 @@
 
 #include "api/api-private.h"
 #include "api/conditional.h"
+#include "api/media.h"
 #include "api/reply.h"
 #include "api/request.h"
 #include "base/json.h"
@@ -10,10 +11,10 @@
 int handle_agent_list(struct request *request, struct reply *reply, struct error *err)
 {
     struct list_query query = request_list_query(request);
-    jx_auto *page = NULL;
-    if (agent_list(request->api->service, &request->who, &query, &page, err) < 0)
+    if (agent_list(request->api->service, &request->who, &query, &reply->text, err) < 0)
         return -1;
-    reply_json(reply, 200, page);
+    reply->status = 200;
+    reply->media = MEDIA_JSON;
     return 0;
 }
 

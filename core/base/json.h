@@ -34,6 +34,9 @@ char *jx_encode_sorted(const json_t *value, size_t *len_r);
 /* Appends the compact text to b: no intermediate copy. */
 void jx_append(struct buf *b, const json_t *value);
 
+/* The same for a text (UTF-8) that is no json_t. */
+void jx_append_text(struct buf *b, const char *s, size_t len);
+
 /* Members of an object by name; borrowed. A default when absent or of another type. */
 const char *jx_str(const json_t *object, const char *key, const char *otherwise);
 int64_t jx_int(const json_t *object, const char *key, int64_t otherwise);

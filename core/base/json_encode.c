@@ -46,7 +46,7 @@ static void append_escape(struct buf *b, unsigned char c)
         buf_append(b, (char[]){'\\', 'u', '0', '0', hex[c >> 4], hex[c & 15]}, 6);
 }
 
-static void append_string(struct buf *b, const char *s, size_t len)
+void jx_append_text(struct buf *b, const char *s, size_t len)
 {
     buf_reserve(b, len + 2);
     buf_append_char(b, '"');
@@ -116,7 +116,7 @@ static void append_member(struct buf *b, void *iter, bool first, bool sort)
 {
     if (!first)
         buf_append_char(b, ',');
-    append_string(b, json_object_iter_key(iter), json_object_iter_key_len(iter));
+    jx_append_text(b, json_object_iter_key(iter), json_object_iter_key_len(iter));
     buf_append_char(b, ':');
     append_value(b, json_object_iter_value(iter), sort);
 }
@@ -165,7 +165,7 @@ static void append_value(struct buf *b, const json_t *value, bool sort)
         append_array(b, value, sort);
         break;
     case JSON_STRING:
-        append_string(b, json_string_value(value), json_string_length(value));
+        jx_append_text(b, json_string_value(value), json_string_length(value));
         break;
     case JSON_INTEGER:
         append_integer(b, json_integer_value(value));

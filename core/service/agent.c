@@ -117,19 +117,20 @@ int agent_get(struct service *service, const struct principal *who, const char *
 }
 
 int agent_list(struct service *service, const struct principal *who, const struct list_query *query,
-               json_t **page_r, struct error *err)
+               struct buf *page, struct error *err)
 {
     const struct c9d_value scope[] = {list_text(who->organization_id)};
+    const struct list_args args = service_list_args(query);
     if (permission_sees_all(who))
-        return service_list(service, &store_agent_list, query, scope, page_r, err);
+        return store_list_text(service->storage, &store_agent_list, NULL, 0, &args, scope, 1, page,
+                               err);
     char teams[STORE_TEAMS_MAX][UUID_SIZE];
     size_t n_teams;
-    const struct list_args args = service_list_args(query);
     if (store_user_teams(service->storage, who->organization_id, who->user_id, teams, &n_teams,
                          err) < 0)
         return -1;
     return store_agent_list_seen(service->storage, &args, who->organization_id, who->user_id, teams,
-                                 n_teams, page_r, err);
+                                 n_teams, page, err);
 }
 
 /* What the working copy is to be: a whole configuration, or a patch of the one it is. */

@@ -2,6 +2,7 @@
 #ifndef C9_SERVICE_AGENT_H
 #define C9_SERVICE_AGENT_H
 
+#include "base/buf.h"
 #include "service/service.h"
 
 int agent_create(struct service *service, const struct principal *who, const json_t *config,
@@ -10,7 +11,7 @@ int agent_get(struct service *service, const struct principal *who, const char *
               json_t **agent_r, struct error *err);
 /* Filters: status, visibility, triggerMode, skill, owner, organization, name, text. */
 int agent_list(struct service *service, const struct principal *who, const struct list_query *query,
-               json_t **page_r, struct error *err);
+               struct buf *page, struct error *err);
 /* RFC 7396 on the AgentConfig members, of a draft or published agent: its working copy. Published
  * versions stay as they are. if_match: the revision's ETag text, or NULL. */
 int agent_update(struct service *service, const struct principal *who, const char *id,

@@ -52,6 +52,7 @@ const struct list store_agent_list = {
     .columns = AGENT_FIELDS(FIELD_COLUMN),
     .from = " FROM agents a WHERE a.organization_id = $1",
     .n_scope = 1,
+    .table = "agents a",
     .id = "a.id",
     .default_sort = "-createdAt",
     .sorts = sorts,
@@ -74,7 +75,7 @@ static const struct list_branch seen[] = {
 
 int store_agent_list_seen(struct storage *storage, const struct list_args *args,
                           const char *organization_id, const char *user_id,
-                          char (*teams)[UUID_SIZE], size_t n_teams, json_t **page_r,
+                          char (*teams)[UUID_SIZE], size_t n_teams, struct buf *page,
                           struct error *err)
 {
     struct list_branch branches[3 + STORE_TEAMS_MAX];
@@ -86,8 +87,8 @@ int store_agent_list_seen(struct storage *storage, const struct list_args *args,
         branches[3 + i].param = 3 + i;
         scope[2 + i] = list_text(teams[i]);
     }
-    return store_list_merged(storage, &store_agent_list, branches, 3 + n_teams, args, scope,
-                             2 + n_teams, page_r, err);
+    return store_list_text(storage, &store_agent_list, branches, 3 + n_teams, args, scope,
+                           2 + n_teams, page, err);
 }
 
 /* ---- writing ---- */

@@ -75,11 +75,11 @@ int store_agent_deprecation(struct storage *storage, const char *id,
 /* All of an organization. Scope: organization. */
 extern const struct list store_agent_list;
 #define STORE_TEAMS_MAX 20 /* of one user in one organization */
-/* The same list of what a user sees by visibility, ownership, his grants and those of his teams.
+/* The same list, as text (store_list_text), of what a user sees by visibility, ownership, his grants and those of his teams.
  * Read along indexes in the order of createdAt: other orders cost what he sees. */
 int store_agent_list_seen(struct storage *storage, const struct list_args *args,
                           const char *organization_id, const char *user_id,
-                          char (*teams)[UUID_SIZE], size_t n_teams, json_t **page_r,
+                          char (*teams)[UUID_SIZE], size_t n_teams, struct buf *page,
                           struct error *err);
 
 #endif

@@ -9,7 +9,7 @@
 #include "base/json.h"
 #include "base/uuid.h"
 
-enum { PARAMS_MAX = 64, CURSOR_MAX = 2048, FILTER_VALUE_MAX = 1024, ID_MAX = 64 };
+enum { PARAMS_MAX = 64, CURSOR_MAX = 2048, FILTER_VALUE_MAX = 1024 };
 #define SLACK (60 * CLOCK_SECOND) /* between the making of an id and of its row */
 
 /* A page being asked for. */
@@ -27,8 +27,10 @@ struct query {
     size_t n_params, n_owned;
     int64_t limit;
     /* The answer: */
-    json_t *items, *last_key, *last_id;
-    char id_before[ID_MAX];
+    struct buf *text; /* or: */
+    json_t *items;
+    int64_t n_items;
+    json_t *last_key, *last_id;
     bool more;
 };
 
@@ -289,11 +291,12 @@ static void sql_position(struct query *q, const struct list_branch *branch, size
         buf_printf(&q->sql, " AND (%s, %s)%s($%zu, $%zu)", key, id, less, first, first + 1);
 }
 
-static void sql_branch(struct query *q, const struct list_branch *branch, const char *filters,
-                       size_t position)
+/* columns: what is selected beside key and id. */
+static void sql_branch(struct query *q, const struct list_branch *branch, const char *columns,
+                       const char *filters, size_t position)
 {
-    buf_printf(&q->sql, "SELECT %s, %s%s", branch_key(q, branch), branch_id(q, branch),
-               q->list->columns);
+    buf_printf(&q->sql, "SELECT %s AS k, %s AS i%s", branch_key(q, branch), branch_id(q, branch),
+               columns);
     for (const char *c = branch->from; *c != '\0'; c++) {
         if (*c == '?')
             buf_printf(&q->sql, "$%zu", branch->param);
@@ -305,16 +308,33 @@ static void sql_branch(struct query *q, const struct list_branch *branch, const 
         sql_position(q, branch, position);
 }
 
-static void sql_order(struct query *q)
+static void sql_order(struct query *q, const char *key, const char *id)
 {
     const char *way = q->descending ? " DESC" : "";
-    bool one = q->n_branches == 1;
-    buf_printf(&q->sql, " ORDER BY %s%s", one ? q->sort->column : "1", way);
-    if (strcmp(q->sort->column, q->list->id) != 0)
-        buf_printf(&q->sql, ", %s%s", one ? q->list->id : "2", way);
+    buf_printf(&q->sql, " ORDER BY %s%s", key, way);
+    if (strcmp(key, id) != 0)
+        buf_printf(&q->sql, ", %s%s", id, way);
+}
+
+static void sql_limit(struct query *q)
+{
     buf_append_str(&q->sql, " LIMIT ");
-    /* One more tells whether there is a next page; a row may come from every branch. */
-    sql_param(q, list_int((q->limit + 1) * (int64_t)q->n_branches));
+    sql_param(q, list_int(q->limit + 1)); /* one more tells whether there is a next page */
+}
+
+/* The keys of all branches are merged first, so that whole rows are read for one page alone. */
+static void sql_merge(struct query *q, const char *filters, size_t position)
+{
+    buf_printf(&q->sql, "SELECT v.k, v.i%s FROM (", q->list->columns);
+    for (size_t i = 0; i < q->n_branches; i++) {
+        if (i > 0)
+            buf_append_str(&q->sql, " UNION ");
+        sql_branch(q, &q->branches[i], "", filters, position);
+    }
+    sql_order(q, "1", "2");
+    sql_limit(q);
+    buf_printf(&q->sql, ") v JOIN %s ON %s = v.i", q->list->table, q->list->id);
+    sql_order(q, "v.k", "v.i");
 }
 
 /* The filters' conditions, in q->sql for the moment; to be freed. */
@@ -352,12 +372,13 @@ static int query_build(struct query *q, const struct c9d_value *scope, struct er
     size_t position = q->n_params + 1;
     if (q->cursor != NULL)
         query_position(q);
-    for (size_t i = 0; i < q->n_branches; i++) {
-        if (i > 0)
-            buf_append_str(&q->sql, " UNION ALL ");
-        sql_branch(q, &q->branches[i], filters, position);
+    if (q->n_branches > 1) {
+        sql_merge(q, filters, position);
+        return 0;
     }
-    sql_order(q);
+    sql_branch(q, &q->branches[0], q->list->columns, filters, position);
+    sql_order(q, q->sort->column, q->list->id);
+    sql_limit(q);
     return 0;
 }
 
@@ -387,40 +408,44 @@ static int page_row(void *arg, const struct c9d_value *columns, size_t n)
 {
     (void)n;
     struct query *q = arg;
-    size_t have = json_array_size(q->items);
-    if (q->n_branches > 1) { /* the same row of several branches: one behind the other */
-        if (strcmp(q->id_before, columns[1].u.s) == 0)
-            return 0;
-        row_text_into(&columns[1], q->id_before, sizeof(q->id_before));
-    }
-    if (have == (size_t)q->limit) {
+    if (q->n_items == q->limit) {
         q->more = true;
         return 1;
     }
-    if (have + 1 == (size_t)q->limit) {
+    if (++q->n_items == q->limit) {
         key_set(&q->last_key, &columns[0]);
         key_set(&q->last_id, &columns[1]);
     }
-    json_array_append_new(q->items, row_to_json(q->list->fields, q->list->n_fields, columns + 2));
+    if (q->text == NULL) {
+        json_array_append_new(q->items,
+                              row_to_json(q->list->fields, q->list->n_fields, columns + 2));
+        return 0;
+    }
+    if (q->n_items > 1)
+        buf_append_char(q->text, ',');
+    row_append(q->text, q->list->fields, q->list->n_fields, columns + 2);
     return 0;
 }
 
-int store_list_merged(struct storage *storage, const struct list *list,
-                      const struct list_branch *branches, size_t n_branches,
-                      const struct list_args *args, const struct c9d_value *scope, size_t n_scope,
-                      json_t **page_r, struct error *err)
+int store_list_text(struct storage *storage, const struct list *list,
+                    const struct list_branch *branches, size_t n_branches,
+                    const struct list_args *args, const struct c9d_value *scope, size_t n_scope,
+                    struct buf *page, struct error *err)
 {
+    const struct list_branch whole = {.from = list->from};
     cleanup(query_cleanup) struct query q = {.list = list,
                                              .args = args,
-                                             .branches = branches,
-                                             .n_branches = n_branches,
+                                             .branches = n_branches > 0 ? branches : &whole,
+                                             .n_branches = n_branches > 0 ? n_branches : 1,
                                              .n_scope = n_scope,
-                                             .items = json_array()};
+                                             .text = page};
+    buf_append_str(page, "{\"items\":[");
     if (query_build(&q, scope, err) < 0 ||
         storage_query_values(storage, q.sql.data, q.params, q.n_params, page_row, &q, err) < 0)
         return -1;
     autofree char *next = q.more ? cursor_encode(&q) : NULL;
-    *page_r = json_pack("{s:O, s:s?}", "items", q.items, "nextCursor", next);
+    buf_printf(page, "],\"nextCursor\":%s%s%s}", next != NULL ? "\"" : "",
+               next != NULL ? next : "null", next != NULL ? "\"" : "");
     return 0;
 }
 
@@ -428,5 +453,16 @@ int store_list(struct storage *storage, const struct list *list, const struct li
                const struct c9d_value *scope, json_t **page_r, struct error *err)
 {
     const struct list_branch whole = {.from = list->from};
-    return store_list_merged(storage, list, &whole, 1, args, scope, list->n_scope, page_r, err);
+    cleanup(query_cleanup) struct query q = {.list = list,
+                                             .args = args,
+                                             .branches = &whole,
+                                             .n_branches = 1,
+                                             .n_scope = list->n_scope,
+                                             .items = json_array()};
+    if (query_build(&q, scope, err) < 0 ||
+        storage_query_values(storage, q.sql.data, q.params, q.n_params, page_row, &q, err) < 0)
+        return -1;
+    autofree char *next = q.more ? cursor_encode(&q) : NULL;
+    *page_r = json_pack("{s:O, s:s?}", "items", q.items, "nextCursor", next);
+    return 0;
 }

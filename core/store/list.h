@@ -37,6 +37,7 @@ struct list {
     const char *columns; /* ", a, b": FIELDS(FIELD_COLUMN) */
     const char *from;    /* " FROM … WHERE …" with the parameters $1 … $n_scope */
     size_t n_scope;
+    const char *table; /* "agents a": whose rows the columns are; for lists of several branches */
     const char *id; /* the unique column that makes the order total */
     const char *default_sort;
     const struct list_sort *sorts;
@@ -69,11 +70,12 @@ struct list_args {
  * with details.validationErrors when an argument is not one that this list takes. */
 int store_list(struct storage *storage, const struct list *list, const struct list_args *args,
                const struct c9d_value *scope, json_t **page_r, struct error *err);
-/* As that, of n_branches sources instead of list->from. scope: n_scope values. */
-int store_list_merged(struct storage *storage, const struct list *list,
-                      const struct list_branch *branches, size_t n_branches,
-                      const struct list_args *args, const struct c9d_value *scope, size_t n_scope,
-                      json_t **page_r, struct error *err);
+/* The page as JSON text, appended; of n_branches sources instead of list->from, unless there are none. scope: n_scope
+ * values. */
+int store_list_text(struct storage *storage, const struct list *list,
+                    const struct list_branch *branches, size_t n_branches,
+                    const struct list_args *args, const struct c9d_value *scope, size_t n_scope,
+                    struct buf *page, struct error *err);
 /* The SQL that store_list would run, and how many parameters it has: for looking at its plan. */
 int store_list_sql(const struct list *list, const struct list_args *args, struct buf *sql,
                    size_t *n_params_r, struct error *err);

@@ -1,6 +1,9 @@
 #include "store/row.h"
 
+#include <inttypes.h>
+
 #include "base/clock.h"
+#include "base/json.h"
 #include "base/log.h"
 
 static json_t *value_text(const struct c9d_value *v)
@@ -48,6 +51,59 @@ json_t *row_to_json(const struct field *fields, size_t n, const struct c9d_value
             json_object_set_new_nocheck(object, fields[i].key,
                                         decoders[fields[i].kind](&columns[i]));
     return object;
+}
+
+/* ---- as text ---- */
+
+static void append_text(struct buf *out, const struct c9d_value *v)
+{
+    jx_append_text(out, v->u.s, v->len);
+}
+
+static void append_int(struct buf *out, const struct c9d_value *v)
+{
+    buf_printf(out, "%" PRId64, v->u.i);
+}
+
+static void append_time(struct buf *out, const struct c9d_value *v)
+{
+    char text[CLOCK_RFC3339_SIZE];
+    buf_append_char(out, '"');
+    buf_append(out, clock_format_rfc3339(v->u.i, text), CLOCK_RFC3339_SIZE - 1);
+    buf_append_char(out, '"');
+}
+
+static void append_bool(struct buf *out, const struct c9d_value *v)
+{
+    buf_append_str(out, v->u.i != 0 ? "true" : "false");
+}
+
+/* As it was encoded when it was stored. */
+static void append_json(struct buf *out, const struct c9d_value *v)
+{
+    buf_append(out, v->u.s, v->len);
+}
+
+static void (*const appenders[])(struct buf *out, const struct c9d_value *v) = {
+    [FIELD_TEXT] = append_text, [FIELD_INT] = append_int,   [FIELD_TIME] = append_time,
+    [FIELD_BOOL] = append_bool, [FIELD_JSON] = append_json,
+};
+
+void row_append(struct buf *out, const struct field *fields, size_t n,
+                const struct c9d_value *columns)
+{
+    char before = '{';
+    for (size_t i = 0; i < n; i++) {
+        if (columns[i].type == C9D_NULL)
+            continue;
+        buf_append_char(out, before);
+        buf_append_char(out, '"');
+        buf_append_str(out, fields[i].key);
+        buf_append(out, "\":", 2);
+        appenders[fields[i].kind](out, &columns[i]);
+        before = ',';
+    }
+    buf_append_str(out, before == '{' ? "{}" : "}");
 }
 
 char *row_text(const struct c9d_value *column)

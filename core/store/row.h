@@ -10,6 +10,7 @@
 
 #include <jansson.h>
 
+#include "base/buf.h"
 #include "host/storage.h"
 
 enum field_kind {
@@ -29,6 +30,9 @@ struct field {
 
 /* A new object. Any thread. */
 json_t *row_to_json(const struct field *fields, size_t n, const struct c9d_value *columns);
+/* The same as JSON text, appended: no value is built on the way. */
+void row_append(struct buf *out, const struct field *fields, size_t n,
+                const struct c9d_value *columns);
 /* A new string from a text column, NULL from SQL NULL. */
 char *row_text(const struct c9d_value *column);
 /* Into an array of `size` bytes, cut to fit; "" from SQL NULL. */

@@ -96,7 +96,7 @@ static int body_list(const json_t *body, json_t **made, struct error *err)
 {
     typedef int (*list_fn)(struct service *, const struct principal *, const struct list_query *,
                            json_t **, struct error *);
-    static const list_fn lists[] = {agent_list, execution_list, persona_list, skill_list,
+    static const list_fn lists[] = {agents_page, execution_list, persona_list, skill_list,
                                     token_list};
     const json_t *filters = json_object_get(body, "filters");
     const struct list_query query = {.limit = jx_int(body, "limit", 0),

@@ -186,6 +186,18 @@ __attribute__((unused)) static void upload(const char *manifest)
         bail(manifest, &err);
 }
 
+/* A page of agents, decoded. */
+__attribute__((unused)) static int agents_page(struct service *s, const struct principal *who,
+                                               const struct list_query *query, json_t **page_r,
+                                               struct error *err)
+{
+    buf_auto text = BUF_INIT;
+    if (agent_list(s, who, query, &text, err) < 0)
+        return -1;
+    *page_r = jx_decode(text.data, text.len, "page", err);
+    return *page_r != NULL ? 0 : -1;
+}
+
 /* An error of this code, saying this. */
 __attribute__((unused)) static bool failed(int result, const struct error *err,
                                            enum error_code code, const char *says, const char *name)

@@ -77,7 +77,7 @@ static size_t list_all(const struct principal *who, int64_t limit, const char *s
         error_auto err = ERROR_INIT;
         jx_auto *page = NULL;
         const struct list_query query = {.limit = limit, .cursor = cursor, .sort = sort};
-        if (agent_list(service, who, &query, &page, &err) < 0)
+        if (agents_page(service, who, &query, &page, &err) < 0)
             bail("list", &err);
         const json_t *items = json_object_get(page, "items");
         for (size_t i = 0; i < json_array_size(items); i++, rows++)

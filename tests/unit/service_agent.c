@@ -248,14 +248,14 @@ static void list_test(void)
 {
     jx_auto *all = NULL, *seen = NULL, *filtered = NULL;
     const struct list_query query = {.sort = "name"};
-    works(agent_list(service, &owner, &query, &all, &err), "the owner's list");
+    works(agents_page(service, &owner, &query, &all, &err), "the owner's list");
     is_int(json_array_size(json_object_get(all, "items")), 2, "has all");
-    works(agent_list(service, &viewer, &query, &seen, &err), "a viewer's");
+    works(agents_page(service, &viewer, &query, &seen, &err), "a viewer's");
     is_int(json_array_size(json_object_get(seen, "items")), 1, "what is visible");
     jx_auto *filters = js("{'skill':'sum','status':'draft','visibility':'organization',"
                           "'triggerMode':'manual','name':'Añe','text':'añ'}");
     const struct list_query narrow = {.filters = filters};
-    works(agent_list(service, &owner, &narrow, &filtered, &err), "every filter at once");
+    works(agents_page(service, &owner, &narrow, &filtered, &err), "every filter at once");
     is_int(json_array_size(json_object_get(filtered, "items")), 1, "narrows it");
 }
 
