@@ -1,5 +1,5 @@
-/* The one thread that writes. All batches that wait are committed together: one transaction, a
- * savepoint each, one sync of the WAL, and then everyone is told. A batch that comes alone, or with
+/* The one thread that writes. All batches that wait are committed together: one transaction, one
+ * sync of the WAL, and then everyone is told. A batch that comes alone, or with
  * few, is not kept waiting for company. */
 #include <signal.h>
 #include <string.h>
