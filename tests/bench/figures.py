@@ -586,6 +586,8 @@ def measure_schedules():
         took <= 2)
     row(f"CPU of the idle daemon, {active_:,} schedules active", f"{none:.2f} %", f"{between:.2f} %", "< 1 %", between < 1,
         "the reference is one without schedules; of one CPU, with its zygote and executors")
+
+
 # ---- streams -------------------------------------------------------------------------------------
 
 STREAMS = 2000

@@ -5,6 +5,8 @@
 
 #include "base/utf8.h"
 #include "lib/service_world.h"
+#include "service/batch.h"
+#include "service/webhook.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -114,8 +116,26 @@ static int body_execute(const json_t *body, json_t **made, struct error *err)
     return execution_start(service, &owner, jx_str(body, "agent", "x"), body, NULL, id, err);
 }
 
+static int body_batch(const json_t *body, json_t **made, struct error *err)
+{
+    return batch_create(service, &owner, jx_str(body, "agent", "x"), body, made, err);
+}
+
+static int body_webhook(const json_t *body, json_t **made, struct error *err)
+{
+    jx_auto *changed = NULL;
+    if (webhook_create(service, &owner, body, made, err) < 0)
+        return -1;
+    const char *id = jx_str(*made, "id", "");
+    jx_auto *nothing = json_object();
+    must(webhook_update(service, &owner, id, nothing, NULL, &changed, err) == 0);
+    return webhook_delete(service, &owner, id, err);
+}
+
+/* By the first byte: '1', '2' … */
 static int (*const bodies[])(const json_t *body, json_t **made, struct error *err) = {
-    body_agent, body_patch, body_persona, body_token, body_skill, body_list, body_execute};
+    body_agent, body_patch, body_persona, body_token, body_skill, body_list, body_execute,
+    body_batch, body_webhook};
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -126,7 +146,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     error_auto err = ERROR_INIT;
     jx_auto *body = jx_decode((const char *)data + 1, size - 1, "body", NULL);
     jx_auto *made = NULL;
-    if (body != NULL && bodies[data[0] % countof(bodies)](body, &made, &err) < 0)
+    if (body != NULL && bodies[(uint8_t)(data[0] - '1') % countof(bodies)](body, &made, &err) < 0)
         refused(&err);
     return 0;
 }

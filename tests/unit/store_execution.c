@@ -67,6 +67,75 @@ static void life_test(void)
            211, "rounded up");
 }
 
+static int retried(const char *id, const char *owner, bool keep)
+{
+    struct storage_batch *batch = storage_batch_new();
+    const struct execution_attempt attempt = {.attempt = 1,
+                                              .status = "failed",
+                                              .error_message = "no",
+                                              .error_details = "{}",
+                                              .started_at = 2000000,
+                                              .completed_at = 3000000,
+                                              .next_attempt_at = 9000000};
+    store_execution_retried(batch, id, owner, &attempt, 4, "{\"cpuTimeUs\":5}", keep);
+    return world_commit(&w, batch);
+}
+
+static void retry_test(void)
+{
+    insert("r1", "me");
+    is_int(started("r1", "me"), 0, "an attempt runs");
+    is_int(retried("r1", "other", true), -1, "who has no lease cannot end it");
+    is_int(retried("r1", "me", true), 0, "who has it can");
+    is_int(world_int(&w, "SELECT count(*) FROM agent_executions WHERE id = 'r1' AND retries = 1"
+                         " AND status = 'pending' AND lease_owner = 'me' AND attempt = 1"
+                         " AND attempt_seq = 4 AND available_at = 9000000"),
+           1, "it is pending again, under its lease");
+    is_int(world_int(&w, "SELECT count(*) FROM execution_attempts WHERE execution_id = 'r1'"), 1,
+           "and the attempt is recorded");
+    insert("r2", "me");
+    is_int(retried("r2", "me", false), 0, "for a long pause");
+    is_int(world_int(&w, "SELECT count(*) FROM agent_executions WHERE id = 'r2'"
+                         " AND lease_owner IS NULL AND attempt = 0 AND turn IS NULL"),
+           1, "it is given back");
+}
+
+static void blocked_test(void)
+{
+    insert("b1", "me");
+    struct storage_batch *batch = storage_batch_new();
+    store_execution_blocked(batch, "b1", "me", "agent/x");
+    is_int(world_commit(&w, batch), 0, "one waits in the store");
+    is_int(world_int(&w, "SELECT attempt FROM agent_executions WHERE id = 'b1'"), 0,
+           "the claim that found no place was no start");
+    batch = storage_batch_new();
+    store_execution_unblock(batch, "agent/y", 10, 77, NULL, NULL);
+    store_execution_unblock(batch, "agent/x", 10, 78, NULL, NULL);
+    is_int(world_commit(&w, batch), 0, "it is called back");
+    is_int(world_int(&w, "SELECT available_at FROM agent_executions WHERE id = 'b1'"
+                         " AND blocked_on IS NULL"),
+           78, "by its own limit");
+}
+
+static void idle_test(void)
+{
+    insert("i1", NULL);
+    insert("i2", "me");
+    struct storage_batch *batch = storage_batch_new();
+    store_execution_cancel_idle(batch, "i1", "stopped", "{\"code\":\"Cancelled\"}", 5, NULL, NULL);
+    store_execution_cancel_idle(batch, "i2", "stopped", "{\"code\":\"Cancelled\"}", 5, NULL, NULL);
+    is_int(world_commit(&w, batch), 0, "what nobody has is cancelled");
+    is_int(world_int(&w, "SELECT count(*) FROM agent_executions WHERE id = 'i1'"
+                         " AND status = 'cancelled' AND completed_at = 5"),
+           1, "at once");
+    is_int(world_int(&w, "SELECT count(*) FROM execution_events WHERE execution_id = 'i1'"
+                         " AND type = 'end' AND seq = 1"),
+           1, "with its end");
+    is_int(world_int(&w, "SELECT count(*) FROM agent_executions WHERE id = 'i2'"
+                         " AND status = 'pending'"),
+           1, "what somebody has is his to end");
+}
+
 static void unleased_test(void)
 {
     insert("e2", NULL);
@@ -190,6 +259,9 @@ int main(void)
     world_people(&w);
     life_test();
     unleased_test();
+    retry_test();
+    blocked_test();
+    idle_test();
     stream_test();
     journal_test();
     job_test();
