@@ -31,7 +31,8 @@ static void scheduler_wake(const struct service *service)
 
 /* ---- finding ---- */
 
-/* A public agent may be executed from elsewhere; when it runs by itself is its organization's affair. */
+/* A public agent may be executed from elsewhere; when it runs by itself is its organization's
+ * affair. */
 static int inside(const struct principal *who, const struct agent_meta *agent, struct error *err)
 {
     if (strcmp(agent->organization_id, who->organization_id) == 0)
@@ -217,6 +218,27 @@ static json_t *settings_of(const json_t *schedule)
     return settings;
 }
 
+/* Whether nothing changes that the times come from: one that has come, and was not seen to yet,
+ * still comes. */
+static bool times_same(const json_t *before, const json_t *after)
+{
+    static const char *const members[] = {"cronExpression", "timezone", "jitterMs", "isActive"};
+    for (size_t i = 0; i < countof(members); i++) {
+        const json_t *value = json_object_get(after, members[i]);
+        if (value == NULL || !jx_equal(json_object_get(before, members[i]), value))
+            return false;
+    }
+    return true;
+}
+
+/* What has come does not come again, also when the clock was set back. */
+static struct schedule_time settings_after(const struct schedule_settings *settings,
+                                           const struct schedule_meta *meta, int64_t now)
+{
+    bool ahead = meta->active && meta->last_scheduled_for > now;
+    return settings_next(settings, meta->id, ahead ? meta->last_scheduled_for : now);
+}
+
 /* One try. 0 done, 1 another revision by now, -1 error. */
 static int update_try(struct service *service, const struct principal *who, const char *id,
                       const json_t *patch, const int64_t *wanted, json_t **schedule_r,
@@ -240,11 +262,10 @@ static int update_try(struct service *service, const struct principal *who, cons
          settings_executable(service, who, meta.agent_id, &settings, err) < 0))
         return -1;
     int64_t now = clock_wall_us();
-    /* What has come does not come again, also when the clock was set back. */
-    int64_t from = meta.active && meta.last_scheduled_for > now ? meta.last_scheduled_for : now;
+    struct schedule_time next =
+        times_same(before, after) ? meta.next : settings_after(&settings, &meta, now);
     struct storage_batch *batch = storage_batch_new();
-    store_schedule_update(batch, meta.id, meta.revision, &settings.columns,
-                          settings_next(&settings, meta.id, from), now);
+    store_schedule_update(batch, meta.id, meta.revision, &settings.columns, next, now);
     audit_change(service, batch, who, "schedule", meta.id, before, after);
     error_auto failure = ERROR_INIT;
     if (service_commit(service, batch, conflicts, &failure) == 0) {

@@ -26,7 +26,7 @@ enum {
 struct wave {
     pthread_mutex_t lock;
     pthread_cond_t wake;
-    size_t left;
+    size_t left, done;    /* still to come; committed */
     struct error failure; /* the first that is not a conflict */
 };
 
@@ -321,6 +321,7 @@ static void committed(void *arg, struct error *err)
     struct firing *f = arg;
     struct wave *wave = f->wave;
     pthread_mutex_lock(&wave->lock);
+    wave->done += err == NULL;
     if (err != NULL && err->code == E_INVALID_STATE)
         f->repeated =
             f->run_statement >= 0 && jx_int(err->details, "statement", -1) == f->run_statement;
@@ -343,11 +344,12 @@ static int repeated_advance(struct firing *f, struct error *err)
     return error_move(err, &failure);
 }
 
-/* All of them, each by itself; waits for the last. */
+/* All of them, each by itself; waits for the last. *stuck_r: none of them was moved on, by us. */
 static int wave_run(struct firing *firings, int n,
-                    int (*build)(struct firing *f, struct error *err), struct error *err)
+                    int (*build)(struct firing *f, struct error *err), bool *stuck_r,
+                    struct error *err)
 {
-    struct wave wave = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 1, ERROR_INIT};
+    struct wave wave = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 1, 0, ERROR_INIT};
     int failed = 0;
     for (int i = 0; i < n && failed == 0; i++) {
         struct firing *f = &firings[i];
@@ -373,10 +375,13 @@ static int wave_run(struct firing *firings, int n,
         failed = error_move(err, &wave.failure);
     error_clear(&wave.failure);
     for (int i = 0; i < n && failed == 0; i++)
-        if (firings[i].repeated)
+        if (firings[i].repeated) {
+            wave.done++;
             failed = repeated_advance(&firings[i], err);
+        }
     if (n > 0)
         service_nudge(firings[0].service);
+    *stuck_r = wave.done == 0;
     return failed;
 }
 
@@ -398,14 +403,15 @@ static int read_queued(struct service *service, int64_t now, struct schedule_due
 
 /* How many there were; -1: failed. */
 static int fire_some(struct service *service, int64_t now, read_fn *read,
-                     int (*build)(struct firing *f, struct error *err), struct error *err)
+                     int (*build)(struct firing *f, struct error *err), bool *stuck_r,
+                     struct error *err)
 {
     struct schedule_due *due = xcalloc(WAVE, sizeof(*due));
     struct firing *firings = xcalloc(WAVE, sizeof(*firings));
     int n = read(service, now, due, err);
     for (int i = 0; i < n; i++)
         firings[i] = (struct firing){.service = service, .now = now, .due = due[i]};
-    int result = n > 0 ? wave_run(firings, n, build, err) : n;
+    int result = n > 0 ? wave_run(firings, n, build, stuck_r, err) : n;
     for (int i = 0; i < n; i++)
         firing_clear(&firings[i]);
     free(firings);
@@ -415,13 +421,15 @@ static int fire_some(struct service *service, int64_t now, read_fn *read,
 
 int schedule_fire(struct service *service, int64_t now, int64_t *next_r, struct error *err)
 {
-    bool queued;
-    int n = fire_some(service, now, read_due, fire_build, err);
+    bool queued, stuck = false, stuck_queued = false;
+    int n = fire_some(service, now, read_due, fire_build, &stuck, err);
     if (n < 0 || store_schedule_any_queued(service->storage, &queued, err) < 0 ||
-        (queued && fire_some(service, now, read_queued, queued_build, err) < 0) ||
+        (queued && fire_some(service, now, read_queued, queued_build, &stuck_queued, err) < 0) ||
         store_schedule_next(service->storage, next_r, err) < 0)
         return -1;
     if (queued && *next_r > now + QUEUE_POLL)
+        *next_r = now + QUEUE_POLL;
+    if (stuck && *next_r <= now) /* others have them, or something is wrong: not at once again */
         *next_r = now + QUEUE_POLL;
     return 0;
 }

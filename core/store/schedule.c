@@ -160,6 +160,10 @@ void store_schedule_delete(struct storage_batch *batch, const char *id, const in
                       1, NULL, NULL, "sI", id, revision);
 }
 
+/* A time that has come, and was not seen to yet, still comes. */
+#define SAME_TIMES                                                                                 \
+    "cron_expression = $4 AND timezone = $5 AND jitter_ms = $11 AND next_execution_at IS NOT NULL"
+
 void store_schedule_put(struct storage_batch *batch, const char *id, const char *agent_id,
                         const char *organization_id, const char *user_id,
                         const struct schedule_columns *columns, struct schedule_time next,
@@ -169,8 +173,10 @@ void store_schedule_put(struct storage_batch *batch, const char *id, const char 
                       "UPDATE scheduled_executions SET created_by = $2, name = $3,"
                       " cron_expression = $4, timezone = $5, version = $6, input_data = $7,"
                       " overlap_policy = $8, missed_run_policy = $9, missed_run_window_ms = $10,"
-                      " jitter_ms = $11, scheduled_for = $12,"
-                      " next_execution_at = CASE is_active WHEN 1 THEN $13 END, updated_at = $14,"
+                      " jitter_ms = $11,"
+                      " scheduled_for = CASE WHEN " SAME_TIMES " THEN scheduled_for ELSE $12 END,"
+                      " next_execution_at = CASE WHEN is_active = 0 THEN NULL"
+                      " WHEN " SAME_TIMES " THEN next_execution_at ELSE $13 END, updated_at = $14,"
                       " revision = revision + 1 WHERE agent_id = $1 AND origin = 'agent'",
                       -1, NULL, NULL, "sssssssssiiiIi", agent_id, user_id, columns->name,
                       columns->cron_expression, columns->timezone, columns->version, columns->input,
@@ -211,8 +217,9 @@ void store_schedule_drop(struct storage_batch *batch, const char *agent_id)
 /* ---- reading ---- */
 
 #define META_COLUMNS                                                                               \
-    "s.id, s.agent_id, s.created_by, s.origin, s.revision, s.is_active, s.last_scheduled_for"
-enum { META_COUNT = 7 };
+    "s.id, s.agent_id, s.created_by, s.origin, s.revision, s.is_active, s.last_scheduled_for,"     \
+    " s.scheduled_for, s.next_execution_at"
+enum { META_COUNT = 9 };
 #define BY_ID " FROM scheduled_executions s WHERE s.id = $1"
 
 struct schedule_read {
@@ -231,6 +238,8 @@ static int schedule_row(void *arg, const struct c9d_value *v, size_t n)
     meta->revision = v[4].u.i;
     meta->active = v[5].u.i != 0;
     meta->last_scheduled_for = v[6].type == C9D_INT ? v[6].u.i : 0;
+    meta->next.scheduled_for = v[7].u.i;
+    meta->next.at = v[8].type == C9D_INT ? v[8].u.i : 0;
     return n > META_COUNT ? row_read_fn(&read->row, v, n) : 1;
 }
 

@@ -53,6 +53,7 @@ struct schedule_meta {
     char created_by[UUID_SIZE];
     char origin[8];
     int64_t revision, last_scheduled_for;
+    struct schedule_time next;
     bool active;
 };
 /* One indexed SELECT; schedule_r may be NULL, and *schedule_r is when it is not there. */

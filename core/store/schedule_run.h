@@ -27,7 +27,7 @@ int store_schedule_due(struct storage *storage, int64_t now, size_t max, struct 
  * scheduled_for is the run's. Returns how many, or -1. */
 int store_schedule_queued(struct storage *storage, size_t max, struct schedule_due *due_r,
                           struct error *err);
-/* How many runs of active schedules are queued, counted up to 1. */
+/* Whether runs of active schedules are queued. */
 int store_schedule_any_queued(struct storage *storage, bool *any_r, struct error *err);
 /* The least next_execution_at; INT64_MAX: there is none. */
 int store_schedule_next(struct storage *storage, int64_t *at_r, struct error *err);

@@ -171,6 +171,30 @@ static void test_repeated(void)
     world_sql(&w, "DELETE FROM agent_executions");
 }
 
+/* A time that has come is not lost by an edit before the scheduler saw to it. */
+static void test_edited(void)
+{
+    char id[UUID_SIZE];
+    make("{'cronExpression':'* * * * *'}", id);
+    world_sql(&w, "UPDATE scheduled_executions SET scheduled_for = scheduled_for - 60000000,"
+                  " next_execution_at = next_execution_at - 60000000");
+    int64_t due = world_int(&w, "SELECT next_execution_at FROM scheduled_executions");
+    jx_auto *name = js("{'name':'x'}");
+    jx_auto *other = js("{'cronExpression':'@yearly'}");
+    jx_auto *named = NULL, *changed = NULL;
+    works(schedule_update(service, &owner, id, name, NULL, &named, &err), "a name is edited");
+    is_int(world_int(&w, "SELECT next_execution_at FROM scheduled_executions"), due,
+           "the time that has come stays");
+    fire(due + CLOCK_SECOND);
+    is_int(count(id, "outcome = 'started'"), 1, "and runs");
+    works(schedule_update(service, &owner, id, other, NULL, &changed, &err),
+          "so is the expression");
+    ok(world_int(&w, "SELECT next_execution_at FROM scheduled_executions") != due + MINUTE,
+       "then the next time is another");
+    world_sql(&w, "DELETE FROM scheduled_executions");
+    world_sql(&w, "DELETE FROM agent_executions");
+}
+
 static void test_queue(void)
 {
     char id[UUID_SIZE];
@@ -223,6 +247,7 @@ int main(void)
     make_agent();
     test_catch_up();
     test_repeated();
+    test_edited();
     test_queue();
     test_refused();
     world_sql(&w, "DELETE FROM scheduled_executions");
