@@ -201,7 +201,7 @@ static json_t *header_decode(const char *value)
         int low = high >= 0 ? hex_digit(value[i + 2]) : -1;
         if (value[i] == '%' && (low < 0 || (high | low) == 0))
             return NULL;
-        buf_append_char(&out, low >= 0 ? (char)(high << 4 | low) : value[i]);
+        buf_append_char(&out, (char)(low >= 0 ? high << 4 | low : value[i]));
         i += low >= 0 ? 2 : 0;
     }
     return utf8_valid(out.data, out.len) ? json_stringn(out.data, out.len) : NULL;
