@@ -31,10 +31,11 @@ def test_a_delay():
     path = answer.headers["Location"]
     execution = api.get(path).json
     equal(execution["status"], "pending", "it is pending")
-    ok(when(execution["startAt"]) - when(execution["createdAt"]) > 0.3, "and says when it may start")
+    at = when(execution["startAt"])
+    ok(at - when(execution["createdAt"]) > 0.3, "and says when it may start")
     ok(eventually(lambda: api.get(path).json["status"] == "completed"), "it runs")
     execution = api.get(path).json
-    ok(when(execution["startedAt"]) >= when(execution["createdAt"]) + 0.39, "not before its time")
+    ok(when(execution["startedAt"]) >= at, "not before its time")
     ok("startAt" not in execution, "and is not put off any more")
 
 
