@@ -5,12 +5,14 @@ import os
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from c9test import ROOT, Daemon, contains, equal, eventually, note, ok, run  # noqa: E402
+from c9test import ROOT, SANITIZED, Daemon, contains, equal, eventually, note, ok, run  # noqa: E402
 
 daemon = Daemon({"sandbox": {"zygote": f"{ROOT}/tests/lib/hostile_zygote.py"},
                  "executions": {"grace": "200ms"}, "executors": {"rate": "16MiB"},
                  "limits": {"log_count": 50, "emit_count": 500, "requests": 70, "requests_max": 200000, "wall_time": "30s",
                             "host_memory": "16MiB", "output": "2MiB"}})
+
+WIDER = 8 if SANITIZED else 1  # a sanitizer gives memory back late
 
 VIOLATIONS = {
     "unknown-type": "unknown type",
@@ -97,7 +99,7 @@ def test_messages_that_weigh_more_than_they_look():
     for name in ("heavy-emit", "heavy-result"):
         grown, (_, result) = peak_while(lambda n=name: attack(n))
         exhausted(result, name)
-        ok(grown < 48 << 20, f"{name}: the daemon grew by {grown >> 20} MiB")
+        ok(grown < (48 << 20) * WIDER, f"{name}: the daemon grew by {grown >> 20} MiB")
 
 
 def test_pending_requests_are_counted():
@@ -106,14 +108,14 @@ def test_pending_requests_are_counted():
     refused, first = result["output"]
     equal(refused, 64, "all that are too heavy")
     contains(first["message"], "16 MiB", "with the limit")
-    ok(grown < 64 << 20, f"the daemon grew by {grown >> 20} MiB, not by 64 times 50")
+    ok(grown < (64 << 20) * WIDER, f"the daemon grew by {grown >> 20} MiB, not by 64 times 50")
 
 
 def test_an_executor_is_not_read_faster_than_is_stored():
     grown, (_, result) = peak_while(lambda: attack("heavy-emits"))
     equal(result["status"], "completed", "80 MB of events pass")
     ok(result["executionTime"] > 700, f"64 MiB at once, the rest at 16 MiB/s: {result['executionTime']:.0f} ms")
-    ok(grown < 96 << 20, f"the daemon grew by {grown >> 20} MiB")
+    ok(grown < (96 << 20) * WIDER, f"the daemon grew by {grown >> 20} MiB")
 
 
 def test_answers_that_are_not_read():
@@ -121,7 +123,7 @@ def test_answers_that_are_not_read():
         "never-reads", executionConfig={"limits": {"requests": 100000, "hostMemoryMb": 1, "wallTimeMs": 60000}}))
     equal(result.get("errorCode"), "ResourceExhausted", "an executor that only asks is stopped")
     contains(result["error"], "does not read", "and told why")
-    ok(grown < 32 << 20, f"the daemon grew by {grown >> 20} MiB")
+    ok(grown < (32 << 20) * WIDER, f"the daemon grew by {grown >> 20} MiB")
 
 
 def test_checks_are_charged():

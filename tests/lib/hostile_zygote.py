@@ -26,11 +26,14 @@ lock = threading.Lock()
 
 def tell(type_, cookie=0, status=0, text=b"", fd=None):
     packet = CONTROL.pack(type_, VERSION, 0, cookie, status, 1, 1000, 0, 1 << 20, 0, 0, len(text)) + text
-    with lock:
-        if fd is None:
-            control.send(packet)
-        else:
-            socket.send_fds(control, [packet], [fd])
+    try:
+        with lock:
+            if fd is None:
+                control.send(packet)
+            else:
+                socket.send_fds(control, [packet], [fd])
+    except OSError:
+        os._exit(0)  # the supervisor is gone
 
 
 class Executor:
@@ -242,7 +245,10 @@ ATTACKS = {
 def main():
     executors = {}
     while True:
-        packet = control.recv(65536)
+        try:
+            packet = control.recv(65536)
+        except OSError:
+            packet = b""
         if not packet:
             os._exit(0)
         type_, _, _, cookie, *_ = CONTROL.unpack_from(packet)
