@@ -56,7 +56,7 @@ struct engine {
     struct secrets *secrets;
     struct provider *providers;         /* n_models */
     struct run *runs;                   /* hash by id */
-    struct run *waiting, **waiting_end; /* admitted, but over the limit of running ones */
+    struct line *lines, *turns; /* admitted, but over the limit of running ones: turn.c */
     int64_t n_running;                  /* runs that have or have asked for an executor */
     int64_t n_children;                 /* of these, executed by executions */
     int64_t children_max;               /* of one brood */
@@ -169,7 +169,6 @@ struct run {
     bool input_sent;
     bool checking;    /* its output, against the schema: it has ended by itself */
     bool interrupted; /* to be taken up again from the store when its executor is gone */
-    bool in_line;     /* engine->waiting */
     bool in_brood;    /* counted in brood->live: executed by an execution */
     int64_t pause_us; /* before it is taken up again: its last commit failed */
     bool lost;        /* interrupted by the loss of its executor's zygote: counts as an attempt */
@@ -233,7 +232,8 @@ struct run {
     void (*on_event)(void *arg, const char *type, const char *data, size_t len);
     void *on_event_arg;
 
-    struct run *waiting_next, **waiting_place;
+    struct line *line; /* it waits for a place in; NULL: it does not */
+    struct run *line_prev, *line_next;
     UT_hash_handle hh;
 };
 
@@ -332,6 +332,11 @@ void slots_leave_line(struct run *run);
 void slots_restore(struct engine *engine, const char *name, int64_t n);
 void slots_free(struct engine *engine);
 void run_input_sent(struct run *run); /* or stored: when both, it is given back */
+
+/* turn.c */
+void turn_join(struct run *run);
+void turn_leave(struct run *run);              /* when it is in one */
+struct run *turn_next(struct engine *engine); /* takes the next one out; NULL: nobody waits */
 
 /* check.c */
 void check_value(struct effect *effect, struct schema *schema, const json_t *value); /* answers it */

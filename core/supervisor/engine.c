@@ -484,7 +484,6 @@ struct engine *engine_new(const struct engine_parts *parts, struct error *err)
     engine->journal_bytes_max = config_int(c, "journal", NULL, "bytes");
     engine->journal_effects_max = config_int(c, "journal", NULL, "effects");
     engine->journal_request_max = config_int(c, "journal", NULL, "request");
-    engine->waiting_end = &engine->waiting;
     engine->queue_kick = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     engine->providers = xcalloc(parts->n_models + 1, sizeof(*engine->providers));
     for (size_t i = 0; i < parts->n_models; i++) {

@@ -86,21 +86,9 @@ void run_let_go(struct run *run)
     engine_queue_kick(engine);
 }
 
-static void waiting_remove(struct run *run)
-{
-    if (!run->in_line)
-        return;
-    run->in_line = false;
-    *run->waiting_place = run->waiting_next;
-    if (run->waiting_next != NULL)
-        run->waiting_next->waiting_place = run->waiting_place;
-    else
-        run->engine->waiting_end = run->waiting_place;
-}
-
 void run_leave_line(struct run *run)
 {
-    waiting_remove(run);
+    turn_leave(run);
     slots_leave_line(run);
     if (run->executor != NULL)
         return;
@@ -185,11 +173,9 @@ void run_executor_left(struct run *run)
     run->counted = false;
     engine->n_running--;
     engine->n_children -= run->depth > 0;
-    struct run *first = engine->waiting;
-    if (first != NULL && engine->n_running < engine->running_max) {
-        waiting_remove(first);
+    struct run *first = engine->n_running < engine->running_max ? turn_next(engine) : NULL;
+    if (first != NULL)
         run_ask(first);
-    }
 }
 
 /* Children do not wait for places, since their parents hold one; they have as many of their own. One
@@ -236,11 +222,7 @@ void run_admit(struct run *run)
         run_ask(run);
         return;
     }
-    run->in_line = true;
-    run->waiting_next = NULL;
-    run->waiting_place = engine->waiting_end;
-    *engine->waiting_end = run;
-    engine->waiting_end = &run->waiting_next;
+    turn_join(run);
 }
 
 /* In the row's own batch: no crash can leave one without the other. */

@@ -267,6 +267,19 @@ def processes(of):
     return below(of.process.pid)
 
 
+def test_agents_take_turns():
+    nap = 'return { name = "%s", version = "1.0.0", description = "a test", run = function() c9.sleep(0.1) end }'
+    many = narrow.api.lua_agent("many", nap % "many")["id"]
+    single = narrow.api.lua_agent("single", nap % "single")["id"]
+    ids = [narrow.api.execute(many, None, {"Prefer": "respond-async"}).json["executionId"] for _ in range(300)]
+    one = narrow.api.execute(single).json
+    equal(one["status"], "completed", "an execution behind 300 of another agent runs")
+    waiting = sum(narrow.api.get(f"/v1/executions/{i}").json["status"] == "pending" for i in ids[-100:])
+    ok(waiting > 0, f"before they do: {waiting} of the last 100 still wait")
+    for i in ids:
+        narrow.api.post(f"/v1/executions/{i}/cancel")
+
+
 def test_children_are_bounded():
     brood = narrow.api.lua_agent("brood", """return { name = "brood", version = "1.0.0", description = "executes itself",
       needs = { agents = { "brood" } }, run = function(depth)
