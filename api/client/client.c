@@ -217,6 +217,9 @@ static const struct resolver {
     {"hook", "/v1/hooks", true},
     {"schedule", "/v1/schedules", true},
     {"token", "/v1/tokens", false},
+    {"user", "/v1/users", true},
+    {"team", "/v1/teams", true},
+    {"org", "/v1/organizations", false},
 };
 
 struct found {

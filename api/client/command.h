@@ -32,6 +32,7 @@ enum from_kind {
     FROM_COUNT,    /* digits: an integer */
     FROM_DURATION, /* "30s", "5m": milliseconds, an integer */
     FROM_BOOLEAN,  /* true or false */
+    FROM_SECONDS,  /* the same in seconds */
     FROM_FILE,     /* the text of the file */
     FROM_LINE,     /* the first line of the file */
     FROM_JSON,     /* the JSON of the file */

@@ -1,6 +1,7 @@
 /* The table of commands. */
 #include "base/json.h"
 #include "client/command.h"
+#include "client/commands_people.h"
 #include "client/term.h"
 
 const char commands_more[] =
@@ -632,40 +633,6 @@ static const struct route hook_delete = {.method = "DELETE",
                                          .ask = "delete the endpoint",
                                          .done = "is deleted"};
 
-/* ---- tokens ---- */
-
-/* The token alone goes to stdout, so that it can be sent to a file. */
-static int token_show(struct client *client, const json_t *json)
-{
-    if (client->json)
-        return client_print_json(json);
-    buf_auto text = BUF_INIT;
-    term_say("the token '%s' (%s); it is shown this once:", jx_str(json, "name", ""),
-             jx_str(json, "id", ""));
-    format_text(&text, json_object_get(json, "token"));
-    buf_append_char(&text, '\n');
-    return client_print(&text);
-}
-
-static const struct column token_columns[] = {
-    {"NAME", "name", format_text, false},         {"ID", "id", format_text, false},
-    {"CREATED", "createdAt", format_when, false}, {"USED", "lastUsedAt", format_when, false},
-    {"EXPIRES", "expiresAt", format_when, false}, {"REVOKED", "revokedAt", format_when, false},
-    {"SCOPES", "scopes", format_list, false},
-};
-static const struct from token_body[] = {
-    {"name", NULL, FROM_TEXT, NULL},
-    {"scopes", "--scope", FROM_LIST, NULL},
-    {"expiresAt", "--expires", FROM_TIME, NULL},
-    {NULL, NULL, 0, NULL},
-};
-static const struct route token_create = {
-    .method = "POST", .path = "/v1/tokens", .body = token_body, .show = token_show};
-static const struct route token_list = {
-    .method = "GET", .path = "/v1/tokens", COLUMNS(token_columns)};
-static const struct route token_revoke = {
-    .method = "DELETE", .path = "/v1/tokens/{token}", .done = "is revoked"};
-
 /* ---- the table ---- */
 
 #define SCHEDULE_USAGE                                                                             \
@@ -857,12 +824,58 @@ const struct command commands[] = {
      "Write agents with their skills and personas to files that apply takes.", command_export,
      NULL},
 
-    {"token", "create", "NAME --scope SCOPE… [--expires TIME]",
+    {"token", "create", "NAME --scope SCOPE… [--expires TIME] [--user USER] [--org ORG]",
      "Create a token and print it, this once.", NULL, &token_create},
-    {"token", "list", "[--limit N]", "List tokens; never the tokens themselves.", NULL,
-     &token_list},
+    {"token", "list", "[--user USER] [--limit N]", "List tokens; never the tokens themselves.",
+     NULL, &token_list},
+    {"token", "get", "TOKEN", "Show a token, without the token itself.", NULL, &token_get},
+    {"token", "rotate", "TOKEN [--overlap DURATION]",
+     "Replace a token by a new one and print that, this once.", NULL, &token_rotate},
     {"token", "revoke", "TOKEN", "Revoke a token.", NULL, &token_revoke},
 
+    {"org", "create", "NAME [--settings FILE]", "Create an organization.", NULL, &org_create},
+    {"org", "list", "[--limit N]", "List your organizations.", NULL, &org_list},
+    {"org", "get", "ORG", "Show an organization.", NULL, &org_get},
+    {"org", "update", "ORG [--name NAME] [--settings FILE]", "Edit an organization.", NULL,
+     &org_update},
+    {"org", "delete", "ORG [--yes]", "Delete an organization that has no agents.", NULL,
+     &org_delete},
+
+    {"user", "create", "NAME [--email ADDRESS] [--role ROLE] [--kind KIND]",
+     "Add a user, or a service account, to the organization.", NULL, &user_create},
+    {"user", "list", "[--name NAME] [--text TEXT] [--role ROLE] [--kind KIND] [--limit N]",
+     "List the organization's users.", NULL, &user_list},
+    {"user", "get", "USER", "Show a user.", NULL, &user_get},
+    {"user", "update", "USER [--name NAME] [--email ADDRESS] [--role ROLE]", "Edit a user.", NULL,
+     &user_update},
+    {"user", "delete", "USER [--hand-over-to USER] [--yes]",
+     "Remove a user from the organization.", NULL, &user_delete},
+
+    {"team", "create", "NAME [--description TEXT]", "Create a team.", NULL, &team_create},
+    {"team", "list", "[--user USER] [--limit N]", "List teams.", NULL, &team_list},
+    {"team", "get", "TEAM", "Show a team.", NULL, &team_get},
+    {"team", "update", "TEAM [--name NAME] [--description TEXT]", "Edit a team.", NULL,
+     &team_update},
+    {"team", "delete", "TEAM [--yes]", "Delete a team, with the grants to it.", NULL,
+     &team_delete},
+    {"team", "members", "TEAM [--limit N]", "List a team's members.", NULL, &team_members},
+    {"team", "add", "TEAM USER", "Put a user into a team.", NULL, &team_add},
+    {"team", "remove", "TEAM USER", "Take a user out of a team.", NULL, &team_remove},
+
+    {"grant", "create", "AGENT --permission PERMISSION [--user USER] [--team TEAM]",
+     "Grant a user or a team access to an agent.", NULL, &grant_create},
+    {"grant", "list", "AGENT [--limit N]", "List an agent's grants.", NULL, &grant_list},
+    {"grant", "delete", "AGENT GRANT", "Take a grant back.", NULL, &grant_delete},
+
+    {"audit", "list",
+     "[--kind KIND] [--operation NAME] [--user USER] [--type TYPE] [--id ID] [--request ID] "
+     "[--after TIME] [--before TIME] [--limit N]",
+     "List who changed what, and who was refused.", NULL, &audit_list},
+    {"audit", "verify", "[--expect HEAD]",
+     "Verify the audit log's chain of hashes; exit 1 when it is broken.", NULL, &audit_verify},
+
+    {"whoami", NULL, "", "Show the user, the organization and the scopes of the token.", NULL,
+     &me_route},
     {"login", NULL, "[URL]",
      "Store a server's address and a token (--token-file FILE, or asked for) as a profile.",
      command_login, NULL},

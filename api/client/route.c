@@ -32,8 +32,8 @@ static json_t *number_value(const struct from *from, const char *text, struct er
     size_t digits = strspn(text, "0123456789");
     if (from->kind == FROM_COUNT && digits > 0 && digits <= 18 && text[digits] == '\0')
         return json_integer(strtoll(text, NULL, 10));
-    if (from->kind == FROM_DURATION && clock_parse_duration(text, &number) == 0)
-        return json_integer(number / 1000);
+    if (from->kind != FROM_COUNT && clock_parse_duration(text, &number) == 0)
+        return json_integer(number / (from->kind == FROM_SECONDS ? CLOCK_SECOND : 1000));
     error_set(err, E_INVALID_REQUEST, "%s takes %s; not '%s'",
               from->option != NULL ? from->option : from->name,
               from->kind == FROM_COUNT ? "a number" : "a duration such as 30s, 5m or 2h", text);
@@ -99,6 +99,7 @@ static json_t *body_value(const struct args *args, const struct from *from, stru
         return time_parse(text, true, time, err) == 0 ? json_string(time) : NULL;
     case FROM_COUNT:
     case FROM_DURATION:
+    case FROM_SECONDS:
         return number_value(from, text, err);
     case FROM_FLAG:
         return json_true();
@@ -155,6 +156,23 @@ static int append_argument(struct client *client, const struct args *args, const
     if (id != NULL)
         http_encode(path, id);
     return rc;
+}
+
+/* Names in the body become ids. */
+static int body_resolve(struct client *client, const struct args *args, const struct from *from,
+                        json_t *body)
+{
+    for (; from != NULL && from->name != NULL; from++) {
+        const char *ref = from->resolve != NULL ? jx_str(body, from->name, NULL) : NULL;
+        if (ref == NULL)
+            continue;
+        int rc;
+        autofree char *id = client_resolve(client, args, from->resolve, ref, &rc);
+        if (id == NULL)
+            return rc;
+        json_object_set_new(body, from->name, json_string(id));
+    }
+    return EXIT_DONE;
 }
 
 static int append_path(struct client *client, const struct args *args, const char *template,
@@ -331,6 +349,8 @@ int route_run(struct client *client, const struct args *args, const struct route
     if (route->ask != NULL && !client_confirm(args, route->ask, args_at(args, route->what)))
         return EXIT_FAILED;
     int rc = append_path(client, args, route->path, &path);
+    if (rc == EXIT_DONE)
+        rc = body_resolve(client, args, route->body, body);
     if (rc == EXIT_DONE)
         rc = append_query(client, args, route->query, &path);
     if (rc != EXIT_DONE)

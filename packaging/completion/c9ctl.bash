@@ -9,8 +9,8 @@ _c9ctl() {
             return ;;
     esac
     case $COMP_CWORD:$noun in
-        1:*) words="run agent version alias usage execution wait batch webhook delivery dead-letter skill persona schedule event hook apply export token login status completion help" ;;
-        2:help) words="run agent version alias usage execution wait batch webhook delivery dead-letter skill persona schedule event hook apply export token login status completion help" ;;
+        1:*) words="run agent version alias usage execution wait batch webhook delivery dead-letter skill persona schedule event hook apply export token org user team grant audit whoami login status completion help" ;;
+        2:help) words="run agent version alias usage execution wait batch webhook delivery dead-letter skill persona schedule event hook apply export token org user team grant audit whoami login status completion help" ;;
         2:agent) words="create list get update publish diff rollback deprecate archive delete validate" ;;
         2:version) words="create list get publish update deprecate archive delete" ;;
         2:alias) words="list get set delete" ;;
@@ -25,7 +25,12 @@ _c9ctl() {
         2:schedule) words="create list get update delete pause resume run runs next preview" ;;
         2:event) words="send list get" ;;
         2:hook) words="create list get update rotate delete" ;;
-        2:token) words="create list revoke" ;;
+        2:token) words="create list get rotate revoke" ;;
+        2:org) words="create list get update delete" ;;
+        2:user) words="create list get update delete" ;;
+        2:team) words="create list get update delete members add remove" ;;
+        2:grant) words="create list delete" ;;
+        2:audit) words="list verify" ;;
     esac
     if [[ -n $words && $cur != -* ]]; then
         mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
@@ -118,9 +123,35 @@ _c9ctl() {
         "hook delete") words=" --yes" ;;
         "apply "*) words=" -f --dry-run --yes" ;;
         "export "*) words=" --force" ;;
-        "token create") words=" --scope --expires" ;;
-        "token list") words=" --limit" ;;
+        "token create") words=" --scope --expires --user --org" ;;
+        "token list") words=" --user --limit" ;;
+        "token get") words="" ;;
+        "token rotate") words=" --overlap" ;;
         "token revoke") words="" ;;
+        "org create") words=" --settings" ;;
+        "org list") words=" --limit" ;;
+        "org get") words="" ;;
+        "org update") words=" --name --settings" ;;
+        "org delete") words=" --yes" ;;
+        "user create") words=" --email --role --kind" ;;
+        "user list") words=" --name --text --role --kind --limit" ;;
+        "user get") words="" ;;
+        "user update") words=" --name --email --role" ;;
+        "user delete") words=" --hand-over-to --yes" ;;
+        "team create") words=" --description" ;;
+        "team list") words=" --user --limit" ;;
+        "team get") words="" ;;
+        "team update") words=" --name --description" ;;
+        "team delete") words=" --yes" ;;
+        "team members") words=" --limit" ;;
+        "team add") words="" ;;
+        "team remove") words="" ;;
+        "grant create") words=" --permission --user --team" ;;
+        "grant list") words=" --limit" ;;
+        "grant delete") words="" ;;
+        "audit list") words=" --kind --operation --user --type --id --request --after --before --limit" ;;
+        "audit verify") words=" --expect" ;;
+        "whoami "*) words="" ;;
         "login "*) words="" ;;
         "status "*) words="" ;;
         "version "*) words="" ;;

@@ -442,6 +442,61 @@ def test_tokens():
     equal(ctl("agent", "list", C9CTL_TOKEN=token).code, 3, "then it is refused")
 
 
+def test_tokens_are_rotated():
+    old = succeeds("a token", "token", "create", "rotating", "--scope", "agents:read").out.strip()
+    contains(succeeds("get", "token", "get", "rotating").out, "rotating", "a token is shown")
+    new = succeeds("rotate", "token", "rotate", "rotating", "--overlap", "0s").out.strip()
+    ok(new.startswith("c9d_") and new != old, "a new one is printed")
+    equal(ctl("agent", "list", C9CTL_TOKEN=old).code, 3, "the old one is no good without overlap")
+    contains(succeeds("whoami", "whoami", C9CTL_TOKEN=new).out, "agents:read", "the new one is")
+
+
+def test_people():
+    succeeds("a user", "user", "create", "Bea", "--email", "bea@example.org", "--role", "viewer")
+    succeeds("a service account", "user", "create", "robot", "--kind", "service")
+    contains(succeeds("list", "user", "list", "--kind", "service").out, "robot", "users are listed")
+    contains(succeeds("get", "user", "get", "Bea").out, "bea@example.org", "and shown")
+    contains(succeeds("update", "user", "update", "Bea", "--role", "member").out, "member", "and edited")
+    robot = succeeds("its token", "token", "create", "r", "--scope", "agents:read", "--user", "robot").out.strip()
+    contains(succeeds("whose", "whoami", "--json", C9CTL_TOKEN=robot).out, "robot", "a token for a service account")
+    contains(succeeds("by user", "token", "list", "--user", "robot").out, "agents:read", "is listed")
+    succeeds("a team", "team", "create", "red", "--description", "The red ones")
+    succeeds("add", "team", "add", "red", "robot")
+    contains(succeeds("members", "team", "members", "red").out, "robot", "a team's members")
+    contains(succeeds("teams", "team", "list", "--user", "robot").out, "red", "one's teams")
+    contains(succeeds("get", "team", "get", "red").out, "The red ones", "a team is shown")
+    contains(succeeds("update", "team", "update", "red", "--name", "crimson").out, "crimson", "and renamed")
+    make_agent("granted", "return 1")
+    equal(ctl("agent", "get", "granted", C9CTL_TOKEN=robot).code, 1, "what is not granted is not seen")
+    succeeds("grant", "grant", "create", "granted", "--permission", "read", "--team", "crimson")
+    succeeds("what is granted is", "agent", "get", "granted", C9CTL_TOKEN=robot)
+    grants = ctl("grant", "list", "granted", "--json").json["items"]
+    succeeds("take back", "grant", "delete", "granted", grants[0]["id"])
+    succeeds("remove", "team", "remove", "crimson", "robot")
+    succeeds("delete", "team", "delete", "crimson", "--yes")
+    succeeds("delete", "user", "delete", "robot", "--hand-over-to", "Bea", "--yes")
+    equal(ctl("user", "get", "robot").code, 1, "a user is removed")
+
+
+def test_organizations():
+    write("settings.json", {"maxAgents": 3})
+    succeeds("create", "org", "create", "Second", "--settings", "settings.json")
+    contains(succeeds("list", "org", "list").out, "owner", "organizations are listed")
+    contains(succeeds("get", "org", "get", "Second").out, "maxAgents", "and shown")
+    contains(succeeds("update", "org", "update", "Second", "--name", "2nd").out, "2nd", "and renamed")
+    token = succeeds("token", "token", "create", "there", "--scope", "admin", "--org", "2nd").out.strip()
+    contains(succeeds("there", "whoami", C9CTL_TOKEN=token).out, "2nd", "a token acts in one")
+    succeeds("delete", "org", "delete", "2nd", "--yes")
+
+
+def test_audit():
+    contains(succeeds("list", "audit", "list", "--operation", "createUser").out, "createUser", "changes are listed")
+    contains(succeeds("denied", "audit", "list", "--kind", "denied", "--after", "1h").out, "Denied", "and denials")
+    head = succeeds("verify", "audit", "verify").out
+    contains(head, "intact", "the chain is verified")
+    equal(ctl("audit", "verify", "--expect", "1:" + "0" * 64).code, 1, "another head is exit 1")
+
+
 def test_a_terminal_gets_no_control_characters():
     make_agent("hostile", 'c9.log.info("a\\27[31mred\\7\\194\\155b") return "x\\27]0;title\\7y"')
     main, child = pty.openpty()
