@@ -241,6 +241,9 @@ int agent_deprecate(struct service *service, const struct principal *who, const 
         return -1;
     struct storage_batch *batch = storage_batch_new();
     store_agent_deprecate(batch, meta.id, &deprecation);
+    jx_auto *before = json_pack("{s:s}", "status", meta.status);
+    jx_auto *after = deprecation_json(&deprecation);
+    audit_change(service, batch, who, "agent", meta.id, before, after);
     autofree char *location = xasprintf("/v1/agents/%s", meta.id);
     if (service_commit_made(service, who, batch, 200, location, conflicts, err) < 0)
         return -1;
@@ -258,6 +261,9 @@ int agent_archive(struct service *service, const struct principal *who, const ch
     struct storage_batch *batch = storage_batch_new();
     store_agent_archive(batch, meta.id, clock_wall_us());
     trigger_withdraw(batch, meta.id);
+    jx_auto *before = json_pack("{s:s}", "status", meta.status);
+    jx_auto *after = json_pack("{s:s}", "status", "archived");
+    audit_change(service, batch, who, "agent", meta.id, before, after);
     autofree char *location = xasprintf("/v1/agents/%s", meta.id);
     if (service_commit_made(service, who, batch, 200, location, conflicts, err) < 0)
         return -1;

@@ -108,8 +108,9 @@ static int targets_check(const json_t *body, json_t *canonical, struct error *er
 /* ---- writing ---- */
 
 /* Statement 0 is the limit, then a guard for each target, then perhaps one for the revision. */
-static int put_commit(struct service *service, const char *agent_id, const char *name,
-                      const json_t *targets, const int64_t *wanted, struct error *err)
+static int put_commit(struct service *service, const struct principal *who, const char *agent_id,
+                      const char *name, const json_t *before, const json_t *targets,
+                      const int64_t *wanted, struct error *err)
 {
     char id[UUID_SIZE], messages[ALIAS_TARGETS_MAX][256];
     struct conflict conflicts[ALIAS_TARGETS_MAX + 3];
@@ -136,6 +137,10 @@ static int put_commit(struct service *service, const char *agent_id, const char 
     conflicts[n] = (struct conflict){-1, E_NONE, NULL};
     autofree char *text = jx_encode(targets, NULL);
     store_alias_put(batch, uuid_make(id), agent_id, name, text, clock_wall_us());
+    jx_auto *was =
+        before != NULL ? json_pack("{s:O}", "targets", json_object_get(before, "targets")) : NULL;
+    jx_auto *is = json_pack("{s:O}", "targets", targets);
+    part_audit(service, batch, who, "alias", agent_id, name, was, is);
     return service_commit(service, batch, conflicts, err);
 }
 
@@ -156,7 +161,8 @@ int alias_put(struct service *service, const struct principal *who, const char *
                          ALIAS_NAME_MAX);
     if (agent_require(&meta, LIFE_EXECUTE, err) < 0 || targets_check(body, targets, err) < 0 ||
         store_alias_get(service->storage, meta.id, name, &before, err) < 0 ||
-        put_commit(service, meta.id, name, targets, conditional != 0 ? &wanted : NULL, err) < 0)
+        put_commit(service, who, meta.id, name, before, targets, conditional != 0 ? &wanted : NULL,
+                   err) < 0)
         return -1;
     *created_r = before == NULL;
     return alias_read(service, meta.id, name, alias_r, err);
@@ -177,6 +183,7 @@ int alias_delete(struct service *service, const struct principal *who, const cha
     struct storage_batch *batch = storage_batch_new();
     store_alias_guard(batch, meta.id, name, conditional != 0 ? &wanted : NULL);
     store_alias_delete(batch, meta.id, name);
+    part_audit(service, batch, who, "alias", meta.id, name, alias, NULL);
     return service_commit(service, batch, conflicts, err);
 }
 

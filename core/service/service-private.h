@@ -106,9 +106,15 @@ struct version_choice;
 int version_choose(struct service *service, const struct principal *who,
                    const struct agent_meta *meta, const char *ref, const char *execution_id,
                    struct version_choice *choice_r, struct error *err);
+/* audit_change for a version or alias: its id there is "AGENT/NAME". */
+void part_audit(struct service *service, struct storage_batch *batch, const struct principal *who,
+                const char *type, const char *agent_id, const char *name, const json_t *before,
+                const json_t *after);
 /* The member "changelog", borrowed; NULL when it is not there. E_INVALID_REQUEST. */
 int changelog_read(const json_t *body, const char **changelog_r, struct error *err);
 /* {"sunset"?,"reason"?}; borrows the reason. E_INVALID_REQUEST. */
 int deprecation_read(const json_t *body, struct deprecation *deprecation_r, struct error *err);
+/* What it makes of something, for the audit log: {"status","sunset"?,"reason"?}. New object. */
+json_t *deprecation_json(const struct deprecation *deprecation);
 
 #endif

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "host/storage.h"
 #include "service/agent_config.h"
+#include "service/audit.h"
 #include "service/semver.h"
 #include "service/service-private.h"
 #include "store/version.h"
@@ -88,13 +89,24 @@ static int version_config(struct service *service, const struct principal *who, 
     return 0;
 }
 
+void part_audit(struct service *service, struct storage_batch *batch, const struct principal *who,
+                const char *type, const char *agent_id, const char *name, const json_t *before,
+                const json_t *after)
+{
+    autofree char *id = xasprintf("%s/%s", agent_id, name);
+    audit_change(service, batch, who, type, id, before, after);
+}
+
 /* 0 done; 1: somebody else has made this version meanwhile; -1 error. */
 static int version_insert(struct service *service, const struct principal *who,
-                          const struct version_row *row, struct error *err)
+                          const struct version_row *row, const json_t *config, struct error *err)
 {
     static const struct conflict conflicts[] = {{0, E_VERSION_CONFLICT, ""}, {-1, E_NONE, NULL}};
     struct storage_batch *batch = storage_batch_new();
     store_version_insert(batch, row);
+    jx_auto *after = json_pack("{s:s, s:O, s:s*}", "status", "draft", "config", config, "changelog",
+                               row->changelog);
+    part_audit(service, batch, who, "version", row->agent_id, row->version, NULL, after);
     autofree char *location = xasprintf("/v1/agents/%s/versions/%s", row->agent_id, row->version);
     error_auto failure = ERROR_INIT;
     if (service_commit_made(service, who, batch, 201, location, conflicts, &failure) == 0)
@@ -130,7 +142,7 @@ int version_create(struct service *service, const struct principal *who, const c
     for (int i = 0; i < (asked != NULL ? 1 : RETRIES) && taken > 0; i++) {
         if (asked == NULL && version_next(service, meta.id, next, err) < 0)
             return -1;
-        taken = version_insert(service, who, &row, err);
+        taken = version_insert(service, who, &row, config, err);
     }
     if (taken > 0)
         return error_set(err, E_VERSION_CONFLICT, "agent %s has a version %s already", meta.id,
@@ -202,6 +214,10 @@ static int update_try(struct service *service, const struct principal *who,
     autofree char *text = jx_encode(config, NULL);
     struct storage_batch *batch = storage_batch_new();
     store_version_edit(batch, meta->id, exact, revision, text, changelog);
+    jx_auto *before = json_pack("{s:O, s:O*}", "config", json_object_get(row, "config"),
+                                "changelog", json_object_get(row, "changelog"));
+    jx_auto *after = json_pack("{s:O, s:s*}", "config", config, "changelog", changelog);
+    part_audit(service, batch, who, "version", meta->id, exact, before, after);
     error_auto failure = ERROR_INIT;
     if (service_commit(service, batch, conflicts, &failure) == 0)
         return version_find(service, meta->id, exact, version_r, err);
@@ -245,5 +261,6 @@ int version_delete(struct service *service, const struct principal *who, const c
         return -1;
     struct storage_batch *batch = storage_batch_new();
     store_version_delete(batch, meta.id, jx_str(row, "version", ""));
+    part_audit(service, batch, who, "version", meta.id, jx_str(row, "version", ""), row, NULL);
     return service_commit(service, batch, conflicts, err);
 }

@@ -7,6 +7,7 @@
 #include "host/storage.h"
 #include "service/agent.h"
 #include "service/agent_config.h"
+#include "service/audit.h"
 #include "service/launch.h"
 #include "service/manifest.h"
 #include "service/service-private.h"
@@ -18,6 +19,16 @@
 static char *version_location(const char *agent_id, const char *version)
 {
     return xasprintf("/v1/agents/%s/versions/%s", agent_id, version);
+}
+
+/* after is consumed. */
+static void state_audit(struct service *service, struct storage_batch *batch,
+                        const struct principal *who, const char *agent_id, const json_t *row,
+                        json_t *after)
+{
+    jx_auto *before = json_pack("{s:O}", "status", json_object_get(row, "status"));
+    part_audit(service, batch, who, "version", agent_id, jx_str(row, "version", ""), before, after);
+    json_decref(after);
 }
 
 /* ---- publishing ---- */
@@ -77,6 +88,9 @@ static int publish_commit(struct service *service, const struct principal *who,
         storage_batch_free(batch);
         return -1;
     }
+    state_audit(
+        service, batch, who, agent_id, row,
+        json_pack("{s:s, s:O, s:s*}", "status", "published", "pins", pins, "changelog", changelog));
     autofree char *location = version_location(agent_id, version);
     error_auto failure = ERROR_INIT;
     if (service_commit_made(service, who, batch, 200, location, conflicts, &failure) == 0)
@@ -154,10 +168,15 @@ int version_rollback(struct service *service, const struct principal *who, const
             storage_batch_free(batch);
             return -1;
         }
+        jx_auto *before = json_pack("{s:s}", "currentVersion", meta.current_version);
+        jx_auto *after = json_pack("{s:s}", "currentVersion", exact);
+        audit_change(service, batch, who, "agent", meta.id, before, after);
         autofree char *location = xasprintf("/v1/agents/%s", meta.id);
         if (service_commit_made(service, who, batch, 200, location, conflicts, err) < 0)
             return -1;
         trigger_published(service);
+    } else {
+        audit_unchanged(who);
     }
     return agent_get(service, who, meta.id, agent_r, err);
 }
@@ -193,6 +212,15 @@ int deprecation_read(const json_t *body, struct deprecation *deprecation_r, stru
     return 0;
 }
 
+json_t *deprecation_json(const struct deprecation *deprecation)
+{
+    char sunset[CLOCK_RFC3339_SIZE];
+    bool given = deprecation->sunset_at != 0;
+    return json_pack("{s:s, s:s*, s:s*}", "status", "deprecated", "sunset",
+                     given ? clock_format_rfc3339(deprecation->sunset_at, sunset) : NULL, "reason",
+                     deprecation->reason);
+}
+
 int version_deprecate(struct service *service, const struct principal *who, const char *agent_id,
                       const char *version, const json_t *body, json_t **version_r,
                       struct error *err)
@@ -209,6 +237,7 @@ int version_deprecate(struct service *service, const struct principal *who, cons
     const char *exact = jx_str(row, "version", "");
     struct storage_batch *batch = storage_batch_new();
     store_version_deprecate(batch, meta.id, exact, &deprecation);
+    state_audit(service, batch, who, meta.id, row, deprecation_json(&deprecation));
     autofree char *location = version_location(meta.id, exact);
     if (service_commit_made(service, who, batch, 200, location, conflicts, err) < 0)
         return -1;
@@ -234,6 +263,7 @@ int version_archive(struct service *service, const struct principal *who, const 
                          exact, meta.id);
     struct storage_batch *batch = storage_batch_new();
     store_version_archive(batch, meta.id, exact);
+    state_audit(service, batch, who, meta.id, row, json_pack("{s:s}", "status", "archived"));
     autofree char *location = version_location(meta.id, exact);
     error_auto failure = ERROR_INIT;
     if (service_commit_made(service, who, batch, 200, location, conflicts, &failure) == 0)

@@ -324,6 +324,28 @@ def test_aliases_are_checked():
     equal(api.get(at(made, "/aliases")).json["items"], [], "nothing was made")
 
 
+# ---- the audit log ----
+
+def test_every_step_is_in_the_audit_log():
+    made = agent("audited", "1.0.0", "1.1.0")
+    api.post(at(made, "/versions/1.0.0/rollback"))
+    api.post(at(made, "/versions/1.1.0/deprecate"), {"reason": "r"})
+    api.request("PUT", at(made, "/aliases/stable"), {"targets": [{"version": "1.0.0"}]})
+    api.post(at(made, "/deprecate"))
+
+    def last(type_, id_):
+        entry = api.get(f"/v1/audit?resourceType={type_}&resourceId={id_}&limit=1").json["items"][0]
+        return entry["operation"], entry.get("before"), entry.get("after")
+
+    equal(last("version", made["id"] + "%2F1.1.0"), ("deprecateVersion", {"status": "published"},
+          {"status": "deprecated", "reason": "r"}), "a version's states")
+    equal(last("alias", made["id"] + "%2Fstable"), ("putAlias", None, {"targets": [{"version": "1.0.0", "weight": 100}]}),
+          "an alias's targets")
+    equal(last("agent", made["id"]), ("deprecateAgent", {"status": "published"}, {"status": "deprecated"}), "an agent's states")
+    operations = [(e["operation"], e.get("after")) for e in api.get(f"/v1/audit?resourceId={made['id']}").json["items"]]
+    ok(("rollbackVersion", {"currentVersion": "1.0.0"}) in operations, "and which version is current")
+
+
 # ---- pins ----
 
 def test_what_is_published_behaves_the_same_for_ever():
