@@ -248,7 +248,7 @@ $(B)/tests/schema_suite: $(B)/tests/unit/schema_suite
 
 # ---- targets -----------------------------------------------------------------------------------------
 .DEFAULT_GOAL := all
-.PHONY: all deps build demo check test crash run bench asan ubsan tsan fuzz fuzz-afl coverage valgrind format tidy install clean help
+.PHONY: all deps build demo check test crash run bench asan ubsan tsan fuzz fuzz-afl lint-openapi contract-openapi coverage valgrind format tidy install clean help
 
 all: build
 # A build tree is laid out like an installation: c9d finds what is beside it.
@@ -263,6 +263,7 @@ PARTS := build test bench dev
 demo run: PARTS := build
 check asan ubsan tsan: PARTS := build test
 bench: PARTS := build bench
+lint-openapi contract-openapi: PARTS := build test lint
 fuzz fuzz-afl coverage valgrind: PARTS := build test dev
 deps: ## install the Debian packages that are missing
 	@packaging/install-deps.sh $(PARTS)
@@ -317,6 +318,16 @@ fuzz-afl: deps ## AFL_TARGETS under AFL++ for FUZZ_SECONDS each
 	@$(MAKE) --no-print-directory -j$$(nproc) VARIANT=afl $(AFL_TARGETS:%=build/afl/tests/fuzz/%)
 	@tests/fuzz/run_afl.sh build/afl/tests/fuzz $(FUZZ_SECONDS) $(AFL_TARGETS)
 
+lint-openapi: deps ## api/openapi.json under two linters from npm
+	@tests/openapi.sh lint
+
+# These send what a proxy does not pass on (bytes that are no HTTP, streams as they come, sockets of their own,
+# headers that it takes for wrong), or need a build of their own.
+NOT_PROXIED := $(patsubst %,tests/api/%.py,attacker border commands errors execute hostile language service skills streams survive tokens)
+contract-openapi: deps ## the API tests through a proxy from npm that knows api/openapi.json
+	@$(MAKE) --no-print-directory -j$$(nproc) build
+	@C9_BUILD=$(abspath $(B)) tests/openapi.sh contract $(filter-out $(NOT_PROXIED),$(wildcard tests/api/*.py))
+
 coverage: deps ## the tests with line coverage, report in build/coverage/
 	@$(MAKE) --no-print-directory -j$$(nproc) VARIANT=coverage tests
 	@$(MAKE) --no-print-directory VARIANT=coverage test
@@ -335,4 +346,4 @@ clean:
 	rm -rf build
 
 help:
-	@grep -hE '^[a-z ]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 24
+	@grep -hE '^[a-z -]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 24

@@ -3,10 +3,16 @@
 set -eu
 list=$(dirname "$0")/build-deps.txt
 missing=
+
+# By its own name, or by a package that provides it.
+installed() {
+    dpkg-query -W -f='${Status}' "$1" 2> /dev/null | grep -q '^install ok installed$' ||
+        dpkg-query -W -f='${Status} ${Provides}, \n' | grep -Eq "^install ok installed (.*, )?$1( \(.*\))?,"
+}
+
 for part in "$@"; do
     for package in $(awk -v part="[$part]" '/^#/ { next } /^\[/ { on = $0 == part; next } on' "$list"); do
-        dpkg-query -W -f='${Status}' "$package" 2> /dev/null | grep -q '^install ok installed$' ||
-            missing="$missing $package"
+        installed "$package" || missing="$missing $package"
     done
 done
 [ -n "$missing" ] || exit 0

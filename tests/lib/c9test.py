@@ -32,6 +32,8 @@ import warnings
 warnings.simplefilter("ignore", DeprecationWarning)
 import jsonschema  # noqa: E402
 
+import contract  # noqa: E402
+
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.path.abspath(os.environ.get("C9_BUILD", os.path.join(ROOT, "build")))
 SANITIZED = bool(os.environ.get("C9_SANITIZED"))  # such a build has a wider syscall policy
@@ -283,6 +285,9 @@ class Client:
             for problem in DOCUMENT.problems(method, bare, response.status, response.headers, raw):
                 ok(False, f"{method} {path} answers {response.status} as openapi.json says")
                 note(problem)
+            for violation in contract.violations(response.status, response.headers):
+                ok(False, f"{method} {path} and its answer {response.status} are as openapi.json says")
+                note(violation)
         return Answer(response.status, response.headers, raw)
 
     def get(self, path, headers=None):
@@ -378,7 +383,7 @@ class Daemon:
         self.env = env or {}
         self.folder = tempfile.mkdtemp(prefix="c9d-test-")
         atexit.register(self._remove)
-        self.process = None
+        self.process, self.proxy = None, None  # the proxy: contract.py
         self.user = user
         self.build = BUILD if user is None else self._build_copy()
         self.config = {
@@ -440,7 +445,11 @@ class Daemon:
             raise AssertionError(f"the daemon does not start:\n{self.log()}")
         host, port = next(a for a in self.addresses if a.startswith("http://"))[7:].rsplit(":", 1)
         self.host, self.port = host.strip("[]"), int(port)
-        self.api = Client(self.host, self.port, self.token)
+        if contract.PROXY:
+            self.proxy = contract.Proxy(f"{ROOT}/api/openapi.json", self.port, f"{self.folder}/proxy.log",
+                                        preexec_fn=end_with_parent)
+            self.proxy.wait(120)
+        self.api = Client(self.host, self.proxy.port if self.proxy else self.port, self.token)
         return self
 
     def _addresses(self, begin):
@@ -457,6 +466,8 @@ class Daemon:
         if self.process is None:
             return 0
         self.api.close()
+        if self.proxy is not None:
+            self.proxy.stop()
         self.process.send_signal(how)
         try:
             status = self.process.wait(timeout)
@@ -473,6 +484,8 @@ class Daemon:
         return self.stop(signal.SIGKILL)
 
     def _remove(self):
+        if self.proxy is not None:
+            self.proxy.stop()
         if self.process is not None:
             self.process.kill()
             self.process.wait()
