@@ -1,6 +1,6 @@
 """What c9d promises in figures, each measured beside its reference, interleaved, in the same run; medians.
 
-    C9_BUILD=build tests/bench/run.sh [GROUP …]      GROUP: executions waiting read lists access start memory lockdown density hook bombs schedules streams
+    C9_BUILD=build tests/bench/run.sh [GROUP …]      GROUP: executions waiting read lists access schemas start memory lockdown density hook bombs schedules streams
 
 Needs a plain build (make bench). Everything happens in a folder below the build folder, on that disk, and is
 removed at the end. A machine that does something else at the same time shows in both columns.
@@ -371,6 +371,16 @@ def measure_access():
     d.stop()
 
 
+# ---- schemas ---------------------------------------------------------------------------------------------
+
+def measure_schemas():
+    text = tool("schema_validate")
+    found = re.search(r"(\d+) bytes, (\d+) keywords: parse (\d+) us, validate (\d+) us", text)
+    size, keywords, parse, validate = map(int, found.groups())
+    row("validate 100 KiB against 200 keywords", f"{parse} us", f"{validate} us", f"{validate / parse:.2f} x <= 1 x",
+        validate <= parse, f"{size:,} bytes, {keywords} keywords, a compiled schema; the reference is jansson's parsing")
+
+
 # ---- start and memory ------------------------------------------------------------------------------
 
 def start_once(d, request):
@@ -663,6 +673,7 @@ def measure_streams():
 
 GROUPS = {
     "executions": measure_executions, "waiting": measure_waiting, "read": measure_read, "lists": measure_lists, "access": measure_access,
+    "schemas": measure_schemas,
     "memory": measure_memory, "start": measure_start, "lockdown": measure_lockdown, "density": measure_density,
     "hook": measure_hook, "bombs": measure_bombs,
     "schedules": measure_schedules, "streams": measure_streams,
