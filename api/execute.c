@@ -48,17 +48,27 @@ static void execute_free(void *arg)
 
 /* ---- answers ---- */
 
-/* RFC 9745 and RFC 8594, from the first warning that has them. */
+/* A time in any of the warnings: the earliest; 0 when there is none. */
+static int64_t warnings_time(const json_t *warnings, const char *member)
+{
+    int64_t earliest = 0, at;
+    for (size_t i = 0; i < json_array_size(warnings); i++) {
+        const char *text = jx_str(json_array_get(warnings, i), member, "");
+        if (clock_parse_rfc3339(text, strlen(text), &at) == 0 && (earliest == 0 || at < earliest))
+            earliest = at;
+    }
+    return earliest;
+}
+
+/* RFC 9745 and RFC 8594. */
 static void reply_deprecation(struct reply *reply, const json_t *warnings)
 {
-    const json_t *warning = json_array_get(warnings, 0);
-    const char *since = jx_str(warning, "deprecatedAt", ""), *until = jx_str(warning, "sunsetAt", "");
+    int64_t since = warnings_time(warnings, "deprecatedAt"), until = warnings_time(warnings, "sunsetAt");
     char date[CLOCK_HTTP_SIZE];
-    int64_t at;
-    if (clock_parse_rfc3339(since, strlen(since), &at) == 0)
-        reply_header(reply, "Deprecation", "@%lld", (long long)(at / CLOCK_SECOND));
-    if (clock_parse_rfc3339(until, strlen(until), &at) == 0)
-        reply_header(reply, "Sunset", "%s", clock_format_http(at, date));
+    if (since != 0)
+        reply_header(reply, "Deprecation", "@%lld", (long long)(since / CLOCK_SECOND));
+    if (until != 0)
+        reply_header(reply, "Sunset", "%s", clock_format_http(until, date));
 }
 
 static void reply_names_execution(struct reply *reply, const struct execute *x, const char *id)

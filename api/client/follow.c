@@ -429,6 +429,14 @@ static void wait_ms(struct follow *f, int ms)
     on_idle(f);
 }
 
+/* Said behind the events, where it is read. */
+static void show_deprecation(struct follow *f, const struct http_reply *reply)
+{
+    if (reply->deprecation[0] != '\0' && !f->options->quiet)
+        show_note(f, TERM_YELLOW, "what runs is deprecated%s%s",
+                  reply->sunset[0] != '\0' ? "; it is to run until " : "", reply->sunset);
+}
+
 static int follow_loop(struct follow *f, const struct http_request *begin)
 {
     int pause = RETRY_FIRST_MS;
@@ -440,6 +448,7 @@ static int follow_loop(struct follow *f, const struct http_request *begin)
         int64_t heard = f->heard_at;
         int rc = send_once(f, begin, &reply, &err);
         sent = sent || reply.sent;
+        show_deprecation(f, &reply);
         if (f->end != NULL)
             return EXIT_DONE;
         if (interrupts >= 2)

@@ -93,10 +93,13 @@ static size_t on_header(char *line, size_t size, size_t n, void *arg)
     struct http_reply *reply = x->reply;
     size_t len = size * n;
     if (len >= 5 && strncmp(line, "HTTP/", 5) == 0)
-        reply->type[0] = reply->request_id[0] = reply->retry_after[0] = '\0';
+        reply->type[0] = reply->request_id[0] = reply->retry_after[0] = reply->deprecation[0] =
+            reply->sunset[0] = '\0';
     header_keep(reply->type, line, len, "Content-Type");
     header_keep(reply->request_id, line, len, "X-Request-Id");
     header_keep(reply->retry_after, line, len, "Retry-After");
+    header_keep(reply->deprecation, line, len, "Deprecation");
+    header_keep(reply->sunset, line, len, "Sunset");
     return len;
 }
 

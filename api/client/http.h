@@ -34,6 +34,7 @@ struct http_reply {
     long status;
     bool sent; /* the request went out, whether or not it was answered */
     char type[HTTP_HEADER_MAX], request_id[HTTP_HEADER_MAX], retry_after[HTTP_HEADER_MAX];
+    char deprecation[HTTP_HEADER_MAX], sunset[HTTP_HEADER_MAX]; /* RFC 9745, RFC 8594 */
     struct buf body;
 };
 void http_reply_free(struct http_reply *reply);

@@ -190,6 +190,7 @@ def test_deprecated_versions_say_so_in_every_result():
     contains(warning["message"], "Use 2.0.0.", "that says why")
     ok(answer.headers["Deprecation"].startswith("@") and
        abs(int(answer.headers["Deprecation"][1:]) - time.time()) < 600, "Deprecation is a date (RFC 9745)")
+    sunset_header = answer.headers["Sunset"]
     sunset = email.utils.parsedate_to_datetime(answer.headers["Sunset"]).strftime("%Y-%m-%dT%H:%M:%SZ")
     equal(sunset, SOON, "Sunset is an HTTP date (RFC 8594)")
     equal(api.get(answer.headers["Content-Location"]).json["warnings"], [warning], "the execution keeps it")
@@ -204,6 +205,7 @@ def test_deprecated_versions_say_so_in_every_result():
     api.post(at(made, "/deprecate"), {"reason": "All of it."})
     answer = runs(made, "1.0.0")
     equal(len(answer.json["warnings"]), 2, "a deprecated version of a deprecated agent has two")
+    ok(answer.headers["Sunset"] == sunset_header, "and the earliest sunset there is")
     equal(len(runs(made).json["warnings"]), 1, "its current one has one")
     equal(api.get(at(made)).json["status"], "deprecated", "the agent is deprecated")
 

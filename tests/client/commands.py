@@ -272,6 +272,7 @@ def test_the_life_of_an_agent():
     contains(succeeds("delete", "version", "delete", "lively", "2.0.0", "--yes").err, "2.0.0 is deleted", "and deleted")
     done = succeeds("deprecate", "version", "deprecate", "lively", "1.1.0", "--sunset", "30d", "--reason", "old", "--json")
     ok(done.json["sunsetAt"] > done.json["deprecatedAt"], "until then")
+    contains(ctl("run", "lively", "--version", "1.1.0").err, "what runs is deprecated; it is to run until ", "run says it")
     contains(succeeds("list", "version", "list", "lively", "--status", "deprecated").out, "1.1.0", "listed by status")
     done = succeeds("alias set", "alias", "set", "lively", "stable", "1.0.0=90", "1.1.1=10", "--json").json
     equal([t["weight"] for t in done["targets"]], [90, 10], "with its weights")
