@@ -38,6 +38,11 @@ const struct handler_row handler_table[] = {
     {"listExecutionWaits", handle_execution_waits, HANDLER_INLINE},
     {"listWaits", handle_wait_list, HANDLER_INLINE},
     {"listExecutionJournal", handle_execution_journal, HANDLER_INLINE},
+    {"replayExecution", handle_execution_replay, HANDLER_POOL}, /* runs it in a sandbox */
+    {"exportExecution", handle_execution_export, HANDLER_POOL},
+    {"retryExecution", handle_execution_retry, HANDLER_POOL},
+    {"forkExecution", handle_execution_fork, HANDLER_POOL},
+    {"backtestAgent", handle_agent_backtest, HANDLER_POOL},
     {"streamExecution", handle_execution_stream, HANDLER_POOL}, /* watching waits for the engine */
     {"listWebhooks", handle_webhook_list, HANDLER_INLINE},
     {"createWebhook", handle_webhook_create, HANDLER_POOL},

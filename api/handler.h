@@ -41,7 +41,8 @@ handler_fn handle_execute, handle_execution_list, handle_execution_list_of_agent
     handle_execution_get, handle_execution_logs, handle_execution_attempts,
     handle_execution_cancel, handle_execution_stream;
 handler_fn handle_execution_signal, handle_execution_waits, handle_wait_list,
-    handle_execution_journal;
+    handle_execution_journal, handle_execution_replay, handle_execution_export,
+    handle_execution_retry, handle_execution_fork, handle_agent_backtest;
 handler_fn handle_webhook_list, handle_webhook_create, handle_webhook_get, handle_webhook_update,
     handle_webhook_delete, handle_webhook_rotate, handle_delivery_list, handle_delivery_get,
     handle_delivery_attempts, handle_delivery_again;

@@ -50,3 +50,61 @@ int handle_execution_journal(struct request *request, struct reply *reply, struc
     reply_json(reply, 200, page);
     return 0;
 }
+
+/* ---- time travel ---- */
+
+int handle_execution_replay(struct request *request, struct reply *reply, struct error *err)
+{
+    jx_auto *result = NULL;
+    if (execution_replay(request->api->service, &request->who,
+                         request_path(request, "executionId"), &result, err) < 0)
+        return -1;
+    reply_json(reply, 200, result);
+    return 0;
+}
+
+int handle_execution_export(struct request *request, struct reply *reply, struct error *err)
+{
+    jx_auto *file = NULL;
+    if (execution_export(request->api->service, &request->who,
+                         request_path(request, "executionId"), &file, err) < 0)
+        return -1;
+    reply_json(reply, 200, file);
+    return 0;
+}
+
+typedef int make_fn(struct service *service, const struct principal *who, const char *execution,
+                    const json_t *body, char id_r[UUID_SIZE], struct error *err);
+
+static int make_of(struct request *request, make_fn *make, struct reply *reply, struct error *err)
+{
+    char id[UUID_SIZE];
+    const char *origin = request_path(request, "executionId");
+    if (make(request->api->service, &request->who, origin, request->body, id, err) < 0)
+        return -1;
+    jx_auto *json = json_pack("{s:s, s:s, s:s}", "executionId", id, "status", "pending", "originId",
+                              origin);
+    reply_header(reply, "Location", "/v1/executions/%s", id);
+    reply_json(reply, 202, json);
+    return 0;
+}
+
+int handle_execution_retry(struct request *request, struct reply *reply, struct error *err)
+{
+    return make_of(request, execution_retry, reply, err);
+}
+
+int handle_execution_fork(struct request *request, struct reply *reply, struct error *err)
+{
+    return make_of(request, execution_fork, reply, err);
+}
+
+int handle_agent_backtest(struct request *request, struct reply *reply, struct error *err)
+{
+    jx_auto *report = NULL;
+    if (agent_backtest(request->api->service, &request->who, request_path(request, "agentId"),
+                       request->body, &report, err) < 0)
+        return -1;
+    reply_json(reply, 200, report);
+    return 0;
+}

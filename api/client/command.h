@@ -78,6 +78,7 @@ int command_apply(struct client *client, const struct args *args);
 int command_export(struct client *client, const struct args *args);
 int command_alias_set(struct client *client, const struct args *args);
 int command_event_send(struct client *client, const struct args *args);
+int command_replay(struct client *client, const struct args *args);
 int command_skill_upload(struct client *client, const struct args *args);
 int command_skill_get(struct client *client, const struct args *args);
 int command_skill_new(struct client *client, const struct args *args);

@@ -1,14 +1,12 @@
 /* c9ctl skill upload, get, new, test. */
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/wait.h>
 
 #include "base/json.h"
 #include "client/command.h"
+#include "client/local.h"
 #include "client/skill_template.h"
 #include "client/term.h"
 
@@ -134,83 +132,13 @@ int command_skill_new(struct client *client, const struct args *args)
     return EXIT_DONE;
 }
 
-/* ---- test: the daemon's own binary has the sandbox ---- */
-
-/* Beside c9ctl, where both were installed or built. NULL: not there. */
-static char *find_beside(void)
-{
-    char self[PATH_MAX];
-    ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-    if (n <= 0)
-        return NULL;
-    self[n] = '\0';
-    *strrchr(self, '/') = '\0';
-    static const char *const places[] = {"", "/../sbin"};
-    for (size_t i = 0; i < countof(places); i++) {
-        char *path = xasprintf("%s%s/c9d", self, places[i]);
-        if (access(path, X_OK) == 0)
-            return path;
-        free(path);
-    }
-    return NULL;
-}
-
-static char *find_in(const char *folders)
-{
-    for (const char *p = folders; p != NULL && *p != '\0';) {
-        size_t n = strcspn(p, ":");
-        char *path = xasprintf("%.*s/c9d", (int)n, p);
-        if (n > 0 && access(path, X_OK) == 0)
-            return path;
-        free(path);
-        p += n + (p[n] == ':');
-    }
-    return NULL;
-}
-
-static char *find_daemon(void)
-{
-    char *path = find_beside();
-    if (path == NULL)
-        path = find_in(getenv("PATH"));
-    return path != NULL ? path : find_in("/usr/local/sbin:/usr/sbin");
-}
-
-static int test_one(const char *daemon, bool json, const char *file)
-{
-    /* A name that looks like an option is still a file. */
-    autofree char *plain = file[0] == '-' ? xasprintf("./%s", file) : xstrdup(file);
-    char *argv[] = {(char *)"c9d", (char *)"skill-test", plain, NULL, NULL};
-    if (json) {
-        argv[2] = (char *)"--json";
-        argv[3] = plain;
-    }
-    pid_t child;
-    int status, failed = posix_spawn(&child, daemon, NULL, NULL, argv, environ);
-    if (failed != 0) {
-        term_say("%s: %s", daemon, strerror(failed));
-        return EXIT_FAILED;
-    }
-    while (waitpid(child, &status, 0) < 0)
-        if (errno != EINTR)
-            return EXIT_FAILED;
-    if (WIFEXITED(status))
-        return WEXITSTATUS(status);
-    term_say("%s: c9d was ended by %s", file, strsignal(WTERMSIG(status)));
-    return EXIT_FAILED;
-}
+/* ---- test ---- */
 
 int command_skill_test(struct client *client, const struct args *args)
 {
-    autofree char *daemon = find_daemon();
-    if (daemon == NULL) {
-        term_say("the examples run in c9d's sandbox, and no c9d is beside c9ctl, in PATH or in "
-                 "/usr/sbin: install c9d here");
-        return EXIT_FAILED;
-    }
     int worst = EXIT_DONE;
     for (size_t i = 0; i < args->n; i++) {
-        int rc = test_one(daemon, client->json, args_at(args, i));
+        int rc = local_run(client, "skill-test", args_at(args, i));
         worst = rc > worst ? rc : worst;
     }
     return worst;

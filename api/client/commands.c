@@ -323,6 +323,57 @@ static const struct from usage_filters[] = {{"groupBy", "--by", FROM_TEXT, NULL}
                                             {NULL, NULL, 0, NULL}};
 static const struct route usage_list = {
     .method = "GET", .path = "/v1/usage", .query = usage_filters, COLUMNS(usage_columns)};
+/* ---- time travel ---- */
+
+static const struct from retry_body[] = {{"version", "--version", FROM_TEXT, NULL},
+                                         {NULL, NULL, 0, NULL}};
+static const struct from fork_body[] = {
+    {"step", "--step", FROM_COUNT, NULL},        {"version", "--version", FROM_TEXT, NULL},
+    {"input", "--input", FROM_JSON, NULL},       {"input", "--input-json", FROM_JSON_TEXT, NULL},
+    {"answers", "--answers", FROM_JSON, NULL}, {NULL, NULL, 0, NULL},
+};
+static const struct from backtest_body[] = {{"version", "--version", FROM_TEXT, NULL},
+                                            {"baseVersion", "--base", FROM_TEXT, NULL},
+                                            {"executions", "--last", FROM_COUNT, NULL},
+                                            {NULL, NULL, 0, NULL}};
+static void format_difference(struct buf *out, const json_t *difference)
+{
+    format_text(out, json_object_get(difference, "message"));
+}
+
+static const struct column backtest_columns[] = {
+    {"EXECUTION", "executionId", format_text, false},
+    {"SAME", "same", format_mark, false},
+    {"STATUS", "status", format_text, false},
+    {"CHANGED", "changedRequests", format_count, true},
+    {"DIFFERENCE", "difference", format_difference, false},
+};
+
+static int backtest_show(struct client *client, const json_t *json)
+{
+    if (client->json)
+        return client_print_json(json);
+    buf_auto text = BUF_INIT;
+    const json_t *items = json_object_get(json, "items");
+    if (json_array_size(items) > 0)
+        format_table(&text, backtest_columns, countof(backtest_columns), items,
+                     term_columns(STDOUT_FILENO));
+    buf_printf(&text, "%ld of %ld executions of %s come out the same with %s\n",
+               (long)jx_int(json, "same", 0), (long)jx_int(json, "compared", 0),
+               jx_str(json, "baseVersion", ""), jx_str(json, "version", ""));
+    int rc = client_print(&text);
+    return rc != EXIT_DONE ? rc : jx_int(json, "different", 0) == 0 ? EXIT_DONE : EXIT_FAILED;
+}
+
+static const struct route execution_retry = {.method = "POST",
+                                             .path = "/v1/executions/{execution}/retry",
+                                             .body = retry_body};
+static const struct route execution_fork = {
+    .method = "POST", .path = "/v1/executions/{execution}/fork", .body = fork_body};
+static const struct route agent_backtest = {.method = "POST",
+                                            .path = "/v1/agents/{agent}/backtest",
+                                            .body = backtest_body,
+                                            .show = backtest_show};
 
 /* ---- schedules ---- */
 
@@ -667,6 +718,9 @@ const struct command commands[] = {
     {"agent", "archive", "AGENT [--yes]", "Let an agent run no more; it can still be read.", NULL,
      &agent_archive},
     {"agent", "delete", "AGENT [--force] [--yes]", "Delete an agent.", NULL, &agent_delete},
+    {"agent", "backtest", "AGENT [--version VERSION] [--base VERSION] [--last N]",
+     "Run a version, or the draft, on the last recorded executions and compare.", NULL,
+     &agent_backtest},
     {"agent", "validate", "-f FILE", "Check an agent's file without saving it.", NULL,
      &agent_validate},
 
@@ -715,6 +769,18 @@ const struct command commands[] = {
      "Send a signal to an execution that waits for it, now or later.", NULL, &execution_signal},
     {"execution", "journal", "EXECUTION [--kind KIND] [--limit N]",
      "List what an execution asked for and was answered.", NULL, &execution_journal},
+
+    {"execution", "retry", "EXECUTION [--version VERSION]",
+     "Start an execution with the input of one that failed.", NULL, &execution_retry},
+    {"execution", "fork",
+     "EXECUTION [--step N] [--input FILE|-] [--input-json JSON] [--version VERSION] "
+     "[--answers FILE]",
+     "Start an execution that is answered as this one was up to a step.", NULL, &execution_fork},
+
+    {"replay", NULL, "[EXECUTION] [--export FILE] [--file FILE]",
+     "Run an execution again from its journal and compare; or export it, or replay an exported "
+     "file here, without a server.",
+     command_replay, NULL},
 
     {"wait", "list", "[--kind KIND] [--name NAME] [--agent AGENT] [--limit N]",
      "List what waits, and for what.", NULL, &wait_list},

@@ -57,6 +57,36 @@ struct launch {
 struct launch *launch_ref(struct launch *launch);
 void launch_unref(struct launch *launch); /* NULL is fine */
 
+/* An effect and its answer, as a journal has them. It owns its texts. */
+struct journal_entry {
+    int64_t seq;
+    char *kind, *sha256, *request, *answer; /* request: NULL when it was too long to be kept */
+    size_t request_len, answer_len;
+    bool failed;
+    int64_t api_calls, tokens, cost_microcents, asked_at, answered_at;
+};
+struct journal_copy {
+    struct journal_entry *entries; /* in the order answered */
+    size_t n;
+};
+void journal_copy_clear(struct journal_copy *copy);
+
+/* An execution to be run again, every effect answered from its journal: nothing happens but in its
+ * sandbox. All pointers are borrowed. */
+struct replay_order {
+    struct launch *launch;
+    const char *execution_id; /* that the skill sees */
+    const char *seed_id;      /* whose seed, and of which attempt; or: */
+    int64_t retries;
+    const uint8_t *seed; /* the seed itself, 32 bytes; NULL */
+    const char *input;   /* JSON text */
+    const struct journal_copy *journal;
+    /* false: it ends at the first request that is not the journal's, with ReplayDiverged. true: a
+     * request takes the first answer to the same one that is left, else the first of its kind, and
+     * ends when there is none. */
+    bool loose;
+};
+
 /* An execution to be accepted. All strings are copied by submit. */
 struct execution_order {
     char id[UUID_SIZE];    /* made by the service */
@@ -74,6 +104,11 @@ struct execution_order {
     int64_t available_at; /* wall µs: not to be started before; 0: at once */
     const char *concurrency_key; /* or NULL */
     const char *webhook_url, *webhook_secret; /* told of its end; or NULL */
+    /* The execution it is made of, how (retry, fork), and whose seed it has; or NULL. */
+    const char *origin_id, *origin_kind, *seed_id;
+    /* What its journal begins with; submit takes the entries over. Only with available_at, so that
+     * it is read like that of any other execution that is taken up. */
+    struct journal_copy journal;
 };
 
 /* How an execution ended; strings valid during the callback. */
@@ -84,6 +119,15 @@ struct execution_outcome {
     const char *usage; /* JSON text: ResourceUsage */
     int64_t started_at, completed_at, execution_time_us;
 };
+
+/* What came of a replay. It owns its texts. */
+struct replay_result {
+    struct execution_outcome outcome;
+    /* {"used": entries, "unused": entries, "changed": requests that took the answer to another one,
+     * "changes": [{"step","kind","difference"}…], the first few of them} */
+    json_t *report;
+};
+void replay_result_clear(struct replay_result *result);
 
 /* Someone who waits for news of one execution. Embedded in its owner. Callbacks run on the engine's
  * thread and must be quick; after unwatch has returned none runs any more. */
@@ -108,7 +152,7 @@ struct execution_watch {
 struct engine_ops {
     /* Any thread. watch may be NULL. `accepted` (or nothing, without a watch) comes later; err is
      * filled and -1 returned at once when the engine takes no more (draining, queue full). */
-    int (*submit)(void *engine, const struct execution_order *order, struct execution_watch *watch,
+    int (*submit)(void *engine, struct execution_order *order, struct execution_watch *watch,
                   struct error *err);
     /* Watches an execution that has not ended and may be anywhere: 1 callbacks will come, also when
      * it waits in the store and is taken up later; 0 another node may have it (look into the store
@@ -127,6 +171,12 @@ struct engine_ops {
     void (*notify)(void *engine);
     /* A signal for it was stored; it may be anywhere. Blocks for one turn. */
     void (*signalled)(void *engine, const char *id);
+    /* Runs it again and blocks until it has ended, which its own limits see to. -1 only when it could
+     * not begin. */
+    int (*replay)(void *engine, const struct replay_order *order, struct replay_result *result_r,
+                  struct error *err);
+    /* The seed of an execution's attempt. */
+    void (*seed)(void *engine, const char *execution_id, int64_t retries, uint8_t seed_r[32]);
     /* Evaluates a skill file in a sandboxed executor and gives its table without functions. Blocks,
      * at most a second or so. E_INVALID_SKILL with file and line when it is not a skill. */
     int (*describe)(void *engine, const char *file, const char *source, size_t len,

@@ -2,6 +2,7 @@
 #ifndef C9_SERVICE_EXECUTION_PRIVATE_H
 #define C9_SERVICE_EXECUTION_PRIVATE_H
 
+#include "service/engine.h"
 #include "service/permission.h"
 #include "service/service.h"
 #include "store/execution_view.h"
@@ -11,6 +12,16 @@
 int execution_find(struct service *service, const struct principal *who, const char *id,
                    enum action action, struct execution_meta *meta_r, json_t **execution_r,
                    struct error *err);
+/* The execution that a new one is made of. */
+struct execution_origin {
+    const char *id, *kind, *seed_id;
+    struct journal_copy *journal; /* what the new one's begins with; taken over. NULL: nothing */
+};
+/* execution_start_noted; origin may be NULL. */
+int execution_start_of(struct service *service, const struct principal *who, const char *agent,
+                       const json_t *body, const struct execution_origin *origin,
+                       struct execution_watch *watch, char id_r[UUID_SIZE], char **note_r,
+                       struct error *err);
 bool execution_has_ended(const char *status);
 int execution_ended_error(const char *id, const char *status, struct error *err); /* -1 */
 

@@ -150,9 +150,30 @@ static int order_webhook(const json_t *target, struct execution_order *order, st
     return 0;
 }
 
+static void order_origin(struct execution_order *order, const struct execution_origin *origin)
+{
+    order->origin_id = origin->id;
+    order->origin_kind = origin->kind;
+    order->seed_id = origin->seed_id;
+    if (origin->journal == NULL || origin->journal->n == 0)
+        return;
+    order->journal = *origin->journal;
+    *origin->journal = (struct journal_copy){NULL, 0};
+    if (order->available_at == 0)
+        order->available_at = clock_wall_us();
+}
+
 int execution_start_noted(struct service *service, const struct principal *who, const char *agent,
                           const json_t *body, struct execution_watch *watch, char id_r[UUID_SIZE],
                           char **note_r, struct error *err)
+{
+    return execution_start_of(service, who, agent, body, NULL, watch, id_r, note_r, err);
+}
+
+int execution_start_of(struct service *service, const struct principal *who, const char *agent,
+                       const json_t *body, const struct execution_origin *origin,
+                       struct execution_watch *watch, char id_r[UUID_SIZE], char **note_r,
+                       struct error *err)
 {
     const json_t *given = json_object_get(body, "input");
     jx_auto *nothing = json_null();
@@ -182,7 +203,10 @@ int execution_start_noted(struct service *service, const struct principal *who, 
         order.key_expired = clock_wall_us() - service->key_lifetime;
     }
     order.version_note = note;
+    if (origin != NULL)
+        order_origin(&order, origin);
     int result = service->ops->submit(service->engine, &order, watch, err);
+    journal_copy_clear(&order.journal); /* of what was not taken */
     launch_unref(order.launch);
     if (result == 0)
         *note_r = move_ptr(&note);

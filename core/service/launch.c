@@ -1,4 +1,4 @@
-#include "service/launch.h"
+#include "service/launch-private.h"
 
 #include <pthread.h>
 #include <string.h>
@@ -14,15 +14,6 @@
 #include "store/version.h"
 
 /* ---- the object ---- */
-
-/* What a launch points to is owned by this. */
-struct launch_whole {
-    struct launch launch;
-    struct launch_skill *skills;
-    json_t *sources; /* array of {"source","manifest"}: skills point into it */
-    json_t *execution_config; /* the policies point into it */
-    char *agent_name, *version, *context;
-};
 
 struct launch *launch_ref(struct launch *launch)
 {
@@ -42,6 +33,8 @@ void launch_unref(struct launch *launch)
     json_decref(launch->needs);
     json_decref(whole->sources);
     json_decref(whole->execution_config);
+    json_decref(whole->input_document);
+    json_decref(whole->output_document);
     free(whole->skills);
     free(whole->agent_name);
     free(whole->version);
@@ -273,9 +266,10 @@ static int schema_of(const json_t *document, struct schema **schema_r, struct er
 }
 
 /* An agent without a schema of its own has its entry point's. */
-static int schemas_set(struct launch *launch, const json_t *config, const json_t *sources,
-                       struct error *err)
+static int schemas_set(struct launch_whole *whole, const json_t *config, struct error *err)
 {
+    struct launch *launch = &whole->launch;
+    const json_t *sources = whole->sources;
     const json_t *manifest = json_object_get(json_array_get(sources, 0), "manifest");
     const json_t *input = json_object_get(config, "inputSchema");
     const json_t *output = json_object_get(config, "outputSchema");
@@ -283,6 +277,8 @@ static int schemas_set(struct launch *launch, const json_t *config, const json_t
         input = json_object_get(manifest, "input");
     if (output == NULL)
         output = json_object_get(manifest, "output");
+    whole->input_document = json_deep_copy(input);
+    whole->output_document = json_deep_copy(output);
     return schema_of(input, &launch->input_schema, err) < 0 ||
                    schema_of(output, &launch->output_schema, err) < 0
                ? -1
@@ -331,7 +327,7 @@ static int launch_build(struct service *service, const struct agent_meta *meta, 
     launch->concurrency = policy_concurrency(whole->execution_config);
     whole->sources = json_array();
     if (sources_load(service, config, pins, whole->sources, err) < 0 ||
-        schemas_set(launch, config, whole->sources, err) < 0 || skills_set(whole, err) < 0)
+        schemas_set(whole, config, err) < 0 || skills_set(whole, err) < 0)
         return -1;
     launch->needs = needs_of(service, config, whole->sources);
     jx_auto *context =

@@ -30,6 +30,11 @@ int launch_needs(struct service *service, const json_t *config, const json_t *pi
 int launch_get(struct service *service, const struct agent_meta *meta, const char *version,
                struct launch **launch_r, struct error *err);
 
+/* For files that leave this machine: sources, limits, schemas; what from_json makes runs the same.
+ * from_json takes nothing on trust: E_INVALID_REQUEST. *launch_r is referenced. */
+json_t *launch_to_json(const struct launch *launch);
+int launch_from_json(const json_t *json, struct launch **launch_r, struct error *err);
+
 /* Bounded, least recently used first out. Any thread. */
 struct launch_cache;
 struct launch_cache *launch_cache_new(void);

@@ -30,6 +30,7 @@
     F(STARTS_LATER " AND e.retries > 0 THEN e.available_at END", "nextAttemptAt", TIME)            \
     F("e.concurrency_key", "concurrencyKey", TEXT)                                                 \
     F("e.waiting_for", "waitingFor", JSON)                                                         \
+    F("CASE WHEN e.journal_removed = 1 THEN 1 END", "journalRemoved", BOOL)                        \
     F("e.origin_id", "originId", TEXT)                                                             \
     F("e.origin_kind", "originKind", TEXT)                                                         \
     F("e.batch_id", "batchId", TEXT)                                                               \

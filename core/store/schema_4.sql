@@ -3,6 +3,7 @@
 ALTER TABLE execution_journal ADD COLUMN request @JSON@;  -- what was asked; NULL: longer than [journal] request
 ALTER TABLE execution_journal ADD COLUMN copied @BOOL@ NOT NULL DEFAULT 0; -- of the execution this one was forked from
 
+ALTER TABLE agent_executions ADD COLUMN journal_removed @BOOL@ NOT NULL DEFAULT 0; -- by retention
 ALTER TABLE agent_executions ADD COLUMN waiting_for @JSON@; -- array of its long waits; NULL: none
 -- Of former lives, put down when it was evicted: wall time with a process (of this attempt), CPU time, most memory.
 ALTER TABLE agent_executions ADD COLUMN active_us @INT@ NOT NULL DEFAULT 0;
@@ -17,7 +18,7 @@ ALTER TABLE agent_executions ADD COLUMN seed_id @ID@;     -- whose seed it has; 
 
 CREATE INDEX agent_executions_parent ON agent_executions (parent_id)
   WHERE parent_id IS NOT NULL AND status IN ('pending', 'running');
-CREATE INDEX agent_executions_ended ON agent_executions (completed_at)
+CREATE INDEX agent_executions_ended ON agent_executions (completed_at, id)
   WHERE completed_at IS NOT NULL;  -- for retention
 
 -- How often an effect was asked that was under way when a life of its execution ended; no row: once at most.

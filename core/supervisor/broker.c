@@ -156,8 +156,8 @@ static void step_ended(struct effect *e, bool is_error, const struct effect_cost
     commit_event(e->run, "usage", usage.data, usage.len, 0);
 }
 
-static void effect_finish(struct effect *e, const char *text, size_t len, bool is_error,
-                          const struct effect_cost *cost)
+void effect_answer_text(struct effect *e, const char *text, size_t len, bool is_error,
+                        const struct effect_cost *cost)
 {
     static const struct effect_cost nothing;
     struct run *run = e->run;
@@ -213,7 +213,7 @@ void effect_answer(struct effect *effect, json_t *answer, const struct effect_co
         effect_refuse(effect, &err, cost);
         return;
     }
-    effect_finish(effect, text, len, false, cost);
+    effect_answer_text(effect, text, len, false, cost);
 }
 
 void effect_refuse(struct effect *effect, const struct error *err, const struct effect_cost *cost)
@@ -222,7 +222,7 @@ void effect_refuse(struct effect *effect, const struct error *err, const struct 
     json_object_set_new(object, "retryable", json_boolean(error_row(err->code)->retryable));
     size_t len;
     autofree char *text = jx_encode(object, &len);
-    effect_finish(effect, text, len, true, cost);
+    effect_answer_text(effect, text, len, true, cost);
 }
 
 void effect_aborted(struct effect *effect, int64_t calls)
@@ -342,6 +342,8 @@ static void effect_begin(struct effect *e)
     }
     if (row->allow != NULL && (row->allow(e, &err) < 0 || within_budget(e->run, &err) < 0)) {
         effect_refuse(e, &err, NULL);
+    } else if (e->run->recorded != NULL && broker_is_recorded(e)) {
+        broker_recorded_begin(e);
     } else {
         step_started(e);
         row->begin(e);
@@ -366,9 +368,6 @@ static void replay_diverged(struct run *run, const struct replay *r, unsigned ki
     error_auto err = ERROR_INIT;
     const char *expected = wire_kind_name(r->kind), *got = wire_kind_name(kind);
     expected = expected != NULL ? expected : "what this c9d does not know";
-    error_detail(&err, "step", json_integer(r->seq));
-    error_detail(&err, "expected", json_string(expected));
-    error_detail(&err, "got", json_string(got));
     if (r->kind != kind) {
         error_set(&err, E_REPLAY_DIVERGED, "step %ld: the journal has %s, the skill asked for %s",
                   (long)r->seq, expected, got);
@@ -378,13 +377,17 @@ static void replay_diverged(struct run *run, const struct replay *r, unsigned ki
         jx_auto *difference = jx_difference(before, request);
         error_set(&err, E_REPLAY_DIVERGED, "step %ld, %s: %s", (long)r->seq, got,
                   jx_str(difference, "message", "the requests differ"));
-        error_detail(&err, "difference", json_incref(difference));
+        if (difference != NULL)
+            error_detail(&err, "difference", json_incref(difference));
     } else {
         error_set(&err, E_REPLAY_DIVERGED,
                   "step %ld, %s: the request is another one (it was longer than [journal] request, "
                   "so its text is not kept)",
                   (long)r->seq, got);
     }
+    error_detail(&err, "step", json_integer(r->seq));
+    error_detail(&err, "expected", json_string(expected));
+    error_detail(&err, "got", json_string(got));
     run_end_failed(run, &err, NULL);
 }
 
@@ -412,10 +415,10 @@ static void replay_leave_origin(struct run *run)
 
 /* A streamed answer is streamed again in the same pieces: what the skill's callback emits must fall
  * into the same places. */
-static void replay_deltas(struct run *run, const struct replay *r)
+void broker_deltas(struct run *run, uint64_t seq, const char *answer_text, size_t len)
 {
     error_auto err = ERROR_INIT;
-    jx_auto *answer = jx_decode(r->answer, r->answer_len, "journaled answer", &err);
+    jx_auto *answer = jx_decode(answer_text, len, "journaled answer", &err);
     const char *text = jx_str(answer, "content", "");
     size_t left = strlen(text), i;
     json_t *length;
@@ -423,7 +426,7 @@ static void replay_deltas(struct run *run, const struct replay *r)
         size_t n = (size_t)json_integer_value(length);
         if (n > left)
             return;
-        executor_send_frame(run->executor, WIRE_DELTA, 0, (uint64_t)r->seq, text, n);
+        executor_send_frame(run->executor, WIRE_DELTA, 0, seq, text, n);
         text += n;
         left -= n;
     }
@@ -437,7 +440,7 @@ static void replay_deliver(struct run *run)
     while (run->next_replay < run->n_replays && run->replays[run->next_replay].asked) {
         struct replay *r = &run->replays[run->next_replay++];
         if (r->kind == WIRE_KIND_MODEL_CHAT && !r->is_error)
-            replay_deltas(run, r);
+            broker_deltas(run, (uint64_t)r->seq, r->answer, r->answer_len);
         executor_send_frame(run->executor, WIRE_ANSWER, r->is_error ? WIRE_FLAG_ERROR : 0,
                             (uint64_t)r->seq, r->answer, r->answer_len);
         run->held -= (int64_t)r->answer_len;
@@ -445,6 +448,11 @@ static void replay_deliver(struct run *run)
         free(r->request);
         r->answer = r->request = NULL;
         run->n_pending--;
+        if (run->recorded != NULL) {
+            run->usage.api_calls += r->cost.api_calls;
+            run->usage.tokens += r->cost.tokens;
+            run->usage.cost_microcents += r->cost.cost_microcents;
+        }
         any = true;
     }
     if (any)

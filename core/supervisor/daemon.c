@@ -10,6 +10,7 @@
 #include "base/paths.h"
 #include "store/store.h"
 #include "supervisor/guard.h"
+#include "supervisor/retention.h"
 #include "supervisor/scheduler.h"
 #include "supervisor/secrets.h"
 
@@ -55,6 +56,7 @@ int daemon_configure(struct daemon *d, const char *path, struct error *err)
         config_declare(d->config, executors_keys, executors_keys_n, err) < 0 ||
         config_declare(d->config, engine_keys, engine_keys_n, err) < 0 ||
         config_declare(d->config, guard_keys, guard_keys_n, err) < 0 ||
+        config_declare(d->config, retention_keys, retention_keys_n, err) < 0 ||
         secrets_declare(d->config, err) < 0)
         return -1;
     apply_log(d->config);
@@ -151,7 +153,10 @@ int daemon_open_engine(struct daemon *d, struct error *err)
     if (engine_start(d->engine, err) < 0)
         return -1;
     d->scheduler = scheduler_start(d->service, err);
-    return d->scheduler != NULL ? 0 : -1;
+    if (d->scheduler == NULL)
+        return -1;
+    d->retention = retention_start(d->storage, d->config, err);
+    return d->retention != NULL ? 0 : -1;
 }
 
 int daemon_open_http(struct daemon *d, struct error *err)
@@ -212,6 +217,7 @@ void daemon_close(struct daemon *d)
         engine_drain(d->engine);
     http_server_stop(d->http); /* nobody is left who could wake the scheduler */
     scheduler_stop(d->scheduler);
+    retention_stop(d->retention);
     if (d->engine != NULL)
         engine_stop(d->engine);
     service_stop(d->service);

@@ -15,6 +15,7 @@
 enum { DAEMON_MODELS_MAX = 64 };
 
 struct http_server;
+struct retention;
 struct scheduler;
 
 struct daemon {
@@ -29,6 +30,7 @@ struct daemon {
     struct service *service;
     struct engine *engine;
     struct scheduler *scheduler;
+    struct retention *retention;
     struct http_server *http;
 };
 
@@ -62,6 +64,7 @@ int command_check_config(int argc, char **argv);
 int command_audit(int argc, char **argv);
 int command_plugins(int argc, char **argv);
 int command_check_sandbox(int argc, char **argv);
+int command_replay(int argc, char **argv);
 int command_skill_test(int argc, char **argv);
 
 /* Options that commands share. */

@@ -106,6 +106,7 @@ struct replay {
     char *answer, *request;       /* request: NULL when it was not kept */
     size_t answer_len, request_len;
     bool is_error, asked, copied;
+    struct execution_usage cost; /* for replays that count anew */
 };
 
 /* An effect that was under way when a former life ended: how often it was asked in all. */
@@ -195,6 +196,8 @@ struct run {
     int64_t active_us;   /* wall time of this attempt, until it was awake last */
     int64_t awake_at;    /* monotonic µs */
     char *seed_id;       /* whose seed it has; NULL: its own */
+    char *origin_id, *origin_kind;      /* until it is stored */
+    struct journal_copy journal;        /* the same: what its journal begins with */
 
     bool frontier;       /* taken up again, and no new answer was sent: what it asks may have been
                             under way when its former life ended */
@@ -229,6 +232,9 @@ struct run {
     struct execution_watch *watchers;
 
     json_t *rehearsal;
+    const struct replay_order *recorded; /* it is a replay: every effect is answered from a journal */
+    bool *used;                          /* of its entries, when it is loose */
+    json_t *report;
     void (*on_event)(void *arg, const char *type, const char *data, size_t len);
     void *on_event_arg;
 
@@ -422,12 +428,16 @@ void broker_request(struct run *run, uint64_t id, const uint8_t *payload, size_t
 void broker_row_durable(struct run *run); /* begin what waited for it */
 void broker_asks_durable(struct run *run, const struct commit *commit);
 void broker_abort(struct run *run);       /* drop all effects */
+void broker_deltas(struct run *run, uint64_t seq, const char *answer, size_t len);
 /* Answers and ends the effect; json is new text or object. */
 struct effect_cost {
     int64_t api_calls, tokens, cost_microcents;
 };
 void effect_answer(struct effect *effect, json_t *answer,
                    const struct effect_cost *cost); /* consumes answer */
+/* text is JSON already; cost may be NULL. */
+void effect_answer_text(struct effect *effect, const char *text, size_t len, bool is_error,
+                        const struct effect_cost *cost);
 void effect_refuse(struct effect *effect, const struct error *err, const struct effect_cost *cost);
 /* Counts calls that were made and whose answers nobody will see. */
 void effect_aborted(struct effect *effect, int64_t calls);
@@ -451,6 +461,14 @@ void broker_http_begin(struct effect *effect);
 void broker_agent_begin(struct effect *effect);
 void broker_sleep_begin(struct effect *effect);
 void broker_wait_for_begin(struct effect *effect);
+
+void engine_outcome_copy(struct execution_outcome *to, const struct execution_outcome *from);
+/* broker_recorded.c */
+bool broker_is_recorded(const struct effect *effect); /* in a replay: to be answered from it */
+void broker_recorded_begin(struct effect *effect);
+int engine_replay(void *engine, const struct replay_order *order, struct replay_result *result_r,
+                  struct error *err);
+void engine_seed(void *engine, const char *execution_id, int64_t retries, uint8_t seed_r[32]);
 
 /* describe.c */
 int engine_describe(void *engine, const char *file, const char *source, size_t len,

@@ -97,6 +97,11 @@ void engine_call(struct engine *engine, void (*fn)(void *arg), void *arg)
 /* ---- what the services ask
  * ----------------------------------------------------------------------------------- */
 
+static char *copy_or_null(const char *s)
+{
+    return s != NULL ? xstrdup(s) : NULL;
+}
+
 struct submission {
     struct engine *engine;
     struct launch *launch;
@@ -104,6 +109,8 @@ struct submission {
     char id[UUID_SIZE];
     char *user_id, *parent_id, *input, *context, *concurrency_key, *version_note;
     char *webhook_url, *webhook_secret;
+    char *origin_id, *origin_kind, *seed_id;
+    struct journal_copy journal;
     size_t input_len;
     int64_t priority, available_at;
     struct run_key key;
@@ -127,6 +134,10 @@ static void submit_on_loop(void *arg)
     run->concurrency_key = s->concurrency_key;
     run->webhook_url = s->webhook_url;
     run->webhook_secret = s->webhook_secret;
+    run->origin_id = s->origin_id;
+    run->origin_kind = s->origin_kind;
+    run->seed_id = s->seed_id;
+    run->journal = s->journal;
     if (s->watch != NULL)
         run_watch(run, s->watch);
     error_auto err = ERROR_INIT;
@@ -141,7 +152,7 @@ static void submit_on_loop(void *arg)
     free(s);
 }
 
-static int engine_submit(void *arg, const struct execution_order *order,
+static int engine_submit(void *arg, struct execution_order *order,
                          struct execution_watch *watch, struct error *err)
 {
     struct engine *engine = arg;
@@ -171,6 +182,11 @@ static int engine_submit(void *arg, const struct execution_order *order,
         s->key.expired = order->key_expired;
     }
     s->available_at = order->available_at;
+    s->origin_id = copy_or_null(order->origin_id);
+    s->origin_kind = copy_or_null(order->origin_kind);
+    s->seed_id = copy_or_null(order->seed_id);
+    s->journal = order->journal;
+    order->journal = (struct journal_copy){NULL, 0};
     s->concurrency_key =
         order->concurrency_key != NULL ? xstrdup(order->concurrency_key) : NULL;
     if (order->webhook_url != NULL) {
@@ -321,6 +337,8 @@ const struct engine_ops engine_ops = {
     .queued = engine_queued,
     .notify = engine_notify,
     .signalled = engine_signalled,
+    .replay = engine_replay,
+    .seed = engine_seed,
     .describe = engine_describe,
     .fetch = engine_fetch,
     .stats = engine_stats,
@@ -344,19 +362,19 @@ struct rehearsal {
     bool done;
 };
 
-static char *copy_or_null(const char *s)
+void engine_outcome_copy(struct execution_outcome *to, const struct execution_outcome *from)
 {
-    return s != NULL ? xstrdup(s) : NULL;
+    *to = *from;
+    to->status = xstrdup(from->status);
+    to->output = copy_or_null(from->output);
+    to->error = copy_or_null(from->error);
+    to->usage = copy_or_null(from->usage);
 }
 
 static void rehearsal_ended(struct execution_watch *watch, const struct execution_outcome *outcome)
 {
     struct rehearsal *r = (struct rehearsal *)watch;
-    *r->outcome = *outcome;
-    r->outcome->status = xstrdup(outcome->status);
-    r->outcome->output = copy_or_null(outcome->output);
-    r->outcome->error = copy_or_null(outcome->error);
-    r->outcome->usage = copy_or_null(outcome->usage);
+    engine_outcome_copy(r->outcome, outcome);
     pthread_mutex_lock(&r->lock);
     r->done = true;
     pthread_cond_signal(&r->wake);

@@ -40,6 +40,8 @@ static const struct command commands[] = {
     {"plugins", "[-c FILE] [--json]", "List the plugins and their settings.", command_plugins},
     {"skill-test", "[-c FILE] [--json] SKILL.lua",
      "Run a skill's own examples in the real sandbox.", command_skill_test},
+    {"replay", "[-c FILE] [--json] EXECUTION.json",
+     "Run an exported execution again from its journal, and compare.", command_replay},
     {"version", "", "Print the version.", command_version},
     {"help", "", "Print this.", command_help},
 };

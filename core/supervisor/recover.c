@@ -39,14 +39,6 @@ struct loading {
     struct error launch_err; /* the agent or version: the execution fails */
 };
 
-static unsigned kind_by_name(const char *name)
-{
-    for (unsigned kind = 1; kind < WIRE_KIND_COUNT_; kind++)
-        if (strcmp(wire_kind_name(kind), name) == 0)
-            return kind;
-    return 0;
-}
-
 static void journal_row(void *arg, const struct journal_row *row)
 {
     struct loading *l = arg;
@@ -56,7 +48,7 @@ static void journal_row(void *arg, const struct journal_row *row)
     }
     struct replay *r = &l->replays[l->n_replays++];
     *r = (struct replay){.seq = row->seq,
-                         .kind = kind_by_name(row->kind),
+                         .kind = wire_kind_by_name(row->kind),
                          .is_error = row->is_error,
                          .answer = xstrndup(row->answer, row->answer_len),
                          .answer_len = row->answer_len,
@@ -156,6 +148,7 @@ void run_load(struct run *run, int64_t after_us)
 /* Puts what was read into the run, as if it had just been admitted. */
 static void run_restore(struct run *run, struct loading *l)
 {
+    bool lived = run->interrupted;
     run->interrupted = run->started = run->asked = run->input_sent = false;
     run->end = RUN_GOES_ON;
     free(run->output);
@@ -196,7 +189,7 @@ static void run_restore(struct run *run, struct loading *l)
     l->n_replays = 0;
     run->asks = move_ptr(&l->asks);
     run->n_asks = l->n_asks;
-    run->frontier = run->attempt > 1;
+    run->frontier = lived || run->attempt > 1;
     run->journal_bytes = l->journal_bytes;
     run->journal_effects = (int64_t)run->n_replays;
     run_waits_free(run);

@@ -138,6 +138,11 @@ void run_free(struct run *run)
     run_replays_free(run);
     buf_free(&run->delta);
     json_decref(run->rehearsal);
+    json_decref(run->report);
+    free(run->used);
+    free(run->origin_id);
+    free(run->origin_kind);
+    journal_copy_clear(&run->journal);
     free(run->user_id);
     free(run->version_note);
     free(run->parent_id);
@@ -254,6 +259,27 @@ static void insert_webhook(struct run *run, struct commit *c)
     atomic_store(&run->engine->notifier.wanted, true);
 }
 
+/* A fork begins with what its origin was answered, which is paid for. */
+static void insert_journal(struct run *run, struct commit *c)
+{
+    for (size_t i = 0; i < run->journal.n; i++) {
+        const struct journal_entry *e = &run->journal.entries[i];
+        const struct journal_row row = {.seq = e->seq,
+                                        .kind = e->kind,
+                                        .request_sha256 = e->sha256,
+                                        .request = e->request,
+                                        .request_len = e->request_len,
+                                        .answer = e->answer,
+                                        .answer_len = e->answer_len,
+                                        .is_error = e->failed,
+                                        .copied = true,
+                                        .asked_at = e->asked_at,
+                                        .answered_at = e->answered_at};
+        store_journal_append(c->batch, run->id, &row);
+    }
+    journal_copy_clear(&run->journal);
+}
+
 void run_insert(struct run *run, const struct run_key *key)
 {
     struct engine *engine = run->engine;
@@ -275,10 +301,14 @@ void run_insert(struct run *run, const struct run_key *key)
         .lease_owner = run->available_at != 0 ? NULL : engine->owner,
         .lease_until = clock_wall_us() + engine->lease_us,
         .concurrency_key = run->concurrency_key,
+        .origin_id = run->origin_id,
+        .origin_kind = run->origin_kind,
+        .seed_id = run->seed_id,
     };
     memcpy(row.id, run->id, UUID_SIZE);
     if (!run->ephemeral)
         store_execution_insert(c->batch, &row);
+    insert_journal(run, c);
     if (key != NULL)
         insert_key(run, c, key);
     if (run->webhook_url != NULL)
@@ -303,6 +333,12 @@ void engine_send_skill(struct buf *out, const char *name, const char *source, si
     buf_append(out, source, len);
 }
 
+/* The id that the skill sees. */
+static const char *run_shown_id(const struct run *run)
+{
+    return run->recorded != NULL ? run->recorded->execution_id : run->id;
+}
+
 static void send_start(struct run *run, struct buf *out)
 {
     const struct launch_limits *l = &run->launch->limits;
@@ -317,15 +353,12 @@ static void send_start(struct run *run, struct buf *out)
         .memory = (uint64_t)l->memory,
         .output_max = (uint64_t)l->output_max,
     };
-    /* The same on replay, another with each attempt, and not to be guessed from the id. */
-    char seeded[UUID_SIZE + 24];
-    const char *whose = run->seed_id != NULL ? run->seed_id : run->id;
-    int len = run->retries == 0
-                  ? snprintf(seeded, sizeof(seeded), "%s", whose)
-                  : snprintf(seeded, sizeof(seeded), "%s/%ld", whose, (long)run->retries);
-    hash_hmac_sha256(run->engine->secret, sizeof(run->engine->secret), seeded, (size_t)len,
-                     start.seed);
-    memcpy(start.execution_id, run->id, UUID_SIZE);
+    if (run->recorded != NULL && run->recorded->seed != NULL)
+        memcpy(start.seed, run->recorded->seed, sizeof(start.seed));
+    else
+        engine_seed(run->engine, run->seed_id != NULL ? run->seed_id : run->id, run->retries,
+                    start.seed);
+    memcpy(start.execution_id, run_shown_id(run), UUID_SIZE);
     buf_auto payload = BUF_INIT;
     executor_limit_memory(run->executor, start.memory);
     wire_start_encode(&start, &payload);
@@ -340,7 +373,7 @@ static void send_run(struct run *run, struct buf *out)
     buf_reserve(&payload, run->input_len + run->launch->context_len + 256);
     buf_append_str(&payload, "{\"input\":");
     buf_append(&payload, run->input, run->input_len);
-    buf_printf(&payload, ",\"context\":{\"execution\":{\"id\":\"%s\",\"attempt\":%ld}", run->id,
+    buf_printf(&payload, ",\"context\":{\"execution\":{\"id\":\"%s\",\"attempt\":%ld}", run_shown_id(run),
                (long)run->retries + 1);
     if (run->launch->context_len > 2) {
         buf_append_char(&payload, ',');

@@ -64,6 +64,8 @@ static bool run_decide(struct run *run, enum run_end_kind end)
     slots_leave_line(run);
     loop_timer_cancel(run->engine->loop, &run->again);
     run->ended_at = clock_wall_us();
+    if (run->ended_at < run->started_at) /* the clock was set back */
+        run->ended_at = run->started_at;
     checks_drop(run);
     broker_abort(run);
     loop_timer_cancel(run->engine->loop, &run->wall);

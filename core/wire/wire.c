@@ -55,6 +55,14 @@ const char *wire_kind_name(unsigned kind)
     return kind < countof(kind_names) ? kind_names[kind] : NULL;
 }
 
+unsigned wire_kind_by_name(const char *name)
+{
+    for (unsigned kind = 1; kind < countof(kind_names); kind++)
+        if (strcmp(kind_names[kind], name) == 0)
+            return kind;
+    return 0;
+}
+
 const struct wire_row *wire_row(unsigned type)
 {
     return type < countof(rows) && rows[type].name != NULL ? &rows[type] : NULL;

@@ -62,6 +62,7 @@ enum wire_kind {
     WIRE_KIND_SECRET,         /* {"name":…} → {"reference":…}: what takes the secret's place in a request */
     WIRE_KIND_COUNT_
 };
+unsigned wire_kind_by_name(const char *name); /* 0: none */
 const char *wire_kind_name(unsigned kind); /* "model.chat"; NULL when there is none */
 
 /* Bounds of each type, both ends. */

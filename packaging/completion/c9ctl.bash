@@ -9,12 +9,12 @@ _c9ctl() {
             return ;;
     esac
     case $COMP_CWORD:$noun in
-        1:*) words="run agent version alias usage execution wait batch webhook delivery dead-letter skill persona schedule event hook apply export token org user team grant audit whoami login status completion help" ;;
-        2:help) words="run agent version alias usage execution wait batch webhook delivery dead-letter skill persona schedule event hook apply export token org user team grant audit whoami login status completion help" ;;
-        2:agent) words="create list get update publish diff rollback deprecate archive delete validate" ;;
+        1:*) words="run agent version alias usage execution replay wait batch webhook delivery dead-letter skill persona schedule event hook apply export token org user team grant audit whoami login status completion help" ;;
+        2:help) words="run agent version alias usage execution replay wait batch webhook delivery dead-letter skill persona schedule event hook apply export token org user team grant audit whoami login status completion help" ;;
+        2:agent) words="create list get update publish diff rollback deprecate archive delete backtest validate" ;;
         2:version) words="create list get publish update deprecate archive delete" ;;
         2:alias) words="list get set delete" ;;
-        2:execution) words="list get logs attempts follow cancel waits signal journal" ;;
+        2:execution) words="list get logs attempts follow cancel waits signal journal retry fork" ;;
         2:wait) words="list" ;;
         2:batch) words="create list get executions cancel" ;;
         2:webhook) words="create list get update delete rotate" ;;
@@ -48,6 +48,7 @@ _c9ctl() {
         "agent deprecate") words=" --sunset --reason" ;;
         "agent archive") words=" --yes" ;;
         "agent delete") words=" --force --yes" ;;
+        "agent backtest") words=" --version --base --last" ;;
         "agent validate") words=" -f" ;;
         "version create") words=" --version --from --changelog" ;;
         "version list") words=" --status --limit" ;;
@@ -71,6 +72,9 @@ _c9ctl() {
         "execution waits") words=" --limit" ;;
         "execution signal") words=" --payload --payload-json" ;;
         "execution journal") words=" --kind --limit" ;;
+        "execution retry") words=" --version" ;;
+        "execution fork") words=" --step --input --input-json --version --answers" ;;
+        "replay "*) words=" --export --file" ;;
         "wait list") words=" --kind --name --agent --limit" ;;
         "batch create") words=" -f" ;;
         "batch list") words=" --agent --after --before --sort --limit" ;;

@@ -1,6 +1,7 @@
 """What c9d promises in figures, each measured beside its reference, interleaved, in the same run; medians.
 
     C9_BUILD=build tests/bench/run.sh [GROUP …]      GROUP: executions waiting read lists access schemas start memory lockdown density hook bombs schedules streams
+                                                     journal resume evicted recovery
 
 Needs a plain build (make bench). Everything happens in a folder below the build folder, on that disk, and is
 removed at the end. A machine that does something else at the same time shows in both columns.
@@ -671,12 +672,110 @@ def measure_streams():
     d.stop()
 
 
+# ---- the journal -----------------------------------------------------------------------------------------
+
+NOTHING = """return { name = "nothing", version = "1.0.0", description = "Does nothing.", run = function() return 1 end }"""
+EFFECT = """return { name = "effect", version = "1.0.0", description = "Asks the time.", run = function() return c9.now() end }"""
+THOUSAND = """return { name = "thousand", version = "1.0.0", description = "Asks the time a thousand times, then waits.",
+  run = function(input) for i = 1, 1000 do c9.now() end return c9.wait_for("go") end }"""
+FOREVER = """return { name = "forever", version = "1.0.0", description = "Waits.", run = function() return c9.wait_for("go") end }"""
+
+
+def measure_journal():
+    d = up(daemon())
+    none, one = (execute_target(d, d.api.lua_agent(name, source)) for name, source in (("nothing", NOTHING), ("effect", EFFECT)))
+    none.load(32, 0.5)
+    reference, ours = interleaved(lambda: rate(none.load(32)), lambda: rate(one.load(32)))
+    row("executions/s with one journaled effect, 32 clients", f"{reference:,.0f}/s", f"{ours:,.0f}/s",
+        f"{ours / reference:.2f} x >= 0.7 x", ours >= 0.7 * reference, "the reference has no effect")
+    d.stop()
+
+
+def stored(d, sql, *values):
+    store = sqlite3.connect(f"file:{d.folder}/state/c9d.db?mode=ro", uri=True, timeout=30)
+    try:
+        return store.execute(sql, values).fetchone()[0]
+    finally:
+        store.close()
+
+
+# Evicted: it runs, nobody has it, and it is not available yet.
+ASLEEP = "SELECT COUNT(*) FROM agent_executions WHERE status = 'running' AND lease_owner IS NULL AND available_at > ?"
+
+
+def asleep(d):
+    return stored(d, ASLEEP, int(time.time() * 1e6))
+
+
+def measure_resume():
+    d = up(daemon(executions={"evict": "50ms"}, limits={"requests": 2000}))
+    agent, fresh = d.api.lua_agent("thousand", THOUSAND)["id"], d.api.lua_agent("nothing", NOTHING)["id"]
+    resumed, plain = [], []
+    for _ in range(2 * ROUNDS + 1):
+        execution = d.api.execute(agent, headers={"Prefer": "respond-async"}).json["executionId"]
+        if not eventually(lambda: asleep(d) == 1, 30, 0.01):
+            raise RuntimeError("it is not evicted")
+        d.api.post(f"/v1/executions/{execution}/signals/go", {})
+        if not eventually(lambda e=execution: d.api.get(f"/v1/executions/{e}").json["status"] == "completed", 30, 0.005):
+            raise RuntimeError("it does not come back")
+        resumed.append(stored(d, "SELECT e.completed_at - s.created_at FROM agent_executions e JOIN execution_signals s"
+                                 " ON s.execution_id = e.id WHERE e.id = ?", execution) / 1000)
+        plain.append(d.api.execute(fresh).json["executionTime"])
+    reference, ours = statistics.median(plain), statistics.median(resumed)
+    row("resume of an execution with 1,000 effects", f"{reference:.1f} ms", f"{ours:.1f} ms", f"{ours - reference:.1f} ms more <= 50 ms",
+        ours - reference <= 50, f"from the signal that wakes it to its end; slowest {max(resumed):.1f} ms; the reference is a fresh execution")
+    d.stop()
+
+
+def own_pss(pid):
+    return int(first_line(f"/proc/{pid}/smaps_rollup", r"\nPss: +([0-9]+) kB")) * 1024
+
+
+def measure_evicted():
+    count = 100_000
+    d = up(daemon(executions={"evict": "1ms", "live": 200_000}))
+    target = execute_target(d, d.api.lua_agent("forever", FOREVER), headers=["Prefer: respond-async"])
+    target.load(32, 60, 100)
+    eventually(lambda: asleep(d) == 100, 30, 0.2)
+    time.sleep(1)
+    before, begin, left = own_pss(d.process.pid), time.monotonic(), count
+    while left > 0:
+        left -= target.load(32, 60, min(left, 5000))["requests"]
+    if not eventually(lambda: asleep(d) == count + 100, 300, 1):
+        raise RuntimeError(f"only {asleep(d):,} are evicted")
+    took = time.monotonic() - begin
+    time.sleep(2)
+    more = own_pss(d.process.pid) - before
+    row(f"{count:,} evicted waiting executions: PSS of the daemon", "", f"{more / 2**20:.1f} MiB more", "<= 30 MB more",
+        more <= 30e6, f"against 100; all were evicted after {took:.0f} s")
+    d.kill()
+
+
+def measure_recovery():
+    count = 10_000
+    d = up(daemon(model_default={"plugin": "fake", "delay": "120s", "concurrency": count}, executions={"running": count // 2}))
+    waiting(d, count)
+    moving = "SELECT COUNT(*) FROM agent_executions WHERE status IN ('pending', 'running') AND attempt >= ? AND lease_owner IS NOT NULL"
+    if not eventually(lambda: stored(d, moving, 1) == count, 60, 0.2):
+        raise RuntimeError("they do not all run or wait")
+    d.kill()
+    begin = time.monotonic()
+    d.start()
+    if not eventually(lambda: stored(d, moving, 2) == count, 60, 0.02):
+        raise RuntimeError(f"only {stored(d, moving, 2):,} move")
+    took = time.monotonic() - begin
+    row(f"recovery after kill -9 with {count:,} pending and running", "", f"{took:.2f} s", "<= 3 s", took <= 3,
+        "from exec until all are in the new daemon's hands")
+    d.kill()
+
+
 GROUPS = {
     "executions": measure_executions, "waiting": measure_waiting, "read": measure_read, "lists": measure_lists, "access": measure_access,
     "schemas": measure_schemas,
     "memory": measure_memory, "start": measure_start, "lockdown": measure_lockdown, "density": measure_density,
     "hook": measure_hook, "bombs": measure_bombs,
     "schedules": measure_schedules, "streams": measure_streams,
+    "journal": measure_journal, "resume": measure_resume, "evicted": measure_evicted, "recovery": measure_recovery,
 }
 
 

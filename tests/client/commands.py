@@ -406,6 +406,22 @@ def test_people_answer():
     contains(succeeds("execution journal", "execution", "journal", id_).out, "wait_for", "the journal has it")
 
 
+def test_time_travel():
+    make_agent("traveller", 'local n = c9.random(1000) if input == 0 then error("no") end return n')
+    id_ = ctl("run", "traveller", "--async", "--input-json", "1").out.strip()
+    ctl("execution", "follow", id_)
+    contains(succeeds("replay", "replay", id_).out, "the same: completed", "it comes out the same")
+    file = os.path.join(HOME, "traveller.json")
+    succeeds("export", "replay", id_, "--export", file)
+    contains(succeeds("replay of a file", "replay", "--file", file, C9CTL_URL="http://127.0.0.1:1").out, "the same", "without a server")
+    equal(ctl("replay").code, 2, "something is to be replayed")
+    contains(succeeds("fork", "execution", "fork", id_, "--input-json", "2").out, id_, "a fork names its origin")
+    contains(succeeds("backtest", "agent", "backtest", "traveller").out, "come out the same", "the draft is tried")
+    failed = ctl("run", "traveller", "--async", "--input-json", "0").out.strip()
+    equal(ctl("execution", "follow", failed).code, 1, "it fails")
+    contains(succeeds("retry", "execution", "retry", failed).out, failed, "and is tried again")
+
+
 def test_a_restart_of_the_server_is_survived():
     make_agent("patient", 'c9.log.info("began") c9.sleep(3) c9.log.info("slept") return "through"')
     process = subprocess.Popen([f"{BUILD}/c9ctl", "run", "patient"], cwd=HOME,

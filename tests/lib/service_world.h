@@ -27,7 +27,7 @@ static struct {
     int64_t priority;
 } engine;
 
-static int engine_submit(void *arg, const struct execution_order *order,
+static int engine_submit(void *arg, struct execution_order *order,
                          struct execution_watch *watch, struct error *err)
 {
     (void)arg;
