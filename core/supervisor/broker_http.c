@@ -23,6 +23,7 @@ struct request {
     int status;
     json_t *headers; /* of the reply */
     struct buf reply;
+    char key[UUID_SIZE]; /* Idempotency-Key, unless the skill gave one */
     bool too_large, cross_origin;
     struct error full; /* no room for more of the reply */
 };
@@ -300,9 +301,17 @@ static int outgoing_fill(struct request *r, struct outgoing *out, struct error *
     return 0;
 }
 
+/* RFC 9110 §9.2.2: what is not idempotent by itself, or is by intent alone. */
+static bool takes_key(const struct request *r)
+{
+    return strcmp(r->method, "POST") == 0 || strcmp(r->method, "PUT") == 0 ||
+           strcmp(r->method, "PATCH") == 0;
+}
+
 static size_t collect_headers(struct request *r, struct fetch_header *headers)
 {
     size_t n = 0;
+    bool keyed = !takes_key(r);
     const char *name;
     json_t *value;
     json_object_foreach (json_object_get(r->effect->request, "headers"), name, value) {
@@ -312,6 +321,11 @@ static size_t collect_headers(struct request *r, struct fetch_header *headers)
             strcasecmp(name, "host") != 0 && strcasecmp(name, "content-length") != 0 &&
             strcasecmp(name, "transfer-encoding") != 0)
             headers[n++] = (struct fetch_header){name, json_string_value(value)};
+        keyed = keyed || strcasecmp(name, "idempotency-key") == 0;
+    }
+    if (!keyed && n < HEADERS_MAX) {
+        effect_key(r->effect, 0, r->key);
+        headers[n++] = (struct fetch_header){"Idempotency-Key", r->key};
     }
     return n;
 }

@@ -319,11 +319,15 @@ static void chat_attempt(struct chat *chat)
         .arg = chat,
     };
     struct fetch_header headers[64];
-    if (spec.n_headers > countof(headers))
-        spec.n_headers = countof(headers);
+    char key[UUID_SIZE];
+    if (spec.n_headers > countof(headers) - 1)
+        spec.n_headers = countof(headers) - 1;
     for (size_t i = 0; i < spec.n_headers; i++)
         headers[i] =
             (struct fetch_header){chat->request.headers[i].name, chat->request.headers[i].value};
+    /* A provider that knows it answers what is asked again in another life from what it answered. */
+    effect_key(chat->effect, chat->attempt, key);
+    headers[spec.n_headers++] = (struct fetch_header){"Idempotency-Key", key};
     spec.headers = headers;
     chat->fetch = fetch_start(engine->model_fetcher, &spec, &chat->err);
     if (chat->fetch == NULL) {

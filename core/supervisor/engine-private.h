@@ -443,6 +443,9 @@ void effect_refuse(struct effect *effect, const struct error *err, const struct 
 void effect_aborted(struct effect *effect, int64_t calls);
 void effect_delta(struct effect *effect, const char *text, size_t len, bool to_executor,
                   bool to_events);
+/* The Idempotency-Key of an effect's nth request: the same when it is asked again in another life,
+ * another with each attempt of the execution. */
+void effect_key(const struct effect *effect, int64_t n, char key_r[UUID_SIZE]);
 /* Takes the next recorded reply of this kind; NULL: the effect was refused. New reference. */
 json_t *effect_rehearsed(struct effect *effect, const char *kind);
 

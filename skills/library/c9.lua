@@ -133,6 +133,8 @@ local Response = {}
 ---@return any
 function Response:json() end
 
+---A POST, PUT or PATCH carries an Idempotency-Key of the call, unless the request has one: a call that is asked again
+---after a crash has the same.
 ---Makes an HTTP request. Needs its host in `needs.http`. Any status is an answer, not an error.
 ---@param request c9.Request a reference of c9.secret stands for the secret in a header, the url's query or the body
 ---@return c9.Response

@@ -45,6 +45,14 @@ class Pages(http.server.BaseHTTPRequestHandler):
             self.end_headers()
             self.wfile.write(b"a page")
 
+    def do_POST(self):
+        Pages.seen.append((self.path, dict(self.headers)))
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.send_response(200)
+        self.end_headers()
+
+    do_PUT = do_POST
+
     def log_message(self, *words):
         pass
 
@@ -304,6 +312,21 @@ def test_children_are_bounded():
     answer = eventually(lambda: narrow.api.get(f"/v1/executions/{first}").json.get("outputData"))
     ok(isinstance(answer, list) and len(answer) == 5, "the first one ends")
     equal(narrow.api.get("/v1/agents").status, 200, "and the daemon answers")
+
+
+def test_requests_that_change_something_have_a_key():
+    source = f"""return {{ name = "keyed", version = "1.0.0", description = "posts", needs = {{ http = {{ "127.0.0.1" }} }},
+      run = function()
+        for _, r in ipairs{{ {{ "POST", "a" }}, {{ "POST", "b" }}, {{ "PUT", "c" }}, {{ "GET", "d" }}, {{ "POST", "e", "mine" }} }} do
+          c9.http.request{{ method = r[1], url = "{page}/key/" .. r[2], body = r[1] ~= "GET" and "x" or nil,
+            headers = r[3] and {{ ["idempotency-KEY"] = r[3] }} or nil }}
+        end
+      end }}"""
+    result = daemon.api.execute(daemon.api.lua_agent("keyed", source)["id"]).json
+    equal(result["status"], "completed", "requests that change something")
+    keys = {path[-1]: [v for k, v in headers.items() if k.lower() == "idempotency-key"] for path, headers in Pages.seen if "/key/" in path}
+    ok(all(len(keys[p]) == 1 for p in "abc") and len({keys[p][0] for p in "abc"}) == 3, "have an Idempotency-Key each")
+    equal((keys["d"], keys["e"]), ([], ["mine"]), "others have none, and the skill's own is left alone")
 
 
 run(globals(), daemon, narrow)

@@ -82,6 +82,16 @@ def test_kill_the_daemon():
     ok(3 * N <= calls <= 4 * N, "no model call is paid twice but the one in flight")
 
 
+def test_calls_have_keys():
+    keys = {}
+    for request in models.requests():
+        headers = {name.lower(): value for name, value in request["headers"].items()}
+        keys.setdefault(request["body"]["messages"][0]["content"], []).append(headers.get("idempotency-key"))
+    ok(keys and all(None not in k and len(set(k)) == 1 for k in keys.values()), "a call that is asked again has the key that it had")
+    equal(len({k[0] for k in keys.values()}), len(keys), "and each call has its own")
+    note(f"{sum(len(k) > 1 for k in keys.values())} of the last calls were asked twice")
+
+
 def test_kill_the_zygote():
     models.reset()
     ids = start(20)
