@@ -195,6 +195,7 @@ static void run_restore(struct run *run, struct loading *l)
     run_waits_free(run);
     run->waits = move_ptr(&l->waits);
     run->idle = run->yielding = run->evicting = run->settling = false;
+    run->unleased = false; /* the commit that was to end the lease failed */
     run->active_us = l->job.active_us;
     free(run->seed_id);
     run->seed_id = move_ptr(&l->job.seed_id);
@@ -284,8 +285,8 @@ static void loaded(void *arg)
 bool engine_adopt(struct engine *engine, const char *id)
 {
     struct run *run = run_find(engine, id);
-    if (run != NULL && run->unleased)
-        return false;
+    if (run != NULL && (run->unleased || run->dropped))
+        return false; /* the claim is of its next life: when this one has gone */
     if (run == NULL)
         run_load(run_new(engine, id, NULL), 0);
     return true;
@@ -310,13 +311,25 @@ static void claimed_adopt(void *arg)
     free(c);
 }
 
-/* Claims until there is no more or we are full. */
-static void queue_claim_all(struct engine *engine)
+/* In time for two more tries before the leases end. *renew_at: monotonic µs. */
+static void queue_renew_due(struct engine *engine, int64_t *renew_at)
+{
+    error_auto err = ERROR_INIT;
+    if (clock_monotonic_us() < *renew_at)
+        return;
+    *renew_at = clock_monotonic_us() + engine->lease_us / 3;
+    if (queue_renew(engine->parts.queue, engine->owner, engine->lease_us, &err) < 0)
+        log_error("queue.renew", "%s", err.message);
+}
+
+/* Claims until there is no more or we are full; that can take longer than a lease. */
+static void queue_claim_all(struct engine *engine, int64_t *renew_at)
 {
     struct c9d_job *jobs = xcalloc(CLAIM_MAX, sizeof(*jobs));
     bool more = true;
     while (more && !atomic_load(&engine->draining)) {
         error_auto err = ERROR_INIT;
+        queue_renew_due(engine, renew_at);
         int64_t room = engine->live_max - atomic_load(&engine->n_live);
         size_t want = room < CLAIM_MAX ? (size_t)(room > 0 ? room : 0) : CLAIM_MAX;
         int n = want > 0 ? queue_claim(engine->parts.queue, engine->owner, engine->lease_us, want,
@@ -391,13 +404,8 @@ static void *queue_main(void *arg)
     int64_t renew_at = clock_monotonic_us() + engine->lease_us / 3;
     prctl(PR_SET_NAME, "c9d-queue");
     do {
-        queue_claim_all(engine);
-        if (clock_monotonic_us() >= renew_at) {
-            error_auto err = ERROR_INIT;
-            renew_at = clock_monotonic_us() + engine->lease_us / 3;
-            if (queue_renew(engine->parts.queue, engine->owner, engine->lease_us, &err) < 0)
-                log_error("queue.renew", "%s", err.message);
-        }
+        queue_claim_all(engine, &renew_at);
+        queue_renew_due(engine, &renew_at);
     } while (queue_wait(engine, renew_at));
     return NULL;
 }

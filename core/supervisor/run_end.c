@@ -342,7 +342,7 @@ void run_settle(struct run *run)
     loop_timer_cancel(run->engine->loop, &run->grace);
     if (run->dropped) {
         if (run->flying == NULL)
-            run_free(run);
+            run_let_go(run); /* whoever has it now, or nobody yet */
     } else if (run->interrupted) {
         if (run->flying == NULL)
             run_load(run, run->pause_us);
