@@ -248,7 +248,7 @@ $(B)/tests/schema_suite: $(B)/tests/unit/schema_suite
 
 # ---- targets -----------------------------------------------------------------------------------------
 .DEFAULT_GOAL := all
-.PHONY: all deps build demo check test crash run bench asan ubsan tsan fuzz fuzz-afl lint-openapi contract-openapi coverage valgrind format tidy install clean help
+.PHONY: all deps build demo check test crash run bench asan ubsan tsan fuzz fuzz-afl lint-openapi contract-openapi coverage valgrind format check-format tidy install clean help
 
 all: build
 # A build tree is laid out like an installation: c9d finds what is beside it.
@@ -335,6 +335,9 @@ coverage: deps ## the tests with line coverage, report in build/coverage/
 
 format: ## clang-format every C file
 	@git ls-files '*.c' '*.h' | xargs clang-format -i
+
+check-format: ## fails when a C file is not as `make format` leaves it
+	@git ls-files '*.c' '*.h' | xargs clang-format --dry-run --Werror
 
 tidy: ## clang-tidy every C file of the rooms
 	@packaging/tidy.sh "$(foreach r,$(ROOMS),$(DIR_$r):$(W)/$r)"

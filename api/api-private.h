@@ -13,7 +13,8 @@
 #include "base/work.h"
 #include "service/service.h"
 
-/* One for the server; everything but the flags and what locks itself is immutable once it has started. */
+/* One for the server; everything but the flags and what locks itself is immutable once it has
+ * started. */
 struct api {
     struct service *service;
     struct router *router;

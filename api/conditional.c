@@ -5,8 +5,7 @@
 
 #include "base/json.h"
 
-int request_if_match(const struct request *request, struct if_match *condition_r,
-                     struct error *err)
+int request_if_match(const struct request *request, struct if_match *condition_r, struct error *err)
 {
     const struct header *h = request_header(request, "If-Match");
     condition_r->tag = NULL;

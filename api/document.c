@@ -6,12 +6,12 @@
 
 #define SCHEMAS "#/components/schemas/"
 
-/* Annotations are told from properties of the same name by their type: a schema is never a string or an array. */
+/* Annotations are told from properties of the same name by their type: a schema is never a string
+ * or an array. */
 static bool annotation(const char *key, const json_t *value)
 {
-    return json_is_string(value)
-               ? strcmp(key, "description") == 0 || strcmp(key, "summary") == 0
-               : strcmp(key, "examples") == 0 && json_is_array(value);
+    return json_is_string(value) ? strcmp(key, "description") == 0 || strcmp(key, "summary") == 0
+                                 : strcmp(key, "examples") == 0 && json_is_array(value);
 }
 
 /* Their members are values, whatever they are called. */
@@ -26,9 +26,10 @@ static void texts_drop(json_t *value)
     void *next;
     size_t i;
     json_t *member;
-    json_array_foreach(value, i, member)
+    json_array_foreach (value, i, member)
         texts_drop(member);
-    json_object_foreach_safe(value, next, key, member) {
+    json_object_foreach_safe(value, next, key, member)
+    {
         if (annotation(key, member))
             json_object_del(value, key);
         else if (!literal(key))
@@ -40,9 +41,9 @@ static void answers_drop(json_t *responses)
 {
     const char *status, *media;
     json_t *response, *type;
-    json_object_foreach(responses, status, response) {
+    json_object_foreach (responses, status, response) {
         json_object_del(response, "headers");
-        json_object_foreach(json_object_get(response, "content"), media, type)
+        json_object_foreach (json_object_get(response, "content"), media, type)
             json_object_clear(type);
     }
 }
@@ -60,9 +61,9 @@ static void references_collect(const json_t *schemas, const json_t *value, json_
             references_collect(schemas, json_object_get(schemas, name), names);
         }
     }
-    json_array_foreach((json_t *)value, i, member)
+    json_array_foreach ((json_t *)value, i, member)
         references_collect(schemas, member, names);
-    json_object_foreach((json_t *)value, key, member)
+    json_object_foreach ((json_t *)value, key, member)
         references_collect(schemas, member, names);
 }
 
@@ -74,12 +75,11 @@ static void schemas_drop(json_t *document)
     const char *key;
     void *next;
     references_collect(schemas, json_object_get(document, "paths"), names);
-    json_object_foreach(components, key, member)
+    json_object_foreach (components, key, member)
         if (member != schemas)
             references_collect(schemas, member, names);
-    json_object_foreach_safe(schemas, next, key, member)
-        if (json_object_get(names, key) == NULL)
-            json_object_del(schemas, key);
+    json_object_foreach_safe(schemas, next, key, member) if (json_object_get(names, key) == NULL)
+        json_object_del(schemas, key);
 }
 
 static void reduce(json_t *document)
@@ -87,8 +87,8 @@ static void reduce(json_t *document)
     const char *path, *method;
     json_t *item, *operation;
     texts_drop(document);
-    json_object_foreach(json_object_get(document, "paths"), path, item)
-        json_object_foreach(item, method, operation)
+    json_object_foreach (json_object_get(document, "paths"), path, item)
+        json_object_foreach (item, method, operation)
             answers_drop(json_object_get(operation, "responses"));
     answers_drop(json_object_get(json_object_get(document, "components"), "responses"));
     schemas_drop(document);
@@ -100,8 +100,8 @@ json_t *document_read(const char *text, size_t len, struct error *err)
     if (whole == NULL)
         return NULL;
     reduce(whole);
-    /* By way of text: what is made while the whole is still there would lie in the gaps between its parts, and keep all
-     * their pages. */
+    /* By way of text: what is made while the whole is still there would lie in the gaps between its
+     * parts, and keep all their pages. */
     size_t reduced_len;
     autofree char *reduced = jx_encode(whole, &reduced_len);
     json_decref(whole);

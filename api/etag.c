@@ -11,7 +11,8 @@ static const char *skip_blanks(const char *p, const char *end)
     return p;
 }
 
-/* One entity-tag at p: its text between the quotes, and what follows it; NULL when there is none. */
+/* One entity-tag at p: its text between the quotes, and what follows it; NULL when there is none.
+ */
 static const char *tag_take(const char *p, const char *end, const char **text_r, size_t *len_r,
                             bool *weak_r)
 {

@@ -27,8 +27,8 @@ struct execute {
     bool replayed;
     struct keys_waiter line; /* while another request has the key */
     bool answered;
-    bool later; /* it is put off: nobody waits for its end without having asked to */
-    int64_t until; /* Prefer: wait; monotonic µs */
+    bool later;       /* it is put off: nobody waits for its end without having asked to */
+    int64_t until;    /* Prefer: wait; monotonic µs */
     json_t *warnings; /* of the version that runs; or NULL */
 };
 
@@ -63,7 +63,8 @@ static int64_t warnings_time(const json_t *warnings, const char *member)
 /* RFC 9745 and RFC 8594. */
 static void reply_deprecation(struct reply *reply, const json_t *warnings)
 {
-    int64_t since = warnings_time(warnings, "deprecatedAt"), until = warnings_time(warnings, "sunsetAt");
+    int64_t since = warnings_time(warnings, "deprecatedAt"),
+            until = warnings_time(warnings, "sunsetAt");
     char date[CLOCK_HTTP_SIZE];
     if (since != 0)
         reply_header(reply, "Deprecation", "@%lld", (long long)(since / CLOCK_SECOND));
@@ -125,7 +126,8 @@ static int reply_stream(struct execute *x, struct reply *reply)
 /* From startedAt to completedAt; 0 when it never started. */
 static double milliseconds_between(const json_t *execution)
 {
-    const char *started = jx_str(execution, "startedAt", ""), *completed = jx_str(execution, "completedAt", "");
+    const char *started = jx_str(execution, "startedAt", ""),
+               *completed = jx_str(execution, "completedAt", "");
     int64_t from, to;
     if (clock_parse_rfc3339(started, strlen(started), &from) < 0 ||
         clock_parse_rfc3339(completed, strlen(completed), &to) < 0)
@@ -137,9 +139,12 @@ static double milliseconds_between(const json_t *execution)
 static json_t *result_from_execution(const json_t *execution)
 {
     static const char *const members[][2] = {
-        {"id", "executionId"},        {"status", "status"},
-        {"errorMessage", "error"},    {"errorCode", "errorCode"},
-        {"errorDetails", "errorDetails"}, {"resourceUsage", "resourceUsage"},
+        {"id", "executionId"},
+        {"status", "status"},
+        {"errorMessage", "error"},
+        {"errorCode", "errorCode"},
+        {"errorDetails", "errorDetails"},
+        {"resourceUsage", "resourceUsage"},
     };
     json_t *result = json_object();
     for (size_t i = 0; i < countof(members); i++) {
@@ -191,10 +196,10 @@ static enum progress execute_progress(struct execute *x, struct error *err)
 {
     struct follow *follow = x->follow;
     pthread_mutex_lock(&follow->waiter.lock);
-    enum progress progress = follow->refused                    ? PROGRESS_REFUSED
-                             : !follow->accepted                ? PROGRESS_NONE
-                             : follow->ended                    ? PROGRESS_ENDED
-                                                                : PROGRESS_DURABLE;
+    enum progress progress = follow->refused     ? PROGRESS_REFUSED
+                             : !follow->accepted ? PROGRESS_NONE
+                             : follow->ended     ? PROGRESS_ENDED
+                                                 : PROGRESS_DURABLE;
     if (progress == PROGRESS_REFUSED)
         error_move(err, &follow->refusal);
     pthread_mutex_unlock(&follow->waiter.lock);
@@ -246,9 +251,8 @@ static struct execute *execute_new(struct request *request, struct MHD_Connectio
     for (size_t i = 0; i < request->n_headers; i++)
         if (strcasecmp(request->headers[i].name, "Prefer") == 0)
             prefer_parse(request->headers[i].value, request->headers[i].value_len, &x->prefer);
-    x->until = x->prefer.wait >= 0
-                   ? clock_monotonic_us() + x->prefer.wait * CLOCK_SECOND
-                   : INT64_MAX;
+    x->until =
+        x->prefer.wait >= 0 ? clock_monotonic_us() + x->prefer.wait * CLOCK_SECOND : INT64_MAX;
     x->follow = follow_new(request->api, connection);
     x->follow->keeps_result = !streams;
     x->follow->cancels = strcmp(jx_str(request->body, "onDisconnect", "continue"), "cancel") == 0;
@@ -306,7 +310,8 @@ static int execute_keyed(struct request *request, struct execute *x, struct erro
     struct stored_answer first = {0};
     struct idempotency *key = NULL;
     int seen = idempotency_begin_async(request, &x->line, &key, &first, err);
-    if (seen == 1 && execute_again(request, x, first.location != NULL ? first.location : "", err) < 0)
+    if (seen == 1 &&
+        execute_again(request, x, first.location != NULL ? first.location : "", err) < 0)
         seen = -1;
     stored_answer_clear(&first);
     if (seen != 0)

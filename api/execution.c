@@ -20,8 +20,7 @@ int handle_execution_list_of_agent(struct request *request, struct reply *reply,
 {
     if (request->filters == NULL)
         request->filters = json_object();
-    json_object_set_new(request->filters, "agentId",
-                        json_string(request_path(request, "agentId")));
+    json_object_set_new(request->filters, "agentId", json_string(request_path(request, "agentId")));
     return handle_execution_list(request, reply, err);
 }
 

@@ -64,8 +64,11 @@ struct follow *follow_new(struct api *api, struct MHD_Connection *connection)
     struct follow *follow = xcalloc(1, sizeof(*follow));
     follow->api = api;
     atomic_init(&follow->refs, 1);
-    follow->watch = (struct execution_watch){
-        .accepted = on_accepted, .news = on_news, .ended = on_ended, .left = on_left, .arg = follow};
+    follow->watch = (struct execution_watch){.accepted = on_accepted,
+                                             .news = on_news,
+                                             .ended = on_ended,
+                                             .left = on_left,
+                                             .arg = follow};
     waiter_init(&follow->waiter, api->keeper, connection);
     return follow;
 }

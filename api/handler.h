@@ -13,8 +13,9 @@ enum handler_mode {
     HANDLER_INLINE, /* on the connection's own thread: what reads, and is quick */
     HANDLER_KEPT,   /* the same; and the answer follows from the target, from who asks and from the
                      * store, from no clock, header or running execution: kept.h */
-    HANDLER_POOL,   /* on a thread of the pool, while the connection sleeps: what waits for a commit */
-    HANDLER_ASYNC   /* on the connection's own thread, may park the connection and be called again */
+    HANDLER_POOL,   /* on a thread of the pool, while the connection sleeps: what waits for a commit
+                     */
+    HANDLER_ASYNC /* on the connection's own thread, may park the connection and be called again */
 };
 
 /* Parses, calls one service function, fills the reply. 0: reply is filled; -1: err is. ASYNC only:
@@ -38,8 +39,8 @@ handler_fn handle_version_list, handle_version_create, handle_version_get, handl
     handle_version_deprecate, handle_version_archive, handle_version_compare;
 handler_fn handle_alias_list, handle_alias_get, handle_alias_put, handle_alias_delete;
 handler_fn handle_execute, handle_execution_list, handle_execution_list_of_agent,
-    handle_execution_get, handle_execution_logs, handle_execution_attempts,
-    handle_execution_cancel, handle_execution_stream;
+    handle_execution_get, handle_execution_logs, handle_execution_attempts, handle_execution_cancel,
+    handle_execution_stream;
 handler_fn handle_execution_signal, handle_execution_waits, handle_wait_list,
     handle_execution_journal, handle_execution_replay, handle_execution_export,
     handle_execution_retry, handle_execution_fork, handle_agent_backtest;

@@ -133,8 +133,8 @@ int http_server_start(struct http_server *server, struct error *err)
     for (size_t i = 0; i < server->n_listeners; i++) {
         struct listener *l = &server->listeners[i];
         /* The first address is where the load comes; the others get one thread. */
-        server->daemons[i] = serve_start(&server->api, l->fd, i == 0 ? server->threads : 1,
-                                         server->max_connections);
+        server->daemons[i] =
+            serve_start(&server->api, l->fd, i == 0 ? server->threads : 1, server->max_connections);
         if (server->daemons[i] == NULL)
             return error_set(err, E_INTERNAL, "%s: cannot start the HTTP threads", l->url);
         l->fd = -1;

@@ -11,7 +11,9 @@
 #include "base/log.h"
 #include "service/idempotency.h"
 
-enum { PATIENCE_US = 30 * 1000 * 1000 }; /* how long a request of the pool waits for the key's first */
+enum {
+    PATIENCE_US = 30 * 1000 * 1000
+}; /* how long a request of the pool waits for the key's first */
 
 struct idempotency {
     struct api *api;
@@ -105,7 +107,8 @@ void idempotency_store(struct idempotency *key, const struct reply *reply)
         log_warn("http.idempotency", "the answer was not kept: %s", err.message);
 }
 
-/* The work was done, but a crash came before its answer was kept: what it made answers, as it is now. */
+/* The work was done, but a crash came before its answer was kept: what it made answers, as it is
+ * now. */
 static int answer_from_location(const struct request *request, const char *location,
                                 struct reply *reply, struct error *err)
 {

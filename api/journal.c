@@ -56,8 +56,8 @@ int handle_execution_journal(struct request *request, struct reply *reply, struc
 int handle_execution_replay(struct request *request, struct reply *reply, struct error *err)
 {
     jx_auto *result = NULL;
-    if (execution_replay(request->api->service, &request->who,
-                         request_path(request, "executionId"), &result, err) < 0)
+    if (execution_replay(request->api->service, &request->who, request_path(request, "executionId"),
+                         &result, err) < 0)
         return -1;
     reply_json(reply, 200, result);
     return 0;
@@ -66,8 +66,8 @@ int handle_execution_replay(struct request *request, struct reply *reply, struct
 int handle_execution_export(struct request *request, struct reply *reply, struct error *err)
 {
     jx_auto *file = NULL;
-    if (execution_export(request->api->service, &request->who,
-                         request_path(request, "executionId"), &file, err) < 0)
+    if (execution_export(request->api->service, &request->who, request_path(request, "executionId"),
+                         &file, err) < 0)
         return -1;
     reply_json(reply, 200, file);
     return 0;
@@ -82,8 +82,8 @@ static int make_of(struct request *request, make_fn *make, struct reply *reply, 
     const char *origin = request_path(request, "executionId");
     if (make(request->api->service, &request->who, origin, request->body, id, err) < 0)
         return -1;
-    jx_auto *json = json_pack("{s:s, s:s, s:s}", "executionId", id, "status", "pending", "originId",
-                              origin);
+    jx_auto *json =
+        json_pack("{s:s, s:s, s:s}", "executionId", id, "status", "pending", "originId", origin);
     reply_header(reply, "Location", "/v1/executions/%s", id);
     reply_json(reply, 202, json);
     return 0;

@@ -1,5 +1,5 @@
-/* Connections that sleep, and deadlines of those that do not. libmicrohttpd knows inactivity only, and never
- * looks at a suspended connection; one thread here does. */
+/* Connections that sleep, and deadlines of those that do not. libmicrohttpd knows inactivity only,
+ * and never looks at a suspended connection; one thread here does. */
 #ifndef C9_API_KEEPER_H
 #define C9_API_KEEPER_H
 
@@ -19,14 +19,14 @@ void keeper_free(struct keeper *keeper);      /* ends it; nothing may be left in
 void keeper_interrupt(struct keeper *keeper);
 bool keeper_interrupted(const struct keeper *keeper);
 
-/* Counts work of other threads that will wake a connection: false once interrupted, then it must not begin.
- * keeper_wait returns when all that began has ended. */
+/* Counts work of other threads that will wake a connection: false once interrupted, then it must
+ * not begin. keeper_wait returns when all that began has ended. */
 bool keeper_enter(struct keeper *keeper);
 void keeper_leave(struct keeper *keeper);
 void keeper_wait(struct keeper *keeper);
 
-/* One connection that may sleep; embedded in its owner. Works as an event: a wake that comes before the
- * parking is not lost. */
+/* One connection that may sleep; embedded in its owner. Works as an event: a wake that comes before
+ * the parking is not lost. */
 struct waiter {
     pthread_mutex_t lock; /* also for the owner's data that the waker writes */
     struct MHD_Connection *connection;
@@ -38,9 +38,9 @@ struct waiter {
 void waiter_init(struct waiter *waiter, struct keeper *keeper, struct MHD_Connection *connection);
 /* Not while parked. No wake may come any more. */
 void waiter_clear(struct waiter *waiter);
-/* On the connection's thread, inside one of libmicrohttpd's callbacks, lock not held: puts the connection to
- * sleep until waiter_wake, or `due` (INT64_MAX: never). False when there is no need to (woken already,
- * due, or interrupted): look at the state again. */
+/* On the connection's thread, inside one of libmicrohttpd's callbacks, lock not held: puts the
+ * connection to sleep until waiter_wake, or `due` (INT64_MAX: never). False when there is no need
+ * to (woken already, due, or interrupted): look at the state again. */
 bool waiter_park(struct waiter *waiter, int64_t due, bool interruptible);
 /* Any thread. waiter_wake_locked: with waiter->lock held. */
 void waiter_wake(struct waiter *waiter);

@@ -9,9 +9,9 @@
 #include "api/request.h"
 
 enum {
-    PLACES = 256,             /* a power of two */
+    PLACES = 256, /* a power of two */
     LOCKS = 16,
-    BODY_MAX = 8 * 1024,      /* bytes of an answer: with PLACES, what all can take */
+    BODY_MAX = 8 * 1024, /* bytes of an answer: with PLACES, what all can take */
     PATH_SIZE = 256,
     HEADERS_KEPT = 4,
 };
@@ -35,8 +35,8 @@ struct answer {
 };
 
 struct kept {
-    pthread_mutex_t locks[LOCKS];   /* a place's is its number's rest: */
-    struct answer places[PLACES];   /* not written, and so no memory, before they are used */
+    pthread_mutex_t locks[LOCKS]; /* a place's is its number's rest: */
+    struct answer places[PLACES]; /* not written, and so no memory, before they are used */
 };
 
 struct kept *kept_new(void)
@@ -65,8 +65,8 @@ void kept_free(struct kept *kept)
     free(kept);
 }
 
-/* What is asked about: the decoded path, in which no segment has a slash. False for what is not kept: a question
- * with a query, or a long one. */
+/* What is asked about: the decoded path, in which no segment has a slash. False for what is not
+ * kept: a question with a query, or a long one. */
 static bool path_of(const struct request *request, char path_r[PATH_SIZE])
 {
     const struct target *target = &request->target;
@@ -83,8 +83,8 @@ static bool path_of(const struct request *request, char path_r[PATH_SIZE])
     return target->query == NULL;
 }
 
-/* Who asks, byte for byte but for what is the request's own: whatever a principal is, another one is another
- * question. */
+/* Who asks, byte for byte but for what is the request's own: whatever a principal is, another one
+ * is another question. */
 static void who_of(const struct request *request, struct principal *who_r)
 {
     memcpy(who_r, &request->who, sizeof(*who_r));
@@ -121,7 +121,8 @@ static void answer_give(const struct answer *answer, const struct request *reque
     reply_revalidate(reply, request);
 }
 
-bool kept_find(struct kept *kept, const struct request *request, uint64_t version, struct reply *reply)
+bool kept_find(struct kept *kept, const struct request *request, uint64_t version,
+               struct reply *reply)
 {
     struct principal who;
     char path[PATH_SIZE];

@@ -91,8 +91,7 @@ bool keys_begin_wait(struct keys *keys, const char *organization_id, const char 
                      int64_t timeout_us)
 {
     int64_t until = clock_monotonic_us() + timeout_us;
-    struct timespec at = {.tv_sec = until / CLOCK_SECOND,
-                          .tv_nsec = until % CLOCK_SECOND * 1000};
+    struct timespec at = {.tv_sec = until / CLOCK_SECOND, .tv_nsec = until % CLOCK_SECOND * 1000};
     pthread_mutex_lock(&keys->lock);
     struct entry *busy = entry_begin(keys, organization_id, key);
     while (busy != NULL && pthread_cond_timedwait(&keys->ended, &keys->lock, &at) == 0)

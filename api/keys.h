@@ -1,4 +1,5 @@
-/* Idempotency keys whose first request is still being handled: a second one waits for its end. Any thread. */
+/* Idempotency keys whose first request is still being handled: a second one waits for its end. Any
+ * thread. */
 #ifndef C9_API_KEYS_H
 #define C9_API_KEYS_H
 
@@ -17,8 +18,8 @@ struct keys_waiter {
 
 struct keys *keys_new(void);
 void keys_free(struct keys *keys);
-/* True: the key is ours until keys_end. False: another request has it; then w (may be NULL) is woken at
- * its end, once, unless keys_forget comes first. */
+/* True: the key is ours until keys_end. False: another request has it; then w (may be NULL) is
+ * woken at its end, once, unless keys_forget comes first. */
 bool keys_begin(struct keys *keys, const char *organization_id, const char *key,
                 struct keys_waiter *w);
 void keys_forget(struct keys *keys, struct keys_waiter *w);

@@ -70,8 +70,8 @@ static int address_split(char *text, char **host_r, char **port_r)
 
 static int tcp_open(struct listener *listener, const char *address, struct error *err)
 {
-    const struct addrinfo hints = {
-        .ai_flags = AI_PASSIVE | AI_NUMERICSERV, .ai_socktype = SOCK_STREAM};
+    const struct addrinfo hints = {.ai_flags = AI_PASSIVE | AI_NUMERICSERV,
+                                   .ai_socktype = SOCK_STREAM};
     cleanup(addrinfo_cleanup) struct addrinfo *found = NULL;
     autofree char *text = xstrdup(address);
     char *host, *port;
@@ -96,12 +96,16 @@ static int unix_clear(const struct sockaddr_un *address, struct error *err)
     if (lstat(address->sun_path, &st) < 0)
         return 0;
     if (!S_ISSOCK(st.st_mode))
-        return error_set(err, E_CONFIG_INVALID, "[http] listen unix:%s: there is a file that is no "
-                         "socket", address->sun_path);
+        return error_set(err, E_CONFIG_INVALID,
+                         "[http] listen unix:%s: there is a file that is no "
+                         "socket",
+                         address->sun_path);
     autofd int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd >= 0 && connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0)
-        return error_set(err, E_CONFIG_INVALID, "[http] listen unix:%s: another process listens "
-                         "there", address->sun_path);
+        return error_set(err, E_CONFIG_INVALID,
+                         "[http] listen unix:%s: another process listens "
+                         "there",
+                         address->sun_path);
     return unlink(address->sun_path) == 0
                ? 0
                : error_errno(err, E_CONFIG_INVALID, "[http] listen unix:%s", address->sun_path);
@@ -118,8 +122,7 @@ static int unix_open(struct listener *listener, const char *path, struct error *
     if (unix_clear(&address, err) < 0)
         return -1;
     listener->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (listener->fd < 0 ||
-        bind(listener->fd, (struct sockaddr *)&address, sizeof(address)) < 0)
+    if (listener->fd < 0 || bind(listener->fd, (struct sockaddr *)&address, sizeof(address)) < 0)
         return error_errno(err, E_CONFIG_INVALID, "[http] listen unix:%s", path);
     listener->path = xstrdup(path);
     listener->url = xasprintf("unix:%s", path);

@@ -1,4 +1,5 @@
-/* The document is taken in by the assembler: no generated source, and the served bytes are the file's. */
+/* The document is taken in by the assembler: no generated source, and the served bytes are the
+ * file's. */
 #include "api/openapi_text.h"
 
 __asm__(".pushsection .rodata\n"

@@ -1,5 +1,5 @@
-/* Organizations, users, teams and who one is: resources of one shape, so that each operation is a row of what its
- * service function is. */
+/* Organizations, users, teams and who one is: resources of one shape, so that each operation is a
+ * row of what its service function is. */
 #include "api/api-private.h"
 #include "api/reply.h"
 #include "api/request.h"

@@ -39,7 +39,8 @@ static void preference_parse(const char *s, const char *end, struct prefer *pref
     if (semicolon != NULL)
         end = semicolon;
     const char *equals = memchr(s, '=', (size_t)(end - s));
-    const char *name_end = equals != NULL ? equals : end, *value = equals != NULL ? equals + 1 : end;
+    const char *name_end = equals != NULL ? equals : end,
+               *value = equals != NULL ? equals + 1 : end;
     trim(&s, &name_end);
     trim(&value, &end);
     size_t len = (size_t)(name_end - s);

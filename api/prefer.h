@@ -12,8 +12,8 @@ struct prefer {
     int wait; /* seconds; -1: not given */
 };
 
-/* Preferences that are not known, or malformed, are ignored as the RFC has it; of one given twice the
- * first counts. Call again to add a further header's. */
+/* Preferences that are not known, or malformed, are ignored as the RFC has it; of one given twice
+ * the first counts. Call again to add a further header's. */
 void prefer_parse(const char *value, size_t len, struct prefer *prefer);
 
 #endif

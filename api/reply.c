@@ -112,8 +112,7 @@ void reply_error(struct reply *reply, const struct request *request, const struc
     char now[CLOCK_RFC3339_SIZE];
     json_t *body = error_to_json(err);
     jx_auto *envelope = json_object();
-    json_object_set_new(body, "timestamp",
-                        json_string(clock_format_rfc3339(clock_wall_us(), now)));
+    json_object_set_new(body, "timestamp", json_string(clock_format_rfc3339(clock_wall_us(), now)));
     json_object_set_new(body, "requestId", json_string(request->id));
     json_object_set_new(envelope, "error", body);
 

@@ -45,11 +45,13 @@ bool request_has_body(const struct request *request)
            (length != NULL && strspn(length->value, "0") != length->value_len);
 }
 
-/* Those of which a second one would make the request mean two things (RFC 9110 §5.3, RFC 9112 §6.3). */
+/* Those of which a second one would make the request mean two things (RFC 9110 §5.3, RFC 9112
+ * §6.3). */
 static const char *const single_headers[] = {
-    "Content-Length", "Transfer-Encoding", "Host", "Authorization", "Content-Type",
-    "Content-Encoding", "Accept", "If-Match", "If-None-Match", "Idempotency-Key", "Last-Event-ID",
-    "X-Request-Id", "Expect",
+    "Content-Length", "Transfer-Encoding", "Host",          "Authorization",
+    "Content-Type",   "Content-Encoding",  "Accept",        "If-Match",
+    "If-None-Match",  "Idempotency-Key",   "Last-Event-ID", "X-Request-Id",
+    "Expect",
 };
 
 static bool single_header(const struct header *header)
@@ -106,7 +108,8 @@ static int headers_check(const struct request *request, struct error *err)
     return framing_check(request, err);
 }
 
-/* The client's id when it is harmless to repeat it, else one of ours; a bad one is refused later. */
+/* The client's id when it is harmless to repeat it, else one of ours; a bad one is refused later.
+ */
 static int id_choose(struct request *request, struct error *err)
 {
     const struct header *h = request_header(request, "X-Request-Id");
@@ -134,8 +137,8 @@ static int route_find(struct request *request, struct error *err)
     if (options && strcmp(request->target_text, "*") == 0)
         return 0;
     request->head = strcmp(request->method, "HEAD") == 0;
-    request->route = router_match(request->api->router, request->target.segments,
-                                  request->target.n_segments);
+    request->route =
+        router_match(request->api->router, request->target.segments, request->target.n_segments);
     if (request->route == NULL)
         return error_set(err, E_NOT_FOUND, "there is nothing at this path");
     request->operation = route_operation(request->route, request->method);
@@ -218,8 +221,8 @@ static int accept_choose(struct request *request, struct error *err)
     return 0;
 }
 
-/* The JSON value that the parameter's schema is to be asked about; what does not read as its type stays
- * a string, for the schema to refuse. */
+/* The JSON value that the parameter's schema is to be asked about; what does not read as its type
+ * stays a string, for the schema to refuse. */
 static json_t *parameter_value(const struct parameter *parameter, const char *text)
 {
     char *end;
@@ -236,15 +239,15 @@ static json_t *parameter_value(const struct parameter *parameter, const char *te
 static int parameter_check(const struct parameter *parameter, const json_t *value,
                            struct error *err)
 {
-    static const char *const places[] = {[IN_PATH] = "path", [IN_QUERY] = "query",
-                                         [IN_HEADER] = "header"};
+    static const char *const places[] = {
+        [IN_PATH] = "path", [IN_QUERY] = "query", [IN_HEADER] = "header"};
     if (value == NULL)
         return error_set(err, E_INVALID_REQUEST, "header %s is not UTF-8", parameter->name);
     if (schema_validate(parameter->schema, value, err) == 0)
         return 0;
     json_t *errors = json_object_get(err->details, "validationErrors"), *row;
     size_t i;
-    json_array_foreach(errors, i, row)
+    json_array_foreach (errors, i, row)
         json_object_set_new(row, "parameter", json_string(parameter->name));
     return error_wrap(err, "%s parameter %s", places[parameter->place], parameter->name);
 }
@@ -268,7 +271,9 @@ static int query_unknown(const struct operation *operation, const char *name, st
             names[n++] = operation->parameters[i].name;
     const char *nearest = config_nearest(name, names, n);
     error_set(err, E_INVALID_REQUEST, "there is no query parameter '%.100s' here%s%s%s", name,
-              nearest != NULL ? "; did you mean '" : n == 0 ? "; this operation takes none" : "",
+              nearest != NULL ? "; did you mean '"
+              : n == 0        ? "; this operation takes none"
+                              : "",
               nearest != NULL ? nearest : "", nearest != NULL ? "'?" : "");
     free(names);
     return -1;
@@ -285,7 +290,7 @@ static int query_check(struct request *request, struct error *err)
     if (given == NULL)
         return -1;
     request->query = json_object();
-    json_object_foreach(given, name, text) {
+    json_object_foreach (given, name, text) {
         const struct parameter *parameter = parameter_find(request->operation, IN_QUERY, name);
         if (parameter == NULL)
             return query_unknown(request->operation, name, err);

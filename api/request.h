@@ -1,5 +1,6 @@
-/* A request as the handlers see it, and the checks that every one of them relies on. Everything up to the
- * handler is done here, on bytes, without libmicrohttpd: the fuzz target calls the same functions. */
+/* A request as the handlers see it, and the checks that every one of them relies on. Everything up
+ * to the handler is done here, on bytes, without libmicrohttpd: the fuzz target calls the same
+ * functions. */
 #ifndef C9_API_REQUEST_H
 #define C9_API_REQUEST_H
 
@@ -19,8 +20,8 @@ struct api;
 struct MHD_Connection;
 
 enum {
-    REQUEST_ID_MAX = 128,     /* bytes */
-    REQUEST_HEADERS_MAX = 64, /* how many */
+    REQUEST_ID_MAX = 128,             /* bytes */
+    REQUEST_HEADERS_MAX = 64,         /* how many */
     REQUEST_HEADER_BYTES_MAX = 16384, /* names and values of all */
 };
 
@@ -36,7 +37,7 @@ struct request {
     struct header headers[REQUEST_HEADERS_MAX];
     size_t n_headers, header_bytes;
     bool headers_exceed; /* there were more than fit */
-    bool distrusted;     /* the headers are not clear: nothing behind them is to be read as a request */
+    bool distrusted; /* the headers are not clear: nothing behind them is to be read as a request */
     char id[REQUEST_ID_MAX + 1];
     int64_t started; /* monotonic µs */
 
@@ -47,15 +48,16 @@ struct request {
     bool head;                         /* HEAD: as GET without the body */
     const char *accept;                /* the media type to answer with */
     struct principal who;
-    struct origin origin; /* who.origin points to it */
-    char address[64];     /* of the client; "" when it is not known */
-    char agent[128];      /* User-Agent, cut, with '?' for what is not ASCII */
+    struct origin origin;    /* who.origin points to it */
+    char address[64];        /* of the client; "" when it is not known */
+    char agent[128];         /* User-Agent, cut, with '?' for what is not ASCII */
     json_t *query, *filters; /* what was given, typed; without limit, cursor and sort */
 
     struct buf body_text;
     size_t body_size; /* bytes received, also those dropped */
     const struct body_type *body_type;
-    json_t *body; /* decoded and checked; for text types and MEDIA_ANY NULL; {} where one may be left out */
+    json_t *body; /* decoded and checked; for text types and MEDIA_ANY NULL; {} where one may be
+                     left out */
 
     /* ASYNC handlers only: what is called when the connection wakes, and its state. */
     handler_fn *again;
@@ -75,8 +77,8 @@ bool request_has_body(const struct request *request);
 /* In this order. Each: 0, or -1 with the API's error. */
 /* The id; headers and framing; the path; the route and method. */
 int request_check(struct request *request, struct error *err);
-/* The bearer token and the operation's scopes. Asks the service. Without a token that is good, request->who is
- * nobody. */
+/* The bearer token and the operation's scopes. Asks the service. Without a token that is good,
+ * request->who is nobody. */
 int request_authorise(struct request *request, struct error *err);
 /* Accept, query, path and header parameters, the body's type and announced size. */
 int request_check_parameters(struct request *request, struct error *err);
@@ -88,8 +90,8 @@ void request_clear(struct request *request);
 
 /* For handlers. The path parameter of that name; it is there. */
 const char *request_path(const struct request *request, const char *name);
-/* What the request is about, for the audit log: "agent" and its id for …/{agentId}/…; NULLs for none. The texts are
- * the route's and the target's; type_r has type_size bytes. */
+/* What the request is about, for the audit log: "agent" and its id for …/{agentId}/…; NULLs for
+ * none. The texts are the route's and the target's; type_r has type_size bytes. */
 const char *request_subject(const struct request *request, char *type_r, size_t type_size);
 /* limit, cursor and sort, and the other query parameters as filters. Borrowed from the request. */
 struct list_query request_list_query(struct request *request);

@@ -29,7 +29,10 @@ struct place {
     const json_t *value;
     char *pointer;
 };
-static void place_clear(struct place *place) { free(place->pointer); }
+static void place_clear(struct place *place)
+{
+    free(place->pointer);
+}
 #define place_auto cleanup(place_clear) struct place
 
 static void pointer_append(struct buf *pointer, const char *key)
@@ -79,8 +82,8 @@ static int place_resolve(const struct builder *builder, struct place *place, str
 static int parameter_build(struct builder *builder, const struct place *place,
                            struct operation *operation, struct error *err)
 {
-    static const char *const places[] = {[IN_PATH] = "path", [IN_QUERY] = "query",
-                                         [IN_HEADER] = "header"};
+    static const char *const places[] = {
+        [IN_PATH] = "path", [IN_QUERY] = "query", [IN_HEADER] = "header"};
     static const char *const types[] = {"string", "integer", "boolean"};
     struct parameter *p = &operation->parameters[operation->n_parameters++];
     place_auto schema = place_member(place, "schema");
@@ -135,7 +138,7 @@ static int bodies_build(struct builder *builder, const struct place *place,
     operation->body_error = name != NULL ? error_code_by_name(name) : E_INVALID_REQUEST;
     if (operation->body_error == E_NONE)
         return error_set(err, E_INTERNAL, "%s: no error is named '%s'", place->pointer, name);
-    json_object_foreach((json_t *)content.value, media, type) {
+    json_object_foreach ((json_t *)content.value, media, type) {
         place_auto at = place_member(&content, media);
         place_auto schema = place_member(&at, "schema");
         if (operation->n_bodies == BODY_TYPES_MAX)
@@ -169,14 +172,14 @@ static int produces_build(struct builder *builder, const struct place *place,
         json_t *content;
         if (place_resolve(builder, &response, err) < 0)
             return -1;
-        json_object_foreach(json_object_get(response.value, "content"), media, content)
+        json_object_foreach (json_object_get(response.value, "content"), media, content)
             produces_add(operation, media);
     }
     return 0;
 }
 
-/* security: [] is public; else the first requirement's scopes are all needed. A second one says that a token for
- * single agents will do as well. */
+/* security: [] is public; else the first requirement's scopes are all needed. A second one says
+ * that a token for single agents will do as well. */
 static int security_build(const struct place *place, struct operation *operation, struct error *err)
 {
     const json_t *security = json_object_get(place->value, "security");
@@ -255,7 +258,8 @@ static void route_allow(struct route *route)
     buf_auto allow = BUF_INIT;
     for (size_t i = 0; i < route->n_operations; i++) {
         buf_append_str(&allow, route->operations[i]->method);
-        buf_append_str(&allow, strcmp(route->operations[i]->method, "GET") == 0 ? ", HEAD, " : ", ");
+        buf_append_str(&allow,
+                       strcmp(route->operations[i]->method, "GET") == 0 ? ", HEAD, " : ", ");
     }
     buf_append_str(&allow, "OPTIONS");
     route->allow = buf_steal(&allow);
@@ -293,7 +297,7 @@ static int routes_build(struct builder *builder, struct router *router, struct e
     json_t *item;
     place_clear(&root);
     router->routes = xcalloc(json_object_size(paths.value) + 1, sizeof(*router->routes));
-    json_object_foreach((json_t *)paths.value, template, item) {
+    json_object_foreach ((json_t *)paths.value, template, item) {
         if (route_build(builder, &paths, template, &router->routes[router->n_routes++], err) < 0)
             return -1;
     }
@@ -309,7 +313,8 @@ struct router *router_new(const json_t *document, const struct handler_row *rows
                           struct error *err)
 {
     autofree bool *used = xcalloc(n_rows + 1, sizeof(*used));
-    struct builder builder = {document, schema_document_new(document, NULL, err), rows, n_rows, used};
+    struct builder builder = {document, schema_document_new(document, NULL, err), rows, n_rows,
+                              used};
     struct router *router = xcalloc(1, sizeof(*router));
     if (builder.schemas == NULL || routes_build(&builder, router, err) < 0) {
         error_wrap(err, "openapi.json");

@@ -1,5 +1,5 @@
-/* From the OpenAPI document to what a request is checked by. Built once; immutable afterwards, so any
- * thread may use it. */
+/* From the OpenAPI document to what a request is checked by. Built once; immutable afterwards, so
+ * any thread may use it. */
 #ifndef C9_API_ROUTER_H
 #define C9_API_ROUTER_H
 
@@ -33,16 +33,16 @@ enum { PRODUCES_MAX = 4, BODY_TYPES_MAX = 4, SCOPES_MAX = 4, METHODS_MAX = 5 };
 struct operation {
     char *id, *method;
     const struct handler_row *handler;
-    bool public;              /* needs no token */
-    int scopes[SCOPES_MAX];   /* enum scope: all are needed; none: any token will do */
+    bool public;            /* needs no token */
+    int scopes[SCOPES_MAX]; /* enum scope: all are needed; none: any token will do */
     size_t n_scopes;
-    bool single;              /* or one of agents:execute:<agentId>, which then limits what is reached */
+    bool single; /* or one of agents:execute:<agentId>, which then limits what is reached */
     struct parameter *parameters; /* the path's in the order of the path, then the others */
     size_t n_parameters;
     struct body_type bodies[BODY_TYPES_MAX];
     size_t n_bodies;
-    bool body_required, keyed; /* keyed: takes Idempotency-Key */
-    enum error_code body_error; /* what a body that its schema refuses is called */
+    bool body_required, keyed;    /* keyed: takes Idempotency-Key */
+    enum error_code body_error;   /* what a body that its schema refuses is called */
     char *produces[PRODUCES_MAX]; /* media types of 200 to 202, the preferred one first */
     size_t n_produces;
 };
@@ -58,8 +58,8 @@ struct route {
 
 struct router;
 
-/* E_INTERNAL with the name of what does not fit: an operation without a row, a row without an operation, a
- * scope nobody knows, a schema that does not compile. NULL on failure. */
+/* E_INTERNAL with the name of what does not fit: an operation without a row, a row without an
+ * operation, a scope nobody knows, a schema that does not compile. NULL on failure. */
 struct router *router_new(const json_t *document, const struct handler_row *rows, size_t n_rows,
                           struct error *err);
 void router_free(struct router *router); /* NULL is fine */

@@ -1,6 +1,6 @@
-/* One request through libmicrohttpd: URI and headers, body, answer, end. Facts of 0.9.75 that shape this
- * file are in DESIGN §7; above all, an answer in the first call of the access handler closes the connection,
- * so the first call answers only when a body follows that nobody wants to read. */
+/* One request through libmicrohttpd: URI and headers, body, answer, end. Facts of 0.9.75 that shape
+ * this file are in DESIGN §7; above all, an answer in the first call of the access handler closes
+ * the connection, so the first call answers only when a body follows that nobody wants to read. */
 #include "api/serve.h"
 
 #include <inttypes.h>
@@ -41,9 +41,9 @@ struct exchange {
     struct error err;
     int outcome; /* of the handler */
     enum phase phase;
-    bool failed;           /* before the handler: err says why */
-    struct waiter waiter;  /* for POOL */
-    bool waits;            /* waiter is there */
+    bool failed;          /* before the handler: err says why */
+    struct waiter waiter; /* for POOL */
+    bool waits;           /* waiter is there */
     char path[LOG_PATH_MAX];
     size_t sent;
 };
@@ -131,7 +131,8 @@ static int exchange_check(struct exchange *x)
         return -1;
     if (atomic_load(&request->api->draining) && request->operation != NULL &&
         !request->operation->public)
-        return error_set(&x->err, E_UNAVAILABLE, "the server is draining; it takes no new requests");
+        return error_set(&x->err, E_UNAVAILABLE,
+                         "the server is draining; it takes no new requests");
     if (request_authorise(request, &x->err) < 0)
         return -1;
     return request_check_parameters(request, &x->err);
@@ -147,9 +148,8 @@ static void audit_refusal(struct exchange *x)
     static const enum error_code codes[] = {E_AGENT_ACCESS_DENIED, E_INSUFFICIENT_PERMISSIONS,
                                             E_VISIBILITY_VIOLATION};
     const struct request *request = &x->request;
-    bool denied = request->origin.unseen ||
-                  (x->err.code == E_AUTHENTICATION_REQUIRED &&
-                   request_header(request, "Authorization") != NULL);
+    bool denied = request->origin.unseen || (x->err.code == E_AUTHENTICATION_REQUIRED &&
+                                             request_header(request, "Authorization") != NULL);
     for (size_t i = 0; i < countof(codes); i++)
         denied = denied || x->err.code == codes[i];
     if (!denied || request->origin.operation == NULL)
@@ -264,8 +264,7 @@ static int exchange_handle(struct exchange *x)
         return row->fn(&x->request, &x->reply, &x->err);
     int seen = idempotency_begin(&x->request, &key, &first, &x->err);
     if (seen != 0) {
-        int replayed =
-            seen < 0 ? -1 : idempotency_replay(&x->request, &first, &x->reply, &x->err);
+        int replayed = seen < 0 ? -1 : idempotency_replay(&x->request, &first, &x->reply, &x->err);
         stored_answer_clear(&first);
         return replayed;
     }
@@ -356,8 +355,9 @@ static void client_address(struct MHD_Connection *mhd, char *out, size_t size)
     if (address != NULL && address->sa_family == AF_UNIX)
         snprintf(out, size, "unix");
     else if (address == NULL ||
-             getnameinfo(address, address->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6)
-                                                                 : sizeof(struct sockaddr_in),
+             getnameinfo(address,
+                         address->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6)
+                                                        : sizeof(struct sockaddr_in),
                          out, (socklen_t)size, NULL, 0, NI_NUMERICHOST) != 0)
         out[0] = '\0';
 }
@@ -446,21 +446,15 @@ __attribute__((format(printf, 2, 0))) static void on_log(void *cls, const char *
 
 struct MHD_Daemon *serve_start(struct api *api, int fd, unsigned threads, unsigned max)
 {
-    unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC |
-                     MHD_USE_ERROR_LOG;
+    unsigned flags =
+        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC | MHD_USE_ERROR_LOG;
     unsigned idle = (unsigned)(api->idle_timeout / CLOCK_SECOND);
     return MHD_start_daemon(
-        flags, 0, NULL, NULL, on_request, api,
-        MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
-        MHD_OPTION_LISTEN_SOCKET, fd,
-        MHD_OPTION_THREAD_POOL_SIZE, threads > 1 ? threads : 0,
-        MHD_OPTION_CONNECTION_LIMIT, max,
-        MHD_OPTION_CONNECTION_TIMEOUT, idle > 0 ? idle : 1,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
-        MHD_OPTION_STRICT_FOR_CLIENT, 1,
-        MHD_OPTION_URI_LOG_CALLBACK, on_target, api,
-        MHD_OPTION_UNESCAPE_CALLBACK, on_unescape, NULL,
-        MHD_OPTION_NOTIFY_CONNECTION, on_connection, api,
-        MHD_OPTION_NOTIFY_COMPLETED, on_completed, api,
-        MHD_OPTION_END);
+        flags, 0, NULL, NULL, on_request, api, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
+        MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_THREAD_POOL_SIZE, threads > 1 ? threads : 0,
+        MHD_OPTION_CONNECTION_LIMIT, max, MHD_OPTION_CONNECTION_TIMEOUT, idle > 0 ? idle : 1,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY, MHD_OPTION_STRICT_FOR_CLIENT,
+        1, MHD_OPTION_URI_LOG_CALLBACK, on_target, api, MHD_OPTION_UNESCAPE_CALLBACK, on_unescape,
+        NULL, MHD_OPTION_NOTIFY_CONNECTION, on_connection, api, MHD_OPTION_NOTIFY_COMPLETED,
+        on_completed, api, MHD_OPTION_END);
 }

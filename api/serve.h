@@ -7,8 +7,8 @@
 struct api;
 struct MHD_Daemon;
 
-/* Starts a daemon with `threads` threads on a listening socket, which it takes over on success. max:
- * connections. Each callback's argument is the api. NULL on failure. */
+/* Starts a daemon with `threads` threads on a listening socket, which it takes over on success.
+ * max: connections. Each callback's argument is the api. NULL on failure. */
 struct MHD_Daemon *serve_start(struct api *api, int fd, unsigned threads, unsigned max);
 
 #endif

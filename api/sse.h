@@ -6,8 +6,8 @@
 
 #include "base/buf.h"
 
-/* Appends one event. id 0: none. type has no line break (it is ours). data is any text: each line of it
- * becomes a data line, so that nothing in it can end the frame or begin another. */
+/* Appends one event. id 0: none. type has no line break (it is ours). data is any text: each line
+ * of it becomes a data line, so that nothing in it can end the frame or begin another. */
 void sse_event(struct buf *out, int64_t id, const char *type, const char *data, size_t len);
 /* Appends a comment: keeps the connection alive, and finds out that it is not. */
 void sse_heartbeat(struct buf *out);

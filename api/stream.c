@@ -1,6 +1,6 @@
-/* Streams pull: the engine only says how far the store can be read, and libmicrohttpd asks for bytes when
- * the socket takes some. So catching up and following live are one path, and a slow client costs the
- * memory of one batch. */
+/* Streams pull: the engine only says how far the store can be read, and libmicrohttpd asks for
+ * bytes when the socket takes some. So catching up and following live are one path, and a slow
+ * client costs the memory of one batch. */
 #include "api/stream.h"
 
 #include <microhttpd.h>
@@ -14,20 +14,20 @@
 
 enum {
     BLOCK_SIZE = 16 * 1024,
-    BATCH = 16,               /* events pulled at once */
-    LEFT_US = 500 * 1000,     /* how often a client is looked for that its execution ends with */
-    POLL_US = 1000 * 1000,    /* executions that no engine here tells about */
-    RETRY_MS = 2000,          /* what a client is told to wait before it comes back */
+    BATCH = 16,            /* events pulled at once */
+    LEFT_US = 500 * 1000,  /* how often a client is looked for that its execution ends with */
+    POLL_US = 1000 * 1000, /* executions that no engine here tells about */
+    RETRY_MS = 2000,       /* what a client is told to wait before it comes back */
 };
 
 struct stream {
     struct follow *follow;
     struct buf out;
-    size_t sent;       /* of out */
-    int64_t last;      /* seq of the last event in out */
+    size_t sent;  /* of out */
+    int64_t last; /* seq of the last event in out */
     int64_t wrote_at, polled_at;
-    bool told;         /* that it has ended: its last events are in the store */
-    bool ended;        /* `end` is in out */
+    bool told;  /* that it has ended: its last events are in the store */
+    bool ended; /* `end` is in out */
 };
 
 static void stream_event(void *arg, int64_t seq, const char *type, const char *data, size_t len)
@@ -66,8 +66,8 @@ static int stream_pull(struct stream *stream, int64_t now)
     error_auto err = ERROR_INIT;
     int64_t before = stream->last;
     stream->polled_at = now;
-    if (execution_events(follow->api->service, follow->id, stream->last, BATCH, stream_event, stream,
-                         &err) < 0) {
+    if (execution_events(follow->api->service, follow->id, stream->last, BATCH, stream_event,
+                         stream, &err) < 0) {
         log_warn("http.stream", "execution %s: %s", follow->id, err.message);
         return -1;
     }
@@ -100,7 +100,8 @@ static int64_t stream_due(const struct stream *stream, int64_t now)
     return polls && stream->polled_at + POLL_US < due ? stream->polled_at + POLL_US : due;
 }
 
-/* libmicrohttpd's content reader. To return 0 without sleeping would be asked again at once, for ever. */
+/* libmicrohttpd's content reader. To return 0 without sleeping would be asked again at once, for
+ * ever. */
 static ssize_t stream_read(void *arg, uint64_t pos, char *out, size_t max)
 {
     struct stream *stream = arg;
@@ -116,7 +117,8 @@ static ssize_t stream_read(void *arg, uint64_t pos, char *out, size_t max)
                 return MHD_CONTENT_READER_END_WITH_ERROR;
             continue;
         }
-        /* Behind what is there: an execution that ended while the server stops is told to its end. */
+        /* Behind what is there: an execution that ended while the server stops is told to its end.
+         */
         if (keeper_interrupted(stream->follow->api->keeper))
             return MHD_CONTENT_READER_END_OF_STREAM;
         if (follow_client_left(stream->follow))

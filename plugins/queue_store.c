@@ -52,26 +52,28 @@ static const char sql_expire[] =
 static const char sql_line_up[] =
     "UPDATE agent_executions SET turn = CASE WHEN due.attempt > 0 THEN 0 ELSE due.place + COALESCE("
     "(SELECT MAX(w.turn) FROM agent_executions w WHERE w.agent_id = due.agent_id"
-    " AND w.priority = due.priority AND " WAITING("w.") "),"
-    "(SELECT MIN(w.turn) FROM agent_executions w WHERE w.priority = due.priority"
-    " AND w.turn > 0 AND " WAITING("w.") ") - 1, 0) END"
-    " FROM (SELECT id, agent_id, priority, attempt, row_number() OVER"
-    " (PARTITION BY agent_id, priority ORDER BY available_at, id) AS place"
-    " FROM (SELECT id, agent_id, priority, attempt, available_at FROM agent_executions"
-    " WHERE " DELAYED " AND available_at <= $1 ORDER BY available_at LIMIT $2) AS first) AS due"
-    " WHERE agent_executions.id = due.id";
+    " AND w.priority = due.priority AND " WAITING(
+        "w.") "),"
+              "(SELECT MIN(w.turn) FROM agent_executions w WHERE w.priority = due.priority"
+              " AND w.turn > 0 AND " WAITING(
+                  "w.") ") - 1, 0) END"
+                        " FROM (SELECT id, agent_id, priority, attempt, row_number() OVER"
+                        " (PARTITION BY agent_id, priority ORDER BY available_at, id) AS place"
+                        " FROM (SELECT id, agent_id, priority, attempt, available_at FROM agent_executions"
+                        " WHERE " DELAYED
+                        " AND available_at <= $1 ORDER BY available_at LIMIT $2) AS first) AS due"
+                        " WHERE agent_executions.id = due.id";
 
 static const char sql_claim[] =
     "UPDATE agent_executions SET lease_owner = $1, lease_until = $2, attempt = attempt + 1"
     " WHERE id IN (SELECT id FROM agent_executions"
     " WHERE " WAITING("") " AND available_at <= $3"
-    " ORDER BY priority DESC, turn, available_at, id LIMIT $4)"
-    " RETURNING id, priority, available_at, attempt, agent_id, turn";
+                          " ORDER BY priority DESC, turn, available_at, id LIMIT $4)"
+                          " RETURNING id, priority, available_at, attempt, agent_id, turn";
 
 static const char sql_next[] =
     "SELECT (SELECT MIN(available_at) FROM agent_executions WHERE " DELAYED "),"
-    " (SELECT MIN(lease_until) FROM agent_executions WHERE " ACTIVE
-    " AND lease_owner IS NOT NULL)";
+    " (SELECT MIN(lease_until) FROM agent_executions WHERE " ACTIVE " AND lease_owner IS NOT NULL)";
 
 static const char sql_renew[] =
     "UPDATE agent_executions SET lease_until = $2 WHERE " ACTIVE " AND lease_owner = $1"

@@ -1,19 +1,22 @@
 /* The allocator that Lua lives in: one range, mapped once, no system call after that.
  *
- * The range is pages. A table beside it has a row for each page; all that is known of a block is in the
- * row of its page, so that blocks have no headers. Small blocks come from slabs, runs of one to eight
- * pages that hold blocks of one class; larger ones are runs of pages of their own. Free runs are joined
- * with their neighbours and kept in bins by size; what is free behind the last run in use is "the top".
+ * The range is pages. A table beside it has a row for each page; all that is known of a block is in
+ * the row of its page, so that blocks have no headers. Small blocks come from slabs, runs of one to
+ * eight pages that hold blocks of one class; larger ones are runs of pages of their own. Free runs
+ * are joined with their neighbours and kept in bins by size; what is free behind the last run in
+ * use is "the top".
  *
- * An execution's first small blocks lie side by side in a few pages of their own, whatever their class: each page that
- * is touched costs a fault, and most skills need no more. There nothing is used twice; behind them come the slabs.
+ * An execution's first small blocks lie side by side in a few pages of their own, whatever their
+ * class: each page that is touched costs a fault, and most skills need no more. There nothing is
+ * used twice; behind them come the slabs.
  *
  * The same requests get the same addresses, always: nothing here depends on anything but them.
  *
  * Bounds on what is touched: a class is at most a quarter above its request (a sixteenth lost at a
  * slab's end), a run at most a page above; a slab that empties goes back, so that classes can trade
- * pages. What stays is fragmentation by survivors, which no allocator that cannot move blocks bounds well;
- * so the pages end at twice the limit and ARENA_SLACK: beyond that a request fails as over the limit. */
+ * pages. What stays is fragmentation by survivors, which no allocator that cannot move blocks
+ * bounds well; so the pages end at twice the limit and ARENA_SLACK: beyond that a request fails as
+ * over the limit. */
 #include "sandbox/vm.h"
 
 #include <errno.h>
@@ -31,14 +34,14 @@ enum {
     SMALL_MAX = 4096 - 512,
     SLAB_PAGES_MAX = 8,
     FIRST_PAGES = 6, /* for the first small blocks */
-    BIN_EXACT = 16, /* bins of one size each; above, eight for each power of two */
+    BIN_EXACT = 16,  /* bins of one size each; above, eight for each power of two */
     BIN_COUNT = 16 + 8 * 20,
     BIN_WORDS = (BIN_COUNT + 63) / 64,
     NONE = 0, /* page 0 is never handed out, so that 0 can end lists */
 };
 
-/* Addresses are the same in every executor on every start, as replay wants it. Far from where Linux puts
- * programs, libraries and stacks, on x86-64 and arm64. */
+/* Addresses are the same in every executor on every start, as replay wants it. Far from where Linux
+ * puts programs, libraries and stacks, on x86-64 and arm64. */
 #ifdef __SANITIZE_THREAD__ /* has its shadow there */
 #define ARENA_BASE ((void *)0x7ea000000000)
 #else
@@ -47,15 +50,15 @@ enum {
 #define ARENA_SLACK ((size_t)4 << 20)
 
 static const uint16_t class_sizes[] = {
-    16,  32,  48,  64,  80,  96,  112,  128,  160,  192,  224,  256,  320,  384,
+    16,  32,  48,  64,  80,  96,   112,  128,  160,  192,  224,  256,  320,       384,
     448, 512, 640, 768, 896, 1024, 1280, 1536, 1792, 2048, 2560, 3072, SMALL_MAX,
 };
 enum { CLASS_COUNT = countof(class_sizes) };
 
 enum page_state { PAGE_INSIDE, PAGE_FREE, PAGE_LARGE, PAGE_SLAB, PAGE_FIRST };
 
-/* What a page is. Of a free or large run the first row counts, and of a free one the last has `run`,
- * so that the one behind finds its begin; of a slab every row has state and head. */
+/* What a page is. Of a free or large run the first row counts, and of a free one the last has
+ * `run`, so that the one behind finds its begin; of a slab every row has state and head. */
 struct page {
     uint8_t state, class;
     uint16_t used;       /* slab: blocks handed out */
@@ -82,7 +85,8 @@ static struct {
     uint16_t slab_blocks[CLASS_COUNT];
 } arena;
 
-/* ---- set-up ------------------------------------------------------------------------------------------ */
+/* ---- set-up
+ * ------------------------------------------------------------------------------------------ */
 
 /* The fewest pages of which at most a sixteenth is lost at the end. */
 static void class_set_up(unsigned c)
@@ -129,7 +133,8 @@ int arena_map(size_t limit_max)
     arena.limit = limit_max;
     for (unsigned c = 0; c < CLASS_COUNT; c++) {
         class_set_up(c);
-        for (unsigned g = c > 0 ? class_sizes[c - 1] / GRAIN + 1 : 0; g <= class_sizes[c] / GRAIN; g++)
+        for (unsigned g = c > 0 ? class_sizes[c - 1] / GRAIN + 1 : 0; g <= class_sizes[c] / GRAIN;
+             g++)
             arena.class_of[g] = (uint8_t)c;
     }
     return 0;
@@ -172,7 +177,8 @@ bool arena_exceeded(void)
     return arena.exceeded;
 }
 
-/* ---- runs of pages ------------------------------------------------------------------------------------- */
+/* ---- runs of pages
+ * ------------------------------------------------------------------------------------- */
 
 /* The bin whose runs have at least its size: sizes are rounded down to it. */
 static unsigned bin_below(uint32_t run)
@@ -259,15 +265,16 @@ static uint32_t bin_search(unsigned from)
     return NONE;
 }
 
-/* A free run of at least so many pages: the first of the request's own bin if that is enough, else the
- * first of the next bin that has any. */
+/* A free run of at least so many pages: the first of the request's own bin if that is enough, else
+ * the first of the next bin that has any. */
 static uint32_t run_search(uint32_t need)
 {
     uint32_t at = arena.bins[bin_below(need)];
     return at != NONE && arena.pages[at].run >= need ? at : bin_search(bin_above(need));
 }
 
-/* Takes pages out of the free ones; NONE when the range is full. Its rows are the caller's to fill. */
+/* Takes pages out of the free ones; NONE when the range is full. Its rows are the caller's to fill.
+ */
 static uint32_t run_take(uint32_t need)
 {
     uint32_t at = run_search(need);
@@ -287,7 +294,8 @@ static uint32_t run_take(uint32_t need)
     return at;
 }
 
-/* ---- large blocks --------------------------------------------------------------------------------------- */
+/* ---- large blocks
+ * --------------------------------------------------------------------------------------- */
 
 static uint32_t pages_for(size_t size)
 {
@@ -338,7 +346,8 @@ static bool large_resize(uint32_t at, uint32_t need)
     return true;
 }
 
-/* ---- small blocks --------------------------------------------------------------------------------------- */
+/* ---- small blocks
+ * --------------------------------------------------------------------------------------- */
 
 static uint32_t slab_new(unsigned class)
 {
@@ -350,7 +359,7 @@ static uint32_t slab_new(unsigned class)
         arena.pages[at + i].head = at;
     }
     struct page *slab = &arena.pages[at];
-    slab->class = (uint8_t)class;
+    slab->class = (uint8_t) class;
     slab->used = slab->fresh = slab->spare = 0;
     slab->run = run;
     list_insert(&arena.partial[class], at);
@@ -393,12 +402,14 @@ static void small_free(uint32_t at, void *ptr)
     size_t offset = (size_t)((uint8_t *)ptr - (arena.base + ((size_t)at << PAGE_BITS)));
     memcpy(ptr, &slab->spare, sizeof(slab->spare));
     slab->spare = (uint16_t)(offset / GRAIN + 1);
-    /* The last slab of its class stays, lest a loop that makes and drops one object pays for a slab. */
+    /* The last slab of its class stays, lest a loop that makes and drops one object pays for a
+     * slab. */
     if (--slab->used == 0 && (slab->prev != NONE || slab->next != NONE))
         slab_release(at);
 }
 
-/* ---- the first small blocks -------------------------------------------------------------------------------- */
+/* ---- the first small blocks
+ * -------------------------------------------------------------------------------- */
 
 static size_t grains(size_t size)
 {
@@ -443,7 +454,8 @@ static void first_free(uint8_t *ptr, size_t size)
         arena.fresh = ptr;
 }
 
-/* ---- what Lua calls --------------------------------------------------------------------------------------- */
+/* ---- what Lua calls
+ * --------------------------------------------------------------------------------------- */
 
 static uint32_t page_of(const void *ptr)
 {

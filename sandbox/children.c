@@ -1,5 +1,5 @@
-/* A fixed table with two chains through each entry; the entry freed last is used first, so that what is
- * touched is what was ever alive at a time. */
+/* A fixed table with two chains through each entry; the entry freed last is used first, so that
+ * what is touched is what was ever alive at a time. */
 #include "sandbox/children.h"
 
 #include <stddef.h>

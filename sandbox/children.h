@@ -1,5 +1,6 @@
-/* The executors that are alive: found by the supervisor's cookie (to kill one) and by pid (when one ended).
- * Executors do not inherit it: they learn nothing of their neighbours, and forks do not copy it. */
+/* The executors that are alive: found by the supervisor's cookie (to kill one) and by pid (when one
+ * ended). Executors do not inherit it: they learn nothing of their neighbours, and forks do not
+ * copy it. */
 #ifndef C9_SANDBOX_CHILDREN_H
 #define C9_SANDBOX_CHILDREN_H
 
@@ -13,8 +14,9 @@ int children_set_up(void); /* 0, or -1 with errno */
 bool children_full(void);
 /* cookie must not be there, pid > 0; not when full. */
 void children_add(uint64_t cookie, pid_t pid);
-pid_t children_pid(uint64_t cookie);             /* 0: not alive */
-/* The place of a child's timer (patience.c), -1 at first; NULL: there is no such child. Until it is removed. */
+pid_t children_pid(uint64_t cookie); /* 0: not alive */
+/* The place of a child's timer (patience.c), -1 at first; NULL: there is no such child. Until it is
+ * removed. */
 int *children_timer(pid_t pid);
 bool children_remove(pid_t pid, uint64_t *cookie_r); /* false: there is no such child */
 

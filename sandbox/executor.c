@@ -14,9 +14,10 @@
 #include "sandbox/probe.h"
 #include "sandbox/vm.h"
 
-/* ---- transport ---------------------------------------------------------------------------------------- */
-/* Raw calls: the policy compares all 64 bits of the descriptor, and a wrapper may leave the upper ones to
- * chance. Nobody is there to tell of a broken socket: the supervisor sees the exit. */
+/* ---- transport
+ * ---------------------------------------------------------------------------------------- */
+/* Raw calls: the policy compares all 64 bits of the descriptor, and a wrapper may leave the upper
+ * ones to chance. Nobody is there to tell of a broken socket: the supervisor sees the exit. */
 
 static void wire_write(const void *data, size_t len)
 {
@@ -47,9 +48,12 @@ void executor_read(void *out, size_t len)
 void executor_send(unsigned type, unsigned flags, uint64_t id, const void *head, size_t head_len,
                    const void *body, size_t body_len)
 {
-    enum { TOGETHER = 1024 }; /* below this one write is cheaper than three; the stack is touched anyway */
+    enum {
+        TOGETHER = 1024
+    }; /* below this one write is cheaper than three; the stack is touched anyway */
     uint8_t bytes[TOGETHER];
-    struct wire_header header = {(uint32_t)(head_len + body_len), (uint16_t)type, (uint16_t)flags, id};
+    struct wire_header header = {(uint32_t)(head_len + body_len), (uint16_t)type, (uint16_t)flags,
+                                 id};
     wire_header_encode(&header, bytes);
     size_t len = WIRE_HEADER_SIZE;
     if (head_len <= sizeof(bytes) - len) {
@@ -77,13 +81,15 @@ void executor_receive(struct wire_header *header_r)
         _exit(1); /* the engine is of another build, and knows from the exit */
 }
 
-/* ---- CPU time ------------------------------------------------------------------------------------------- */
+/* ---- CPU time
+ * ------------------------------------------------------------------------------------------- */
 
 volatile sig_atomic_t executor_time_up;
 
 enum {
     SOFT_SIGNAL = SIGXCPU, /* RLIMIT_CPU, the backstop, sends it too */
-    SOFT_AGAIN_US = 2000,  /* a coroutine that began just then has no hook: it gets one the next time */
+    SOFT_AGAIN_US =
+        2000, /* a coroutine that began just then has no hook: it gets one the next time */
     HARD_AFTER_US = 5000,  /* with the kernel's tick of 4 ms below 10 ms */
     HARD_AFTER_PART = 100, /* and a hundredth of the limit */
 };
@@ -140,22 +146,26 @@ int executor_limit_cpu(uint64_t us)
     return (int)syscall(SYS_prlimit64, 0, RLIMIT_CPU, &(struct rlimit){seconds, seconds}, NULL);
 }
 
-/* ---- forbidden calls ------------------------------------------------------------------------------------ */
+/* ---- forbidden calls
+ * ------------------------------------------------------------------------------------ */
 
 extern const char __executable_start[], etext[]; /* the linker's */
 
-/* Where in the program: an address would tell the owner of a skill how all executors are laid out. */
+/* Where in the program: an address would tell the owner of a skill how all executors are laid out.
+ */
 static uint64_t place_of(const void *address)
 {
-    uintptr_t at = (uintptr_t)address, begin = (uintptr_t)__executable_start, end = (uintptr_t)etext;
+    uintptr_t at = (uintptr_t)address, begin = (uintptr_t)__executable_start,
+              end = (uintptr_t)etext;
     return at >= begin && at < end ? at - begin : WIRE_NOWHERE;
 }
 
-/* The policy refused a call, which was not made. Says which, in one write that need not succeed, and dies: SIGSYS
- * is blocked while its handler runs, and a blocked signal of this kind kills. */
+/* The policy refused a call, which was not made. Says which, in one write that need not succeed,
+ * and dies: SIGSYS is blocked while its handler runs, and a blocked signal of this kind kills. */
 static void denied(int signal, siginfo_t *info, void *context)
 {
-    struct wire_denied what = {(uint32_t)info->si_syscall, info->si_arch, place_of(info->si_call_addr)};
+    struct wire_denied what = {(uint32_t)info->si_syscall, info->si_arch,
+                               place_of(info->si_call_addr)};
     struct wire_header header = {.length = WIRE_DENIED_SIZE, .type = WIRE_DENIED};
     uint8_t bytes[WIRE_HEADER_SIZE + WIRE_DENIED_SIZE];
     (void)signal;
@@ -168,7 +178,9 @@ static void denied(int signal, siginfo_t *info, void *context)
         _exit(1);
 }
 
-/* ---- life ----------------------------------------------------------------------------------------------- */
+/* ---- life
+ * -----------------------------------------------------------------------------------------------
+ */
 
 int executor_prepare(void)
 {
@@ -180,7 +192,9 @@ int executor_prepare(void)
     sigfillset(&forbidden.sa_mask);
     policy_build();
     return sigaction(SOFT_SIGNAL, &soft, NULL) < 0 || sigaction(SIGPIPE, &ignore, NULL) < 0 ||
-           sigaction(SIGSYS, &forbidden, NULL) < 0 ? -1 : 0;
+                   sigaction(SIGSYS, &forbidden, NULL) < 0
+               ? -1
+               : 0;
 }
 
 const char *executor_lock_down(struct lockdown *lockdown)
@@ -240,7 +254,8 @@ _Noreturn void executor_main(int socket, const struct lockdown *inherited, struc
     if (start.mode != WIRE_MODE_PROBE_BEHIND && policy_install() < 0)
         executor_refuse(lockdown, "system calls");
     if (start.mode >= WIRE_MODE_PROBE)
-        probe_run(&start); /* reads no further byte: nothing untrusted is there without the policy */
+        probe_run(
+            &start); /* reads no further byte: nothing untrusted is there without the policy */
     else
         vm_execute(L, &start);
     _exit(0);

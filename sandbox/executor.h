@@ -6,11 +6,12 @@
 
 struct lua_State;
 
-/* Zygote, once: signal handlers and the syscall filter, which executors inherit. 0, or -1 with errno. */
+/* Zygote, once: signal handlers and the syscall filter, which executors inherit. 0, or -1 with
+ * errno. */
 int executor_prepare(void);
 
-/* The life of an executor: lock down, READY, START, limits, policy, vm_execute, exit. `socket` is its end;
- * it has SIGCHLD blocked as the zygote has. */
+/* The life of an executor: lock down, READY, START, limits, policy, vm_execute, exit. `socket` is
+ * its end; it has SIGCHLD blocked as the zygote has. */
 _Noreturn void executor_main(int socket, const struct lockdown *inherited, struct lua_State *L);
 
 /* The steps of it, for tests and benchmarks. */

@@ -4,13 +4,15 @@
 #include <errno.h>
 #include <string.h>
 
-static void row_report(const struct lockdown_layer *row, const char *state, const char *detail, int failure,
-                       struct buf *report)
+static void row_report(const struct lockdown_layer *row, const char *state, const char *detail,
+                       int failure, struct buf *report)
 {
-    buf_printf(report, "%s{\"layer\":\"%s\",\"state\":\"%s\",\"detail\":\"%s%s%s\",\"required\":%s,\"why\":\"%s\"}",
-               report->len > 0 ? "," : "", row->name, state, detail,
-               detail[0] != '\0' && failure != 0 ? ": " : "", failure != 0 ? strerror(failure) : "",
-               row->required ? "true" : "false", row->reason);
+    buf_printf(
+        report,
+        "%s{\"layer\":\"%s\",\"state\":\"%s\",\"detail\":\"%s%s%s\",\"required\":%s,\"why\":\"%s\"}",
+        report->len > 0 ? "," : "", row->name, state, detail,
+        detail[0] != '\0' && failure != 0 ? ": " : "", failure != 0 ? strerror(failure) : "",
+        row->required ? "true" : "false", row->reason);
 }
 
 void lockdown_describe(const struct lockdown_layer *rows, size_t n, struct buf *report)

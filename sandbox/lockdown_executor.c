@@ -1,8 +1,8 @@
-/* What each executor does after the fork, before it says READY. Every step is paid for each execution:
- * tests/bench/sandbox_spawn.c shows the cost.
+/* What each executor does after the fork, before it says READY. Every step is paid for each
+ * execution: tests/bench/sandbox_spawn.c shows the cost.
  *
- * All calls go through syscall(2): after a fork each page of code that runs is a fault, and libc's wrappers
- * are spread over a dozen of them. */
+ * All calls go through syscall(2): after a fork each page of code that runs is a fault, and libc's
+ * wrappers are spread over a dozen of them. */
 #include "sandbox/lockdown.h"
 
 #include <errno.h>
@@ -21,11 +21,14 @@ static int layer_descriptors(struct lockdown *lockdown)
         return -1;
     lockdown->socket = WIRE_FD;
     return syscall(SYS_close_range, 0, WIRE_FD - 1, 0) < 0 ||
-           syscall(SYS_close_range, WIRE_FD + 1, ~0u, 0) < 0 ? -1 : 0;
+                   syscall(SYS_close_range, WIRE_FD + 1, ~0u, 0) < 0
+               ? -1
+               : 0;
 }
 
-/* A session each would cost 200 µs and more where the scheduler groups by session (autogroup), and would
- * make each executor weigh as much as the supervisor: the zygote's one session is all of theirs. */
+/* A session each would cost 200 µs and more where the scheduler groups by session (autogroup), and
+ * would make each executor weigh as much as the supervisor: the zygote's one session is all of
+ * theirs. */
 static int layer_group(struct lockdown *lockdown)
 {
     (void)lockdown;
@@ -65,7 +68,9 @@ static int layer_limits(struct lockdown *lockdown)
     static const struct rlimit none = {0, 0};
     (void)lockdown;
     return syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, &none, NULL) < 0 ||
-           syscall(SYS_prlimit64, 0, RLIMIT_NPROC, &none, NULL) < 0 ? -1 : 0;
+                   syscall(SYS_prlimit64, 0, RLIMIT_NPROC, &none, NULL) < 0
+               ? -1
+               : 0;
 }
 
 const struct lockdown_layer lockdown_executor[] = {
@@ -79,8 +84,10 @@ const struct lockdown_layer lockdown_executor[] = {
 const size_t lockdown_executor_count = countof(lockdown_executor);
 
 const struct lockdown_layer lockdown_start[] = {
-    {"memory", NULL, true, "Lua's memory ends at the execution's limit, its pages at twice that and 4 MiB"},
+    {"memory", NULL, true,
+     "Lua's memory ends at the execution's limit, its pages at twice that and 4 MiB"},
     {"CPU time", NULL, true, "an error that skills cannot catch, then SIGKILL; RLIMIT_CPU behind"},
-    {"syscall policy", NULL, true, "five calls on one descriptor; any other ends the executor and is named"},
+    {"syscall policy", NULL, true,
+     "five calls on one descriptor; any other ends the executor and is named"},
 };
 const size_t lockdown_start_count = countof(lockdown_start);

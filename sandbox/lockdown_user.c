@@ -1,8 +1,8 @@
 /* The user namespace and what its ids are outside.
  *
- * Root maps a range that nobody uses, so that nothing below is root or anybody's uid, and each executor has
- * a uid of its own: its pid. Inside a container, where that range is not mapped, all are "nobody". An
- * ordinary user can map only itself. */
+ * Root maps a range that nobody uses, so that nothing below is root or anybody's uid, and each
+ * executor has a uid of its own: its pid. Inside a container, where that range is not mapped, all
+ * are "nobody". An ordinary user can map only itself. */
 #include "sandbox/lockdown.h"
 
 #include <errno.h>
@@ -47,8 +47,8 @@ static int ids_map(pid_t pid, unsigned uid, unsigned gid, unsigned count)
 
 enum helper_answer { HELPER_RANGE, HELPER_NOBODY, HELPER_FAILED };
 
-/* Only a process with privileges in the outer namespace may map ids that are not its own: so one that is
- * forked before the namespace is made. It starts to work when `go` closes. */
+/* Only a process with privileges in the outer namespace may map ids that are not its own: so one
+ * that is forked before the namespace is made. It starts to work when `go` closes. */
 static _Noreturn void helper_main(pid_t parent, int go)
 {
     char byte;

@@ -15,7 +15,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* ---- namespaces ---------------------------------------------------------------------------------------- */
+/* ---- namespaces
+ * ---------------------------------------------------------------------------------------- */
 
 static int layer_user(struct lockdown *lockdown)
 {
@@ -60,7 +61,8 @@ static int layer_cgroup(struct lockdown *lockdown)
 }
 
 const struct lockdown_layer lockdown_namespaces[] = {
-    {"user namespace", layer_user, true, "privileges end at its border; ids that are nobody's outside"},
+    {"user namespace", layer_user, true,
+     "privileges end at its border; ids that are nobody's outside"},
     {"pid namespace", layer_pid, true, "no other process can be named; all end with the zygote"},
     {"mount namespace", layer_mount, true, "the empty root is its own"},
     {"network namespace", layer_network, true, "no interface, no address, no abstract socket"},
@@ -70,7 +72,8 @@ const struct lockdown_layer lockdown_namespaces[] = {
 };
 const size_t lockdown_namespace_count = countof(lockdown_namespaces);
 
-/* ---- resource limits ------------------------------------------------------------------------------------- */
+/* ---- resource limits
+ * ------------------------------------------------------------------------------------- */
 
 #ifdef C9_SANITIZED /* whose frames are larger */
 enum { STACK_BYTES = 8 << 20 };
@@ -82,8 +85,8 @@ static const struct {
     int resource;
     rlim_t value;
 } limits[] = {
-    {RLIMIT_CORE, 0},     {RLIMIT_FSIZE, 0},  {RLIMIT_MEMLOCK, 0}, {RLIMIT_MSGQUEUE, 0},
-    {RLIMIT_NICE, 0},     {RLIMIT_RTPRIO, 0}, {RLIMIT_STACK, STACK_BYTES},
+    {RLIMIT_CORE, 0}, {RLIMIT_FSIZE, 0},  {RLIMIT_MEMLOCK, 0},         {RLIMIT_MSGQUEUE, 0},
+    {RLIMIT_NICE, 0}, {RLIMIT_RTPRIO, 0}, {RLIMIT_STACK, STACK_BYTES},
 };
 
 static int limit_set(int resource, rlim_t value)
@@ -115,7 +118,8 @@ static int layer_limits(struct lockdown *lockdown)
     return space_limit();
 }
 
-/* ---- privileges ------------------------------------------------------------------------------------------ */
+/* ---- privileges
+ * ------------------------------------------------------------------------------------------ */
 
 static int layer_root(struct lockdown *lockdown)
 {
@@ -132,8 +136,10 @@ static int layer_uid(struct lockdown *lockdown)
     enum { UID_ALONE = 65534 };
     if (lockdown->user || geteuid() != 0)
         return 0;
-    return setresgid(UID_ALONE, UID_ALONE, UID_ALONE) < 0 || setresuid(UID_ALONE, UID_ALONE, UID_ALONE) < 0
-               ? -1 : 0;
+    return setresgid(UID_ALONE, UID_ALONE, UID_ALONE) < 0 ||
+                   setresuid(UID_ALONE, UID_ALONE, UID_ALONE) < 0
+               ? -1
+               : 0;
 }
 
 static int layer_new_privileges(struct lockdown *lockdown)
@@ -154,27 +160,33 @@ static int layer_bounding_set(struct lockdown *lockdown)
     for (unsigned cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++)
         if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0)
             return -1;
-    return prctl(PR_SET_SECUREBITS, SECBIT_NOROOT | SECBIT_NOROOT_LOCKED | SECBIT_NO_CAP_AMBIENT_RAISE |
-                 SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED | SECBIT_KEEP_CAPS_LOCKED, 0, 0, 0);
+    return prctl(PR_SET_SECUREBITS,
+                 SECBIT_NOROOT | SECBIT_NOROOT_LOCKED | SECBIT_NO_CAP_AMBIENT_RAISE |
+                     SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED | SECBIT_KEEP_CAPS_LOCKED,
+                 0, 0, 0);
 }
 
-/* What is left to the zygote: giving executors their uid, killing them, and making them less urgent. */
+/* What is left to the zygote: giving executors their uid, killing them, and making them less
+ * urgent. */
 static int layer_capabilities(struct lockdown *lockdown)
 {
-    uint32_t keep = lockdown->uid_range ? 1u << CAP_SETUID | 1u << CAP_KILL | 1u << CAP_SYS_NICE : 0;
+    uint32_t keep =
+        lockdown->uid_range ? 1u << CAP_SETUID | 1u << CAP_KILL | 1u << CAP_SYS_NICE : 0;
     struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
     struct __user_cap_data_struct data[2] = {{.effective = keep, .permitted = keep}};
     return (int)syscall(SYS_capset, &header, data);
 }
 
-/* ---- the kernel's own boxes --------------------------------------------------------------------------------- */
+/* ---- the kernel's own boxes
+ * --------------------------------------------------------------------------------- */
 
 /* As in the kernel's uapi; Debian 12's header has the first member only. */
 struct ruleset {
     uint64_t fs, net, scoped;
 };
 
-/* What each version of the interface can deny: file access rights as bits 0 … fs_last, and then some. */
+/* What each version of the interface can deny: file access rights as bits 0 … fs_last, and then
+ * some. */
 static const struct {
     unsigned fs_bits, net_bits, scope_bits;
     size_t size;
@@ -187,7 +199,8 @@ static int layer_landlock(struct lockdown *lockdown)
     long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
     if (abi < 1)
         return -1;
-    size_t at = (size_t)abi <= countof(landlock_abis) ? (size_t)abi - 1 : countof(landlock_abis) - 1;
+    size_t at =
+        (size_t)abi <= countof(landlock_abis) ? (size_t)abi - 1 : countof(landlock_abis) - 1;
     struct ruleset ruleset = {
         (1ull << landlock_abis[at].fs_bits) - 1,
         (1ull << landlock_abis[at].net_bits) - 1,
@@ -199,7 +212,7 @@ static int layer_landlock(struct lockdown *lockdown)
 }
 
 #ifndef PR_SET_MDWE
-#define PR_SET_MDWE 65
+#define PR_SET_MDWE              65
 #define PR_MDWE_REFUSE_EXEC_GAIN 1
 #endif
 
@@ -221,7 +234,8 @@ static int layer_session(struct lockdown *lockdown)
     return setsid() < 0 && getsid(0) != getpid() ? -1 : 0;
 }
 
-/* A change of uid forgets it, so it comes behind. The control socket's end says the same, a little later. */
+/* A change of uid forgets it, so it comes behind. The control socket's end says the same, a little
+ * later. */
 static int layer_parent(struct lockdown *lockdown)
 {
     (void)lockdown;
@@ -235,20 +249,24 @@ static int layer_umask(struct lockdown *lockdown)
     return 0;
 }
 
-/* Limits need /proc, landlock forbids mounts, and without capabilities nothing more can be given up. */
+/* Limits need /proc, landlock forbids mounts, and without capabilities nothing more can be given
+ * up. */
 const struct lockdown_layer lockdown_zygote[] = {
     {"resource limits", layer_limits, true, "core, files, stack, locked memory, address space"},
     {"empty root", layer_root, true, "no files, no /proc, nothing to write to"},
     {"unprivileged user", layer_uid, true, "never root's own uid without a namespace"},
     {"session", layer_session, true, "no terminal; the scheduler weighs all executors as one"},
     {"umask", layer_umask, true, "what could be created would be nobody's"},
-    {"no new privileges", layer_new_privileges, true, "no gain by exec; the syscall policy needs it"},
+    {"no new privileges", layer_new_privileges, true,
+     "no gain by exec; the syscall policy needs it"},
     {"no dumps", layer_dumpable, true, "no core, no ptrace, no /proc/PID of others"},
     {"landlock", layer_landlock, true, "files, TCP, abstract sockets and signals, once more"},
     {"no executable memory", layer_mdwe, false, "Linux 6.3; the syscall policy forbids it too"},
-    {"no huge pages", layer_huge_pages, false, "an executor touches what it uses, not 2 MiB at a time"},
+    {"no huge pages", layer_huge_pages, false,
+     "an executor touches what it uses, not 2 MiB at a time"},
     {"bounding set", layer_bounding_set, false, "needs privileges; empty capabilities do not"},
     {"parent death", layer_parent, true, "nothing outlives the supervisor"},
-    {"capabilities", layer_capabilities, true, "none but to give executors their uid, to kill them and to make them less urgent"},
+    {"capabilities", layer_capabilities, true,
+     "none but to give executors their uid, to kill them and to make them less urgent"},
 };
 const size_t lockdown_zygote_count = countof(lockdown_zygote);

@@ -1,5 +1,5 @@
-/* c9d-zygote: started by the supervisor before its first thread, with the control socket as descriptor 3.
- * It takes no arguments and is of no use by hand. */
+/* c9d-zygote: started by the supervisor before its first thread, with the control socket as
+ * descriptor 3. It takes no arguments and is of no use by hand. */
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -11,9 +11,9 @@
 
 extern char **environ;
 
-/* liblua asks libc for these: for the pivot of table.sort and the seed of its hashes. What a skill computes
- * must not depend on them, and after lock-down the kernel would not answer. The addresses that go into the
- * seed too are random by themselves. */
+/* liblua asks libc for these: for the pivot of table.sort and the seed of its hashes. What a skill
+ * computes must not depend on them, and after lock-down the kernel would not answer. The addresses
+ * that go into the seed too are random by themselves. */
 __attribute__((visibility("default"))) clock_t clock(void)
 {
     return 0;
@@ -37,7 +37,8 @@ int main(int argc, char **argv)
 {
     int type;
     socklen_t len = sizeof(type);
-    if (argc != 1 || getsockopt(WIRE_FD, SOL_SOCKET, SO_TYPE, &type, &len) < 0 || type != SOCK_SEQPACKET) {
+    if (argc != 1 || getsockopt(WIRE_FD, SOL_SOCKET, SO_TYPE, &type, &len) < 0 ||
+        type != SOCK_SEQPACKET) {
         fprintf(stderr, "c9d-zygote: started by c9d only (%d must be its socket)\n", WIRE_FD);
         return 2;
     }

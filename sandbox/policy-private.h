@@ -7,7 +7,8 @@
 #include "sandbox/policy.h"
 
 #if defined(__x86_64__)
-#define POLICY_ARCH AUDIT_ARCH_X86_64 /* x32 shares it: its numbers have bit 30 set and match no row */
+#define POLICY_ARCH                                                                                \
+    AUDIT_ARCH_X86_64 /* x32 shares it: its numbers have bit 30 set and match no row */
 #elif defined(__aarch64__)
 #define POLICY_ARCH AUDIT_ARCH_AARCH64
 #else

@@ -1,12 +1,13 @@
 /* The syscall policy: one row a call, everything else ends the process (SIGSYS).
  *
- * The filter answers such a call with a trap and not with the kill at once, so that it can be named: the kernel
- * does not make the call, but runs the handler in executor.c, which sends the call's number and place and dies.
- * For the attacker nothing is gained by that. The handler cannot be replaced (no row for rt_sigaction), and no
- * state of it lets the call be made; where it is gone, ignored or blocked, the kernel kills instead.
+ * The filter answers such a call with a trap and not with the kill at once, so that it can be
+ * named: the kernel does not make the call, but runs the handler in executor.c, which sends the
+ * call's number and place and dies. For the attacker nothing is gained by that. The handler cannot
+ * be replaced (no row for rt_sigaction), and no state of it lets the call be made; where it is
+ * gone, ignored or blocked, the kernel kills instead.
  *
- * The filter is written as classic BPF here and not by libseccomp: for so few rows it is a screenful, and
- * a library would be mapped in the zygote, and its mappings copied by every fork.
+ * The filter is written as classic BPF here and not by libseccomp: for so few rows it is a
+ * screenful, and a library would be mapped in the zygote, and its mappings copied by every fork.
  *
  * A new row needs a reason, and the count in tests/sandbox/sandbox_forbidden.c changes with it. */
 #include "sandbox/policy-private.h"
@@ -22,7 +23,10 @@
 #include "base/cleanup.h"
 #include "wire/wire.h"
 
-#define ROW(call, index, value, reason) {#call, SYS_##call, {index, value}, reason}
+#define ROW(call, index, value, reason)                                                            \
+    {                                                                                              \
+#call, SYS_##call, {index, value }, reason                                                 \
+    }
 
 const struct policy_row policy_rows[] = {
     ROW(read, 0, WIRE_FD, "answers of the engine"),
@@ -30,7 +34,8 @@ const struct policy_row policy_rows[] = {
     ROW(rt_sigreturn, POLICY_ANY, 0, "back from the handler of the CPU timer"),
     ROW(clock_gettime, 0, CLOCK_THREAD_CPUTIME_ID, "what the final frame says was used"),
     ROW(exit_group, POLICY_ANY, 0, "the end"),
-#ifdef C9_SANITIZED /* "wide": what the runtimes of sanitizers and valgrind need. Never shipped. */
+#ifdef C9_SANITIZED /* "wide": what the runtimes of sanitizers and valgrind need. Never shipped.   \
+                     */
     ROW(write, 0, 2, "a sanitizer's report"),
     ROW(mmap, POLICY_ANY, 0, "a sanitizer's memory"),
     ROW(munmap, POLICY_ANY, 0, "a sanitizer's memory"),
@@ -85,8 +90,8 @@ static bool same_argument(const struct policy_row *a, const struct policy_row *b
            (a->argument.index == POLICY_ANY || a->argument.value == b->argument.value);
 }
 
-/* From the row on, those with its argument: their numbers, and once for all of them the comparison. What is not
- * allowed falls through. */
+/* From the row on, those with its argument: their numbers, and once for all of them the comparison.
+ * What is not allowed falls through. */
 static void put_group(const struct policy_row *first)
 {
     const struct policy_row *end = policy_rows + policy_row_count;
@@ -118,9 +123,9 @@ static bool first_of_group(const struct policy_row *row)
     return true;
 }
 
-/* As short as can be: each executor's kernel compiles it anew. How soon it refuses a number that nobody calls
- * matters no more: the zygote's policy, which is inherited, has refused all but a few before
- * (policy_zygote.c). */
+/* As short as can be: each executor's kernel compiles it anew. How soon it refuses a number that
+ * nobody calls matters no more: the zygote's policy, which is inherited, has refused all but a few
+ * before (policy_zygote.c). */
 void policy_build(void)
 {
     program_len = 0;

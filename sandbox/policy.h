@@ -1,4 +1,5 @@
-/* The system calls that an executor may make once it reads what is not trusted: policy.c has the table. */
+/* The system calls that an executor may make once it reads what is not trusted: policy.c has the
+ * table. */
 #ifndef C9_SANDBOX_POLICY_H
 #define C9_SANDBOX_POLICY_H
 
@@ -24,9 +25,9 @@ void policy_build(void);
 /* Puts this process under it for good. Needs NO_NEW_PRIVS and policy_build. 0, or -1 with errno. */
 int policy_install(void);
 
-/* policy_zygote.c: the calls of the zygote itself, inherited by executors, which their own policy narrows.
- * Anything else gives EPERM, so that the executors' policy, and not this one, decides how they end. Needs
- * NO_NEW_PRIVS. 0, or -1 with errno. */
+/* policy_zygote.c: the calls of the zygote itself, inherited by executors, which their own policy
+ * narrows. Anything else gives EPERM, so that the executors' policy, and not this one, decides how
+ * they end. Needs NO_NEW_PRIVS. 0, or -1 with errno. */
 int policy_zygote_install(void);
 
 #endif

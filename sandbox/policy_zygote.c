@@ -1,8 +1,9 @@
 /* The system calls of the zygote, and of executors before they read what is not trusted.
  *
- * It is worth its place twice. Nothing below the supervisor can make another call, not even before START. And
- * the kernel, when a filter is put on, tries it with each number there is, unless an inherited filter has
- * refused that number already: the executors' own, put on for every execution, is tried with these few. */
+ * It is worth its place twice. Nothing below the supervisor can make another call, not even before
+ * START. And the kernel, when a filter is put on, tries it with each number there is, unless an
+ * inherited filter has refused that number already: the executors' own, put on for every execution,
+ * is tried with these few. */
 #include <errno.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
@@ -73,9 +74,12 @@ int policy_zygote_install(void)
     struct sock_filter program[countof(rows) + 5];
     enum { LAST = countof(program) - 1 };
     unsigned short n = 0;
-    program[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch));
-    program[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, POLICY_ARCH, 0, LAST - 3);
-    program[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr));
+    program[n++] =
+        (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch));
+    program[n++] =
+        (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, POLICY_ARCH, 0, LAST - 3);
+    program[n++] =
+        (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr));
     for (size_t i = 0; i < countof(rows); i++, n++)
         program[n] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)rows[i].call,
                                                   (uint8_t)(LAST - n - 1), 0);

@@ -1,5 +1,5 @@
-/* One function an attempt. They run behind the lock-down, with no more rights than an attacker has; which one is
- * said by START, which the supervisor wrote. */
+/* One function an attempt. They run behind the lock-down, with no more rights than an attacker has;
+ * which one is said by START, which the supervisor wrote. */
 #include "sandbox/probe.h"
 
 #include <errno.h>
@@ -36,8 +36,8 @@ static long probe_create(const struct wire_start *start)
 
 static long probe_connect(const struct wire_start *start)
 {
-    struct sockaddr_in discard = {.sin_family = AF_INET, .sin_port = htons(9),
-                                  .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    struct sockaddr_in discard = {
+        .sin_family = AF_INET, .sin_port = htons(9), .sin_addr = {htonl(INADDR_LOOPBACK)}};
     (void)start;
     long fd = syscall(SYS_socket, (long)AF_INET, (long)SOCK_DGRAM, 0L);
     return fd < 0 ? fd : syscall(SYS_connect, fd, &discard, sizeof(discard));
@@ -92,7 +92,8 @@ static long probe_read_memory(const struct wire_start *start)
 static long probe_capabilities(const struct wire_start *start)
 {
     struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
-    struct __user_cap_data_struct data[2] = {{.effective = 1u << CAP_KILL, .permitted = 1u << CAP_KILL}};
+    struct __user_cap_data_struct data[2] = {
+        {.effective = 1u << CAP_KILL, .permitted = 1u << CAP_KILL}};
     (void)start;
     return syscall(SYS_capset, &header, data);
 }

@@ -4,9 +4,9 @@
 
 #include "wire/wire.h"
 
-/* Makes the attempt that START names, as an attacker with native code would. When it comes back, a RESULT tells
- * what the kernel said. Called in place of the VM, behind all that locks an executor down (PROBE_BEHIND: but for
- * the syscall policy); reads nothing. */
+/* Makes the attempt that START names, as an attacker with native code would. When it comes back, a
+ * RESULT tells what the kernel said. Called in place of the VM, behind all that locks an executor
+ * down (PROBE_BEHIND: but for the syscall policy); reads nothing. */
 void probe_run(const struct wire_start *start);
 
 #endif

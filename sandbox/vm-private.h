@@ -46,7 +46,7 @@ struct vm {
     int depth;    /* of the stack that exhausted the memory */
     struct vm_bytes in, out;
     char entry[VM_NAME_MAX + 1]; /* the first skill's name */
-    char trace[VM_TRACE_MAX]; /* of the error that ends the execution */
+    char trace[VM_TRACE_MAX];    /* of the error that ends the execution */
 };
 extern struct vm vm;
 
@@ -90,7 +90,8 @@ void vm_fatal_check(lua_State *L, int status);
 void vm_error_push(lua_State *L, const char *code, const char *fmt, ...);
 _Noreturn void vm_error_raise(lua_State *L, const char *code, const char *fmt, ...);
 /* A ResourceExhausted that can be caught; details name the limit and what it is set to. */
-_Noreturn void vm_error_raise_limit(lua_State *L, const char *limit, uint64_t max, const char *fmt, ...);
+_Noreturn void vm_error_raise_limit(lua_State *L, const char *limit, uint64_t max, const char *fmt,
+                                    ...);
 bool vm_error_is(lua_State *L, int idx);
 void vm_error_mark(lua_State *L); /* gives the table on top the metatable of error objects */
 /* Writes L's traceback, skills' code only, to out (NUL-terminated); allocates nothing. */
@@ -142,7 +143,8 @@ int vm_resume(lua_State *from, lua_State *co, int nargs, int *nres_r, bool can_w
 int vm_wait(lua_State *L, lua_KContext ctx, lua_KFunction k);
 bool vm_can_wait(lua_State *L);
 void vm_coroutine_root(lua_State *co); /* marks a task's coroutine */
-/* lua_resetthread that keeps vm.running: runs the __close handlers that co has open, which cannot yield. */
+/* lua_resetthread that keeps vm.running: runs the __close handlers that co has open, which cannot
+ * yield. */
 int vm_coroutine_reset(lua_State *co);
 
 void vm_table_open(lua_State *L, int globals);

@@ -92,7 +92,8 @@ _Noreturn void vm_error_raise(lua_State *L, const char *code, const char *fmt, .
     __builtin_unreachable();
 }
 
-_Noreturn void vm_error_raise_limit(lua_State *L, const char *limit, uint64_t max, const char *fmt, ...)
+_Noreturn void vm_error_raise_limit(lua_State *L, const char *limit, uint64_t max, const char *fmt,
+                                    ...)
 {
     va_list ap;
     va_start(ap, fmt);
@@ -327,7 +328,7 @@ static bool failure_code_known(const char *code)
                                         "VisibilityViolation", "OrganizationLimitExceeded",
                                         "InvalidState",        "TooManyRequests",
                                         "InvalidRequest",      "ServiceUnavailable",
-                                        "InternalError",      "WaitTimeout",
+                                        "InternalError",       "WaitTimeout",
                                         "OutcomeUnknown"};
     for (size_t i = 0; i < VM_COUNT(codes); i++)
         if (strcmp(codes[i], code) == 0)

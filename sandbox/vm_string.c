@@ -4,8 +4,8 @@
 
 #include "sandbox/vm-private.h"
 
-/* Calls the function below the top n values with them, for one result. Its errors would name no place and no
- * function, having been called from C: they get both. */
+/* Calls the function below the top n values with them, for one result. Its errors would name no
+ * place and no function, having been called from C: they get both. */
 static int string_call(lua_State *L, int n, const char *name)
 {
     int status = lua_pcall(L, n, 1, 0);

@@ -127,7 +127,9 @@ static void frame_yield(lua_State *L, const struct wire_header *header)
 static void frame_next(lua_State *L)
 {
     static void (*const handlers[WIRE_TYPE_COUNT_])(lua_State *, const struct wire_header *) = {
-        [WIRE_ANSWER] = frame_answer, [WIRE_DELTA] = frame_delta, [WIRE_CANCEL] = frame_cancel,
+        [WIRE_ANSWER] = frame_answer,
+        [WIRE_DELTA] = frame_delta,
+        [WIRE_CANCEL] = frame_cancel,
         [WIRE_YIELD] = frame_yield};
     struct wire_header header;
     executor_receive(&header);
@@ -144,8 +146,9 @@ static void frame_next(lua_State *L)
 /* ---- the scheduler
  * --------------------------------------------------------------------------------------- */
 
-/* A task failed with the error on top of it: runs the __close handlers of what it left open, as pcall would, and
- * gives the status, which they may change, as the error. The traceback is taken before, on vm.trace. */
+/* A task failed with the error on top of it: runs the __close handlers of what it left open, as
+ * pcall would, and gives the status, which they may change, as the error. The traceback is taken
+ * before, on vm.trace. */
 static int task_unwind(lua_State *L, struct vm_task *task)
 {
     vm_trace_write(task->co, 0, vm.trace, sizeof(vm.trace));

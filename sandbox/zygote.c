@@ -1,5 +1,6 @@
-/* The zygote. Two processes: the one that the supervisor started enters the namespaces, forks the zygote
- * proper into them (as pid 1, which reaps what it forked), and waits for it. Each ends with its parent. */
+/* The zygote. Two processes: the one that the supervisor started enters the namespaces, forks the
+ * zygote proper into them (as pid 1, which reaps what it forked), and waits for it. Each ends with
+ * its parent. */
 #include "sandbox/zygote.h"
 
 #include <errno.h>
@@ -29,18 +30,20 @@ struct zygote {
     struct lua_State *L;
     struct buf report;
     bool strict;
-    int signals;                   /* signalfd of SIGCHLD and PATIENCE_SIGNAL */
-    char text[WIRE_CTL_TEXT_MAX];  /* of the packet received last */
+    int signals;                  /* signalfd of SIGCHLD and PATIENCE_SIGNAL */
+    char text[WIRE_CTL_TEXT_MAX]; /* of the packet received last */
 };
 
-/* ---- start ---------------------------------------------------------------------------------------------- */
+/* ---- start
+ * ---------------------------------------------------------------------------------------------- */
 
 static int zygote_down(const char *what)
 {
     char text[256];
     snprintf(text, sizeof(text), "%s: %s", what, strerror(errno));
     struct wire_control down = {.type = WIRE_CTL_DOWN};
-    (void)wire_control_send(CONTROL_FD, &down, text, -1); /* when nobody hears it, the exit says it */
+    (void)wire_control_send(CONTROL_FD, &down, text,
+                            -1); /* when nobody hears it, the exit says it */
     return 1;
 }
 
@@ -71,7 +74,8 @@ static int zygote_receive_setup(struct zygote *z, uint64_t *memory_max_r)
     return 0;
 }
 
-/* In the process of the supervisor: its status is the zygote's. It has nothing open to keep alive. */
+/* In the process of the supervisor: its status is the zygote's. It has nothing open to keep alive.
+ */
 static int zygote_guard(pid_t pid)
 {
     int status = 0;
@@ -96,8 +100,8 @@ static int zygote_signals(struct zygote *z)
     return z->signals < 0 ? -1 : 0;
 }
 
-/* The kernel writes into a thread's rseq area when it was preempted, which would copy its page after every fork. Nothing
- * here uses it. Where it cannot be left, only time is lost. */
+/* The kernel writes into a thread's rseq area when it was preempted, which would copy its page
+ * after every fork. Nothing here uses it. Where it cannot be left, only time is lost. */
 static void zygote_leave_rseq(void)
 {
     enum { LENGTH = 32 }; /* as libc registers it */
@@ -114,7 +118,8 @@ static int layer_policy(struct lockdown *lockdown)
 
 /* When nothing else is left to do. */
 static const struct lockdown_layer last_layers[] = {
-    {"zygote syscall policy", layer_policy, true, "no other call below the supervisor, not even before START"},
+    {"zygote syscall policy", layer_policy, true,
+     "no other call below the supervisor, not even before START"},
 };
 
 /* Everything between the fork into the namespaces and UP. NULL, or what failed, with errno. */
@@ -151,22 +156,25 @@ static int zygote_up(struct zygote *z)
     return wire_control_send(CONTROL_FD, &up, text.data, -1);
 }
 
-/* As _Fork, without a word of libc's: it would have the child's tid written beside its thread's variables, which copies
- * that page for each executor. No threads, so there are no handlers and locks to care for; what libc believes to be
- * its tid is the zygote's, and nothing asks for it. leaf: the cgroup that the child begins in, or -1. */
+/* As _Fork, without a word of libc's: it would have the child's tid written beside its thread's
+ * variables, which copies that page for each executor. No threads, so there are no handlers and
+ * locks to care for; what libc believes to be its tid is the zygote's, and nothing asks for it.
+ * leaf: the cgroup that the child begins in, or -1. */
 static pid_t zygote_fork(int leaf)
 {
-    struct clone_args args = {.flags = CLONE_INTO_CGROUP, .exit_signal = SIGCHLD, .cgroup = (uint64_t)leaf};
+    struct clone_args args = {
+        .flags = CLONE_INTO_CGROUP, .exit_signal = SIGCHLD, .cgroup = (uint64_t)leaf};
     return (pid_t)(leaf < 0 ? syscall(SYS_clone, (long)SIGCHLD, 0L, 0L, 0L, 0L)
                             : syscall(SYS_clone3, &args, sizeof(args)));
 }
 
-/* ---- executors -------------------------------------------------------------------------------------------- */
+/* ---- executors
+ * -------------------------------------------------------------------------------------------- */
 
 static int spawned_send(uint64_t cookie, int failure, pid_t pid, int fd)
 {
-    struct wire_control spawned = {.type = WIRE_CTL_SPAWNED, .cookie = cookie, .status = failure,
-                                   .pid = (uint32_t)pid};
+    struct wire_control spawned = {
+        .type = WIRE_CTL_SPAWNED, .cookie = cookie, .status = failure, .pid = (uint32_t)pid};
     return wire_control_send(CONTROL_FD, &spawned, NULL, fd);
 }
 
@@ -191,7 +199,8 @@ static int zygote_spawn(struct zygote *z, uint64_t cookie, int leaf)
 static int zygote_kill(uint64_t cookie)
 {
     pid_t pid = children_pid(cookie);
-    /* It cannot have been reaped and its pid given away: only this process reaps, and then forgets it. */
+    /* It cannot have been reaped and its pid given away: only this process reaps, and then forgets
+     * it. */
     return pid == 0 ? 0 : kill(pid, SIGKILL);
 }
 

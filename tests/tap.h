@@ -24,17 +24,20 @@ __attribute__((format(printf, 2, 3), unused)) static bool ok(bool pass, const ch
     fflush(stdout);
     return pass;
 }
-#define is_int(got, want, ...) do { \
-    intmax_t got_ = (intmax_t)(got), want_ = (intmax_t)(want); \
-    if (!ok(got_ == want_, __VA_ARGS__)) \
-        printf("# %s:%d: got %" PRIdMAX ", want %" PRIdMAX "\n", __FILE__, __LINE__, got_, want_); \
-} while (0)
-#define is_str(got, want, ...) do { \
-    const char *got_ = (got), *want_ = (want); \
-    if (!ok(got_ != NULL && want_ != NULL && strcmp(got_, want_) == 0, __VA_ARGS__)) \
-        printf("# %s:%d: got '%s', want '%s'\n", __FILE__, __LINE__, got_ ? got_ : "(null)", \
-               want_ ? want_ : "(null)"); \
-} while (0)
+#define is_int(got, want, ...)                                                                     \
+    do {                                                                                           \
+        intmax_t got_ = (intmax_t)(got), want_ = (intmax_t)(want);                                 \
+        if (!ok(got_ == want_, __VA_ARGS__))                                                       \
+            printf("# %s:%d: got %" PRIdMAX ", want %" PRIdMAX "\n", __FILE__, __LINE__, got_,     \
+                   want_);                                                                         \
+    } while (0)
+#define is_str(got, want, ...)                                                                     \
+    do {                                                                                           \
+        const char *got_ = (got), *want_ = (want);                                                 \
+        if (!ok(got_ != NULL && want_ != NULL && strcmp(got_, want_) == 0, __VA_ARGS__))           \
+            printf("# %s:%d: got '%s', want '%s'\n", __FILE__, __LINE__, got_ ? got_ : "(null)",   \
+                   want_ ? want_ : "(null)");                                                      \
+    } while (0)
 __attribute__((unused)) static void skip(const char *why, const char *what)
 {
     printf("ok %d - %s # SKIP %s\n", ++tap_run, what, why);

@@ -46,8 +46,8 @@ int client_print_json(const json_t *value);
 int client_print(const struct buf *text);
 
 /* The id of what ref names: ref itself when it is an id, or the one with that name. kind: "agent",
- * "persona", "user" … (resolvers[]); others are taken as they are. To be freed; NULL with the exit code in
- * *exit_r. */
+ * "persona", "user" … (resolvers[]); others are taken as they are. To be freed; NULL with the exit
+ * code in *exit_r. */
 char *client_resolve(struct client *client, const struct args *args, const char *kind,
                      const char *ref, int *exit_r);
 

@@ -26,18 +26,18 @@ extern const char commands_more[];
 
 enum from_kind {
     FROM_TEXT,
-    FROM_LIST, /* repeatable, and split at commas: an array */
-    FROM_TIME, /* RFC 3339, or a duration; for a query back from now, for a body ahead */
-    FROM_FLAG,     /* given: true */
-    FROM_COUNT,    /* digits: an integer */
-    FROM_DURATION, /* "30s", "5m": milliseconds, an integer */
-    FROM_BOOLEAN,  /* true or false */
-    FROM_SECONDS,  /* the same in seconds */
-    FROM_FILE,     /* the text of the file */
-    FROM_LINE,     /* the first line of the file */
-    FROM_JSON,     /* the JSON of the file */
+    FROM_LIST,      /* repeatable, and split at commas: an array */
+    FROM_TIME,      /* RFC 3339, or a duration; for a query back from now, for a body ahead */
+    FROM_FLAG,      /* given: true */
+    FROM_COUNT,     /* digits: an integer */
+    FROM_DURATION,  /* "30s", "5m": milliseconds, an integer */
+    FROM_BOOLEAN,   /* true or false */
+    FROM_SECONDS,   /* the same in seconds */
+    FROM_FILE,      /* the text of the file */
+    FROM_LINE,      /* the first line of the file */
+    FROM_JSON,      /* the JSON of the file */
     FROM_JSON_TEXT, /* the JSON itself */
-    FROM_WHOLE /* the JSON of the file is the whole body */
+    FROM_WHOLE      /* the JSON of the file is the whole body */
 };
 /* A member of the body, or a query parameter, and where it comes from. */
 struct from {

@@ -146,18 +146,15 @@ static const struct route agent_archive = {.method = "POST",
                                            .path = "/v1/agents/{agent}/archive",
                                            .members = "id name status",
                                            .ask = "archive the agent, for good"};
-static const struct route agent_rollback = {
-    .method = "POST",
-    .path = "/v1/agents/{agent}/versions/{version}/rollback",
-    .members = AGENT_BRIEF};
+static const struct route agent_rollback = {.method = "POST",
+                                            .path =
+                                                "/v1/agents/{agent}/versions/{version}/rollback",
+                                            .members = AGENT_BRIEF};
 
 static const struct column version_columns[] = {
-    {"VERSION", "version", format_text, false},
-    {"STATUS", "status", format_text, false},
-    {"CURRENT", "isCurrent", format_mark, false},
-    {"PUBLISHED", "publishedAt", format_when, false},
-    {"CREATED", "createdAt", format_when, false},
-    {"CHANGELOG", "changelog", format_text, false},
+    {"VERSION", "version", format_text, false},   {"STATUS", "status", format_text, false},
+    {"CURRENT", "isCurrent", format_mark, false}, {"PUBLISHED", "publishedAt", format_when, false},
+    {"CREATED", "createdAt", format_when, false}, {"CHANGELOG", "changelog", format_text, false},
 };
 static const struct from version_filters[] = {{"status", "--status", FROM_TEXT, NULL},
                                               {NULL, NULL, 0, NULL}};
@@ -173,11 +170,10 @@ static const struct route version_create = {.method = "POST",
                                             .path = "/v1/agents/{agent}/versions",
                                             .body = version_body,
                                             .members = "agentId version changelog createdAt"};
-static const struct route version_list = {
-    .method = "GET",
-    .path = "/v1/agents/{agent}/versions",
-    .query = version_filters,
-    COLUMNS(version_columns)};
+static const struct route version_list = {.method = "GET",
+                                          .path = "/v1/agents/{agent}/versions",
+                                          .query = version_filters,
+                                          COLUMNS(version_columns)};
 static const struct route version_get = {.method = "GET",
                                          .path = "/v1/agents/{agent}/versions/{version}"};
 static const struct route version_publish = {
@@ -186,11 +182,10 @@ static const struct route version_publish = {
     .body = publish_body,
     .members = "agentId version isCurrent publishedAt changelog pins capabilities"};
 
-static const struct route version_update = {
-    .method = "PATCH",
-    .path = "/v1/agents/{agent}/versions/{version}",
-    .body = whole_file,
-    .members = "agentId version status changelog revision"};
+static const struct route version_update = {.method = "PATCH",
+                                            .path = "/v1/agents/{agent}/versions/{version}",
+                                            .body = whole_file,
+                                            .members = "agentId version status changelog revision"};
 static const struct route version_delete = {.method = "DELETE",
                                             .path = "/v1/agents/{agent}/versions/{version}",
                                             .ask = "delete the version",
@@ -201,12 +196,12 @@ static const struct route version_deprecate = {
     .path = "/v1/agents/{agent}/versions/{version}/deprecate",
     .body = deprecation_body,
     .members = "agentId version status deprecatedAt sunsetAt"};
-static const struct route version_archive = {
-    .method = "POST",
-    .path = "/v1/agents/{agent}/versions/{version}/archive",
-    .members = "agentId version status",
-    .ask = "archive the version, for good",
-    .what = 1};
+static const struct route version_archive = {.method = "POST",
+                                             .path =
+                                                 "/v1/agents/{agent}/versions/{version}/archive",
+                                             .members = "agentId version status",
+                                             .ask = "archive the version, for good",
+                                             .what = 1};
 
 /* "1.4.0 90 %, 1.5.0-rc.1 10 %" */
 static void targets_show(struct buf *out, const json_t *targets)
@@ -263,12 +258,18 @@ static const struct column execution_columns[] = {
     {"AGENT", "agentId", format_text, false},
 };
 static const struct from execution_filters[] = {
-    {"agentId", "--agent", FROM_TEXT, "agent"},   {"status", "--status", FROM_TEXT, NULL},
-    {"createdAfter", "--after", FROM_TIME, NULL}, {"createdBefore", "--before", FROM_TIME, NULL},
-    {"version", "--version", FROM_TEXT, NULL},    {"triggeredBy", "--user", FROM_TEXT, NULL},
-    {"parentId", "--parent", FROM_TEXT, NULL},    {"errorCode", "--error", FROM_TEXT, NULL},
-    {"batchId", "--batch", FROM_TEXT, NULL},      {"concurrencyKey", "--key", FROM_TEXT, NULL},
-    {"text", "--text", FROM_TEXT, NULL},          {"sort", "--sort", FROM_TEXT, NULL},
+    {"agentId", "--agent", FROM_TEXT, "agent"},
+    {"status", "--status", FROM_TEXT, NULL},
+    {"createdAfter", "--after", FROM_TIME, NULL},
+    {"createdBefore", "--before", FROM_TIME, NULL},
+    {"version", "--version", FROM_TEXT, NULL},
+    {"triggeredBy", "--user", FROM_TEXT, NULL},
+    {"parentId", "--parent", FROM_TEXT, NULL},
+    {"errorCode", "--error", FROM_TEXT, NULL},
+    {"batchId", "--batch", FROM_TEXT, NULL},
+    {"concurrencyKey", "--key", FROM_TEXT, NULL},
+    {"text", "--text", FROM_TEXT, NULL},
+    {"sort", "--sort", FROM_TEXT, NULL},
     {NULL, NULL, 0, NULL},
 };
 static const struct route execution_list = {.method = "GET",
@@ -277,12 +278,9 @@ static const struct route execution_list = {.method = "GET",
                                             COLUMNS(execution_columns)};
 static const struct route execution_get = {.method = "GET", .path = "/v1/executions/{execution}"};
 static const struct column attempt_columns[] = {
-    {"ATTEMPT", "attempt", format_count, true},
-    {"STATUS", "status", format_text, false},
-    {"STARTED", "startedAt", format_when, false},
-    {"ENDED", "completedAt", format_when, false},
-    {"NEXT", "nextAttemptAt", format_when, false},
-    {"CODE", "errorCode", format_text, false},
+    {"ATTEMPT", "attempt", format_count, true},    {"STATUS", "status", format_text, false},
+    {"STARTED", "startedAt", format_when, false},  {"ENDED", "completedAt", format_when, false},
+    {"NEXT", "nextAttemptAt", format_when, false}, {"CODE", "errorCode", format_text, false},
     {"ERROR", "errorMessage", format_text, false},
 };
 static const struct route execution_attempts = {
@@ -311,10 +309,14 @@ static void sum_memory(struct buf *out, const json_t *bytes)
 }
 
 static const struct column usage_columns[] = {
-    {"AGENT", "agentName", format_text, false},  {"DAY", "day", format_text, false},
-    {"EXECUTIONS", "executions", format_count, true}, {"CPU", "cpuTimeUs", sum_cpu, true},
-    {"PEAK", "memoryPeakBytes", sum_memory, true}, {"CALLS", "apiCallsCount", format_count, true},
-    {"TOKENS", "tokensConsumed", format_count, true}, {"COST", "costMicrocents", sum_cost, true},
+    {"AGENT", "agentName", format_text, false},
+    {"DAY", "day", format_text, false},
+    {"EXECUTIONS", "executions", format_count, true},
+    {"CPU", "cpuTimeUs", sum_cpu, true},
+    {"PEAK", "memoryPeakBytes", sum_memory, true},
+    {"CALLS", "apiCallsCount", format_count, true},
+    {"TOKENS", "tokensConsumed", format_count, true},
+    {"COST", "costMicrocents", sum_cost, true},
 };
 static const struct from usage_filters[] = {{"groupBy", "--by", FROM_TEXT, NULL},
                                             {"agentId", "--agent", FROM_TEXT, "agent"},
@@ -328,8 +330,8 @@ static const struct route usage_list = {
 static const struct from retry_body[] = {{"version", "--version", FROM_TEXT, NULL},
                                          {NULL, NULL, 0, NULL}};
 static const struct from fork_body[] = {
-    {"step", "--step", FROM_COUNT, NULL},        {"version", "--version", FROM_TEXT, NULL},
-    {"input", "--input", FROM_JSON, NULL},       {"input", "--input-json", FROM_JSON_TEXT, NULL},
+    {"step", "--step", FROM_COUNT, NULL},      {"version", "--version", FROM_TEXT, NULL},
+    {"input", "--input", FROM_JSON, NULL},     {"input", "--input-json", FROM_JSON_TEXT, NULL},
     {"answers", "--answers", FROM_JSON, NULL}, {NULL, NULL, 0, NULL},
 };
 static const struct from backtest_body[] = {{"version", "--version", FROM_TEXT, NULL},
@@ -365,9 +367,8 @@ static int backtest_show(struct client *client, const json_t *json)
     return rc != EXIT_DONE ? rc : jx_int(json, "different", 0) == 0 ? EXIT_DONE : EXIT_FAILED;
 }
 
-static const struct route execution_retry = {.method = "POST",
-                                             .path = "/v1/executions/{execution}/retry",
-                                             .body = retry_body};
+static const struct route execution_retry = {
+    .method = "POST", .path = "/v1/executions/{execution}/retry", .body = retry_body};
 static const struct route execution_fork = {
     .method = "POST", .path = "/v1/executions/{execution}/fork", .body = fork_body};
 static const struct route agent_backtest = {.method = "POST",
@@ -378,11 +379,15 @@ static const struct route agent_backtest = {.method = "POST",
 /* ---- schedules ---- */
 
 static const struct column schedule_columns[] = {
-    {"NAME", "name", format_text, false},          {"ID", "id", format_text, false},
-    {"WHEN", "cronExpression", format_text, false}, {"ZONE", "timezone", format_text, false},
-    {"ACTIVE", "isActive", format_mark, false},    {"NEXT", "nextExecutionAt", format_when, false},
+    {"NAME", "name", format_text, false},
+    {"ID", "id", format_text, false},
+    {"WHEN", "cronExpression", format_text, false},
+    {"ZONE", "timezone", format_text, false},
+    {"ACTIVE", "isActive", format_mark, false},
+    {"NEXT", "nextExecutionAt", format_when, false},
     {"LAST", "lastExecutionAt", format_when, false},
-    {"OUTCOME", "lastOutcome", format_text, false}, {"AGENT", "agentId", format_text, false},
+    {"OUTCOME", "lastOutcome", format_text, false},
+    {"AGENT", "agentId", format_text, false},
 };
 static const struct column run_columns[] = {
     {"SCHEDULED", "scheduledFor", format_text, false},
@@ -455,8 +460,7 @@ static const struct route schedule_pause = {
     .method = "POST", .path = "/v1/schedules/{schedule}/pause", .members = SCHEDULE_BRIEF};
 static const struct route schedule_resume = {
     .method = "POST", .path = "/v1/schedules/{schedule}/resume", .members = SCHEDULE_BRIEF};
-static const struct route schedule_run = {.method = "POST",
-                                          .path = "/v1/schedules/{schedule}/run"};
+static const struct route schedule_run = {.method = "POST", .path = "/v1/schedules/{schedule}/run"};
 static const struct route schedule_runs = {.method = "GET",
                                            .path = "/v1/schedules/{schedule}/runs",
                                            .query = run_filters,
@@ -465,20 +469,23 @@ static const struct route schedule_next = {.method = "GET",
                                            .path = "/v1/schedules/{schedule}/preview",
                                            .query = count_query,
                                            .show = preview_show};
-static const struct route schedule_preview = {.method = "POST",
-                                              .path = "/v1/schedules/preview",
-                                              .body = preview_body,
-                                              .show = preview_show};
+static const struct route schedule_preview = {
+    .method = "POST", .path = "/v1/schedules/preview", .body = preview_body, .show = preview_show};
 /* ---- waits, signals, journals ---- */
 
 static const struct column wait_columns[] = {
-    {"EXECUTION", "executionId", format_text, false}, {"KIND", "kind", format_text, false},
-    {"NAME", "name", format_text, false},             {"SINCE", "since", format_when, false},
-    {"UNTIL", "until", format_when, false},           {"AGENT", "agentId", format_text, false},
+    {"EXECUTION", "executionId", format_text, false},
+    {"KIND", "kind", format_text, false},
+    {"NAME", "name", format_text, false},
+    {"SINCE", "since", format_when, false},
+    {"UNTIL", "until", format_when, false},
+    {"AGENT", "agentId", format_text, false},
 };
 static const struct from wait_filters[] = {
-    {"kind", "--kind", FROM_TEXT, NULL},         {"name", "--name", FROM_TEXT, NULL},
-    {"agentId", "--agent", FROM_TEXT, "agent"}, {NULL, NULL, 0, NULL},
+    {"kind", "--kind", FROM_TEXT, NULL},
+    {"name", "--name", FROM_TEXT, NULL},
+    {"agentId", "--agent", FROM_TEXT, "agent"},
+    {NULL, NULL, 0, NULL},
 };
 static const struct route wait_list = {
     .method = "GET", .path = "/v1/waits", .query = wait_filters, COLUMNS(wait_columns)};
@@ -490,8 +497,7 @@ static const struct from signal_body[] = {
     {NULL, NULL, 0, NULL},
 };
 static const struct route execution_signal = {.method = "POST",
-                                              .path =
-                                                  "/v1/executions/{execution}/signals/{signal}",
+                                              .path = "/v1/executions/{execution}/signals/{signal}",
                                               .body = signal_body,
                                               .members = "signalId executionId name createdAt"};
 static const struct column journal_columns[] = {
@@ -512,15 +518,18 @@ static const struct route execution_journal = {.method = "GET",
 /* ---- webhooks, dead letters ---- */
 
 static const struct column webhook_columns[] = {
-    {"ID", "id", format_text, false},           {"ACTIVE", "isActive", format_mark, false},
-    {"URL", "url", format_text, false},         {"EVENTS", "events", format_list, false},
-    {"FAILING", "failingSince", format_when, false}, {"AGENT", "agentId", format_text, false},
+    {"ID", "id", format_text, false},
+    {"ACTIVE", "isActive", format_mark, false},
+    {"URL", "url", format_text, false},
+    {"EVENTS", "events", format_list, false},
+    {"FAILING", "failingSince", format_when, false},
+    {"AGENT", "agentId", format_text, false},
 };
 static const struct column delivery_columns[] = {
-    {"STATUS", "status", format_text, false},   {"EVENT", "event", format_text, false},
-    {"TRIES", "attempts", format_count, true},  {"ANSWER", "responseStatus", format_count, true},
+    {"STATUS", "status", format_text, false},     {"EVENT", "event", format_text, false},
+    {"TRIES", "attempts", format_count, true},    {"ANSWER", "responseStatus", format_count, true},
     {"CREATED", "createdAt", format_when, false}, {"NEXT", "nextAttemptAt", format_when, false},
-    {"ERROR", "error", format_text, false},     {"ID", "id", format_text, false},
+    {"ERROR", "error", format_text, false},       {"ID", "id", format_text, false},
 };
 static const struct column delivery_log_columns[] = {
     {"ATTEMPT", "attempt", format_count, true}, {"WHEN", "attemptedAt", format_when, false},
@@ -528,9 +537,12 @@ static const struct column delivery_log_columns[] = {
     {"ERROR", "error", format_text, false},     {"RESPONSE", "response", format_text, false},
 };
 static const struct column letter_columns[] = {
-    {"ID", "id", format_text, false},          {"KIND", "kind", format_text, false},
-    {"CREATED", "createdAt", format_when, false}, {"REQUEUED", "requeuedAt", format_when, false},
-    {"REASON", "reason", format_text, false},  {"EXECUTION", "executionId", format_text, false},
+    {"ID", "id", format_text, false},
+    {"KIND", "kind", format_text, false},
+    {"CREATED", "createdAt", format_when, false},
+    {"REQUEUED", "requeuedAt", format_when, false},
+    {"REASON", "reason", format_text, false},
+    {"EXECUTION", "executionId", format_text, false},
 };
 static const struct from webhook_filters[] = {{"agentId", "--agent", FROM_TEXT, "agent"},
                                               {NULL, NULL, 0, NULL}};
@@ -585,13 +597,17 @@ static const struct route letter_requeue = {.method = "POST",
 /* ---- batches ---- */
 
 static const struct column batch_columns[] = {
-    {"ID", "id", format_text, false},           {"AGENT", "agentId", format_text, false},
-    {"VERSION", "agentVersion", format_text, false}, {"TOTAL", "total", format_count, true},
+    {"ID", "id", format_text, false},
+    {"AGENT", "agentId", format_text, false},
+    {"VERSION", "agentVersion", format_text, false},
+    {"TOTAL", "total", format_count, true},
     {"CREATED", "createdAt", format_when, false},
 };
 static const struct from batch_filters[] = {
-    {"agentId", "--agent", FROM_TEXT, "agent"},   {"createdAfter", "--after", FROM_TIME, NULL},
-    {"createdBefore", "--before", FROM_TIME, NULL}, {"sort", "--sort", FROM_TEXT, NULL},
+    {"agentId", "--agent", FROM_TEXT, "agent"},
+    {"createdAfter", "--after", FROM_TIME, NULL},
+    {"createdBefore", "--before", FROM_TIME, NULL},
+    {"sort", "--sort", FROM_TEXT, NULL},
     {NULL, NULL, 0, NULL},
 };
 static const struct from batch_execution_filters[] = {
@@ -619,9 +635,9 @@ static const struct route batch_cancel = {
 /* ---- events and webhook endpoints ---- */
 
 static const struct column event_columns[] = {
-    {"ID", "id", format_text, false},           {"TYPE", "type", format_text, false},
-    {"SOURCE", "source", format_text, false},   {"SUBJECT", "subject", format_text, false},
-    {"EVENT", "eventId", format_text, false},   {"RECEIVED", "receivedAt", format_when, false},
+    {"ID", "id", format_text, false},         {"TYPE", "type", format_text, false},
+    {"SOURCE", "source", format_text, false}, {"SUBJECT", "subject", format_text, false},
+    {"EVENT", "eventId", format_text, false}, {"RECEIVED", "receivedAt", format_when, false},
 };
 static const struct from event_filters[] = {{"type", "--type", FROM_TEXT, NULL},
                                             {"source", "--source", FROM_TEXT, NULL},
@@ -646,9 +662,9 @@ static int secret_show(struct client *client, const json_t *json)
 }
 
 static const struct column hook_columns[] = {
-    {"NAME", "name", format_text, false},        {"ID", "id", format_text, false},
-    {"STYLE", "style", format_text, false},      {"DELIVERS", "delivers", format_text, false},
-    {"ACTIVE", "isActive", format_mark, false},  {"LAST", "lastDeliveryAt", format_when, false},
+    {"NAME", "name", format_text, false},       {"ID", "id", format_text, false},
+    {"STYLE", "style", format_text, false},     {"DELIVERS", "delivers", format_text, false},
+    {"ACTIVE", "isActive", format_mark, false}, {"LAST", "lastDeliveryAt", format_when, false},
     {"AGENT", "agentId", format_text, false},
 };
 static const struct from hook_body[] = {{"name", "--name", FROM_TEXT, NULL},
@@ -666,10 +682,8 @@ static const struct from hook_filters[] = {{"agentId", "--agent", FROM_TEXT, "ag
 static const struct from rotate_body[] = {{"graceMs", "--grace", FROM_DURATION, NULL},
                                           {"secret", "--secret-file", FROM_LINE, NULL},
                                           {NULL, NULL, 0, NULL}};
-static const struct route hook_create = {.method = "POST",
-                                         .path = "/v1/agents/{agent}/hooks",
-                                         .body = hook_body,
-                                         .show = secret_show};
+static const struct route hook_create = {
+    .method = "POST", .path = "/v1/agents/{agent}/hooks", .body = hook_body, .show = secret_show};
 static const struct route hook_list = {
     .method = "GET", .path = "/v1/hooks", .query = hook_filters, COLUMNS(hook_columns)};
 static const struct route hook_get = {.method = "GET", .path = "/v1/hooks/{hook}"};
@@ -746,8 +760,7 @@ const struct command commands[] = {
      "Let a name stand for versions, each VERSION or VERSION=PERCENT.", command_alias_set, NULL},
     {"alias", "delete", "AGENT ALIAS [--yes]", "Delete an alias.", NULL, &alias_delete},
 
-    {"usage", NULL,
-     "[--by GROUP] [--agent AGENT] [--from TIME] [--to TIME] [--limit N]",
+    {"usage", NULL, "[--by GROUP] [--agent AGENT] [--from TIME] [--to TIME] [--limit N]",
      "Sum up what executions used, by agent, day or organization.", NULL, &usage_list},
     {"execution", "list",
      "[--agent AGENT] [--status STATUS] [--version VERSION] [--user USER] [--parent EXECUTION] "
@@ -814,8 +827,7 @@ const struct command commands[] = {
      NULL, &delivery_log},
     {"delivery", "redeliver", "DELIVERY", "Deliver it again.", NULL, &delivery_again},
     {"dead-letter", "list", "[--kind KIND] [--agent AGENT] [--state STATE] [--limit N]",
-     "List executions and deliveries that were tried as often as they may be.", NULL,
-     &letter_list},
+     "List executions and deliveries that were tried as often as they may be.", NULL, &letter_list},
     {"dead-letter", "requeue", "LETTER", "Send a dead letter again.", NULL, &letter_requeue},
 
     {"skill", "new", "NAME [--dir DIR]", "Write NAME.lua, a skill to begin with.",
@@ -864,9 +876,8 @@ const struct command commands[] = {
      "[TYPE] [-f FILE] [--source SOURCE] [--id ID] [--subject SUBJECT] [--data FILE] [--test]",
      "Send a CloudEvent to the agents that wait for it, or see who would get it.",
      command_event_send, NULL},
-    {"event", "list",
-     "[--type TYPE] [--source SOURCE] [--after TIME] [--before TIME] [--limit N]", "List events.",
-     NULL, &event_list},
+    {"event", "list", "[--type TYPE] [--source SOURCE] [--after TIME] [--before TIME] [--limit N]",
+     "List events.", NULL, &event_list},
     {"event", "get", "EVENT", "Show an event and what it started.", NULL, &event_get},
 
     {"hook", "create",
@@ -914,16 +925,15 @@ const struct command commands[] = {
     {"user", "get", "USER", "Show a user.", NULL, &user_get},
     {"user", "update", "USER [--name NAME] [--email ADDRESS] [--role ROLE]", "Edit a user.", NULL,
      &user_update},
-    {"user", "delete", "USER [--hand-over-to USER] [--yes]",
-     "Remove a user from the organization.", NULL, &user_delete},
+    {"user", "delete", "USER [--hand-over-to USER] [--yes]", "Remove a user from the organization.",
+     NULL, &user_delete},
 
     {"team", "create", "NAME [--description TEXT]", "Create a team.", NULL, &team_create},
     {"team", "list", "[--user USER] [--limit N]", "List teams.", NULL, &team_list},
     {"team", "get", "TEAM", "Show a team.", NULL, &team_get},
     {"team", "update", "TEAM [--name NAME] [--description TEXT]", "Edit a team.", NULL,
      &team_update},
-    {"team", "delete", "TEAM [--yes]", "Delete a team, with the grants to it.", NULL,
-     &team_delete},
+    {"team", "delete", "TEAM [--yes]", "Delete a team, with the grants to it.", NULL, &team_delete},
     {"team", "members", "TEAM [--limit N]", "List a team's members.", NULL, &team_members},
     {"team", "add", "TEAM USER", "Put a user into a team.", NULL, &team_add},
     {"team", "remove", "TEAM USER", "Take a user out of a team.", NULL, &team_remove},

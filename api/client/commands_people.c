@@ -43,10 +43,8 @@ const struct route token_create = {
 const struct route token_list = {
     .method = "GET", .path = "/v1/tokens", .query = token_filters, COLUMNS(token_columns)};
 const struct route token_get = {.method = "GET", .path = "/v1/tokens/{token}"};
-const struct route token_rotate = {.method = "POST",
-                                   .path = "/v1/tokens/{token}/rotate",
-                                   .body = rotate_body,
-                                   .show = token_show};
+const struct route token_rotate = {
+    .method = "POST", .path = "/v1/tokens/{token}/rotate", .body = rotate_body, .show = token_show};
 const struct route token_revoke = {
     .method = "DELETE", .path = "/v1/tokens/{token}", .done = "is revoked"};
 const struct route me_route = {.method = "GET", .path = "/v1/me"};
@@ -67,8 +65,7 @@ static const struct from org_patch[] = {{"name", "--name", FROM_TEXT, NULL},
                                         {NULL, NULL, 0, NULL}};
 const struct route org_create = {
     .method = "POST", .path = "/v1/organizations", .body = org_body, .members = "id name settings"};
-const struct route org_list = {
-    .method = "GET", .path = "/v1/organizations", COLUMNS(org_columns)};
+const struct route org_list = {.method = "GET", .path = "/v1/organizations", COLUMNS(org_columns)};
 const struct route org_get = {.method = "GET", .path = "/v1/organizations/{org}"};
 const struct route org_update = {.method = "PATCH",
                                  .path = "/v1/organizations/{org}",
@@ -82,18 +79,22 @@ const struct route org_delete = {.method = "DELETE",
 /* ---- users ---- */
 
 static const struct column user_columns[] = {
-    {"NAME", "name", format_text, false},           {"ID", "id", format_text, false},
-    {"ROLE", "role", format_text, false},           {"KIND", "kind", format_text, false},
-    {"SINCE", "memberSince", format_when, false},   {"EMAIL", "email", format_text, false},
+    {"NAME", "name", format_text, false},         {"ID", "id", format_text, false},
+    {"ROLE", "role", format_text, false},         {"KIND", "kind", format_text, false},
+    {"SINCE", "memberSince", format_when, false}, {"EMAIL", "email", format_text, false},
 };
 static const struct from user_filters[] = {
-    {"name", "--name", FROM_TEXT, NULL}, {"text", "--text", FROM_TEXT, NULL},
-    {"role", "--role", FROM_TEXT, NULL}, {"kind", "--kind", FROM_TEXT, NULL},
+    {"name", "--name", FROM_TEXT, NULL},
+    {"text", "--text", FROM_TEXT, NULL},
+    {"role", "--role", FROM_TEXT, NULL},
+    {"kind", "--kind", FROM_TEXT, NULL},
     {NULL, NULL, 0, NULL},
 };
 static const struct from user_body[] = {
-    {"name", NULL, FROM_TEXT, NULL},     {"email", "--email", FROM_TEXT, NULL},
-    {"role", "--role", FROM_TEXT, NULL}, {"kind", "--kind", FROM_TEXT, NULL},
+    {"name", NULL, FROM_TEXT, NULL},
+    {"email", "--email", FROM_TEXT, NULL},
+    {"role", "--role", FROM_TEXT, NULL},
+    {"kind", "--kind", FROM_TEXT, NULL},
     {NULL, NULL, 0, NULL},
 };
 static const struct from user_patch[] = {
@@ -148,10 +149,8 @@ const struct route team_list = {
 const struct route team_get = {.method = "GET", .path = "/v1/teams/{team}"};
 const struct route team_update = {
     .method = "PATCH", .path = "/v1/teams/{team}", .body = team_patch, .members = TEAM_BRIEF};
-const struct route team_delete = {.method = "DELETE",
-                                  .path = "/v1/teams/{team}",
-                                  .ask = "delete the team",
-                                  .done = "is deleted"};
+const struct route team_delete = {
+    .method = "DELETE", .path = "/v1/teams/{team}", .ask = "delete the team", .done = "is deleted"};
 const struct route team_members = {
     .method = "GET", .path = "/v1/teams/{team}/members", COLUMNS(team_member_columns)};
 const struct route team_add = {
@@ -178,9 +177,8 @@ const struct route grant_create = {.method = "POST",
                                    .members = "id agentId permission userId teamId"};
 const struct route grant_list = {
     .method = "GET", .path = "/v1/agents/{agent}/grants", COLUMNS(grant_columns)};
-const struct route grant_delete = {.method = "DELETE",
-                                   .path = "/v1/agents/{agent}/grants/{grant}",
-                                   .done = "has one grant less"};
+const struct route grant_delete = {
+    .method = "DELETE", .path = "/v1/agents/{agent}/grants/{grant}", .done = "has one grant less"};
 
 /* ---- the audit log ---- */
 
@@ -230,7 +228,5 @@ static int verification_show(struct client *client, const json_t *json)
 
 const struct route audit_list = {
     .method = "GET", .path = "/v1/audit", .query = audit_filters, COLUMNS(audit_columns)};
-const struct route audit_verify = {.method = "GET",
-                                   .path = "/v1/audit/verify",
-                                   .query = audit_expect,
-                                   .show = verification_show};
+const struct route audit_verify = {
+    .method = "GET", .path = "/v1/audit/verify", .query = audit_expect, .show = verification_show};

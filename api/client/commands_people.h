@@ -1,4 +1,5 @@
-/* The routes of commands.c's rows about people: tokens, organizations, users, teams, grants and the audit log. */
+/* The routes of commands.c's rows about people: tokens, organizations, users, teams, grants and the
+ * audit log. */
 #ifndef C9_CLIENT_COMMANDS_PEOPLE_H
 #define C9_CLIENT_COMMANDS_PEOPLE_H
 

@@ -4,8 +4,8 @@
 
 #include "client/client.h"
 
-/* Runs `c9d COMMAND [--json] FILE` in the foreground; its exit code, or EXIT_FAILED after having said
- * why not. */
+/* Runs `c9d COMMAND [--json] FILE` in the foreground; its exit code, or EXIT_FAILED after having
+ * said why not. */
 int local_run(const struct client *client, const char *command, const char *file);
 
 #endif

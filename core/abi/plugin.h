@@ -12,8 +12,8 @@
  *   2  queue: a job names its agent, and agents take turns
  *   3  storage: version
  *
- * Conventions. Functions return 0 or a negative C9D_E_*; on failure they fill the c9d_fault they were
- * given. Strings are UTF-8 and NUL-terminated unless a length stands beside them. Times are
+ * Conventions. Functions return 0 or a negative C9D_E_*; on failure they fill the c9d_fault they
+ * were given. Strings are UTF-8 and NUL-terminated unless a length stands beside them. Times are
  * microseconds. What a function says nothing else about may be called from any thread, also at the
  * same time. A plugin starts no process, installs no signal handler and never exits. */
 #ifndef C9D_PLUGIN_H
@@ -39,10 +39,16 @@ struct c9d_fault {
     char message[512]; /* what, where, what to do; filled by the one who returns the failure */
 };
 
-/* ---- settings ------------------------------------------------------------------------------------ */
+/* ---- settings
+ * ------------------------------------------------------------------------------------ */
 
 enum c9d_type {
-    C9D_TYPE_STRING, C9D_TYPE_INT, C9D_TYPE_BOOL, C9D_TYPE_DURATION, C9D_TYPE_SIZE, C9D_TYPE_SECRET
+    C9D_TYPE_STRING,
+    C9D_TYPE_INT,
+    C9D_TYPE_BOOL,
+    C9D_TYPE_DURATION,
+    C9D_TYPE_SIZE,
+    C9D_TYPE_SECRET
 };
 
 /* One key that the plugin understands in its section of the configuration. */
@@ -56,7 +62,8 @@ struct c9d_setting {
 
 struct c9d_settings; /* the values; valid during open only */
 
-/* ---- what the host offers a plugin ---------------------------------------------------------------- */
+/* ---- what the host offers a plugin
+ * ---------------------------------------------------------------- */
 
 enum c9d_log_level { C9D_LOG_DEBUG, C9D_LOG_INFO, C9D_LOG_WARN, C9D_LOG_ERROR };
 
@@ -65,19 +72,22 @@ struct c9d_storage;
 
 struct c9d_host {
     void (*log)(const char *plugin, enum c9d_log_level level, const char *message);
-    /* Values by the name in the plugin's table; NULL or 0 when not given. INT, SIZE (bytes), DURATION
-     * (µs) and BOOL (0 or 1) by setting_int, the others by setting_text (valid during open). */
+    /* Values by the name in the plugin's table; NULL or 0 when not given. INT, SIZE (bytes),
+     * DURATION (µs) and BOOL (0 or 1) by setting_int, the others by setting_text (valid during
+     * open). */
     const char *(*setting_text)(const struct c9d_settings *settings, const char *name);
     int64_t (*setting_int)(const struct c9d_settings *settings, const char *name);
-    int64_t (*now)(void);    /* CLOCK_REALTIME, µs */
-    const char *state_folder; /* where the plugin may keep files; exists; lives as long as the host */
-    /* For queue plugins only: the storage that c9d runs on, for a queue that lives in the store's own
-     * rows. NULL for other kinds. */
+    int64_t (*now)(void); /* CLOCK_REALTIME, µs */
+    const char
+        *state_folder; /* where the plugin may keep files; exists; lives as long as the host */
+    /* For queue plugins only: the storage that c9d runs on, for a queue that lives in the store's
+     * own rows. NULL for other kinds. */
     const struct c9d_storage_ops *storage_ops;
     struct c9d_storage *storage;
 };
 
-/* ---- storage: an SQL engine ------------------------------------------------------------------------ */
+/* ---- storage: an SQL engine
+ * ------------------------------------------------------------------------ */
 /* The SQL is the dialect that SQLite ≥ 3.40 and PostgreSQL ≥ 15 share: $1 parameters, ON CONFLICT,
  * RETURNING, ->>. A storage plugin does not know what an agent is. */
 
@@ -98,13 +108,15 @@ struct c9d_value {
 typedef int (*c9d_row_fn)(void *arg, const struct c9d_value *columns, size_t n);
 
 struct c9d_statement {
-    const char *sql; /* a constant of the program, so a driver may key prepared statements by address */
+    const char
+        *sql; /* a constant of the program, so a driver may key prepared statements by address */
     const struct c9d_value *params;
     size_t n_params;
-    int64_t expect;  /* < 0: any number of rows may change; else exactly so many must, or the
-                      * batch is rolled back with C9D_E_CONFLICT */
-    c9d_row_fn row;  /* for RETURNING or SELECT inside the batch; may be NULL; called on the
-                      * driver's thread before `done`, and again from the start if the driver retries */
+    int64_t expect; /* < 0: any number of rows may change; else exactly so many must, or the
+                     * batch is rolled back with C9D_E_CONFLICT */
+    c9d_row_fn
+        row; /* for RETURNING or SELECT inside the batch; may be NULL; called on the
+              * driver's thread before `done`, and again from the start if the driver retries */
     void *row_arg;
 };
 
@@ -124,7 +136,8 @@ struct c9d_batch {
 
 /* One step of the schema's history: `sql` may hold many statements. Applied in one transaction
  * with the recording of its number. Type tokens in it, to be replaced by the driver, are
- * @ID@ (UUID text), @TEXT@, @INT@ (64 bit), @REAL@, @BLOB@, @TIME@ (64-bit µs), @JSON@ (JSON as text),
+ * @ID@ (UUID text), @TEXT@, @INT@ (64 bit), @REAL@, @BLOB@, @TIME@ (64-bit µs), @JSON@ (JSON as
+ * text),
  * @BOOL@ (0 or 1), and @STRICT@ (behind CREATE TABLE (…)). */
 struct c9d_migration {
     int64_t version; /* 1, 2, 3 … without gaps */
@@ -135,11 +148,12 @@ struct c9d_storage_ops {
     int (*open)(const struct c9d_host *host, const struct c9d_settings *settings,
                 struct c9d_storage **storage_r, struct c9d_fault *fault);
     void (*close)(struct c9d_storage *storage); /* finishes what was submitted */
-    /* Brings the schema to the last migration; once, before anything else. An older database is copied
-     * first (the driver says where in the log); a newer one is C9D_E_VERSION. */
+    /* Brings the schema to the last migration; once, before anything else. An older database is
+     * copied first (the driver says where in the log); a newer one is C9D_E_VERSION. */
     int (*migrate)(struct c9d_storage *storage, const struct c9d_migration *migrations, size_t n,
                    struct c9d_fault *fault);
-    /* Runs one SELECT on a connection of the calling thread; sees all batches done before the call. */
+    /* Runs one SELECT on a connection of the calling thread; sees all batches done before the call.
+     */
     int (*query)(struct c9d_storage *storage, const char *sql, const struct c9d_value *params,
                  size_t n_params, c9d_row_fn row, void *arg, struct c9d_fault *fault);
     void (*submit)(struct c9d_storage *storage, struct c9d_batch *batch);
@@ -147,20 +161,21 @@ struct c9d_storage_ops {
     int (*exclusive)(struct c9d_storage *storage);
     /* Writes a consistent copy to a new file, while work goes on. NULL when it cannot. */
     int (*backup)(struct c9d_storage *storage, const char *path, struct c9d_fault *fault);
-    /* A number that was never given before whenever anything was committed since the last call, by this
-     * process or another; while it stays the same, so does what queries see. 0: not known just now. It must
-     * cost no more than a few reads of memory. NULL: never known. */
+    /* A number that was never given before whenever anything was committed since the last call, by
+     * this process or another; while it stays the same, so does what queries see. 0: not known just
+     * now. It must cost no more than a few reads of memory. NULL: never known. */
     uint64_t (*version)(struct c9d_storage *storage);
 };
 
-/* ---- queue: who runs what, when ---------------------------------------------------------------------- */
+/* ---- queue: who runs what, when
+ * ---------------------------------------------------------------------- */
 
 struct c9d_job {
-    char id[37];           /* the execution's */
-    char agent[37];        /* agents take turns */
-    int64_t priority;      /* higher first */
-    int64_t available_at;  /* wall µs; not before */
-    int64_t attempt;       /* of the claim: 1 for the first */
+    char id[37];          /* the execution's */
+    char agent[37];       /* agents take turns */
+    int64_t priority;     /* higher first */
+    int64_t available_at; /* wall µs; not before */
+    int64_t attempt;      /* of the claim: 1 for the first */
 };
 
 struct c9d_queue;
@@ -175,13 +190,14 @@ struct c9d_queue_ops {
     void (*close)(struct c9d_queue *queue);
     int (*push)(struct c9d_queue *queue, const struct c9d_job *job, struct c9d_fault *fault);
     /* Up to max jobs that are available and not under a live lease, best first: by priority; within
-     * one, agents take turns; within an agent, by age. What was claimed before and given back, or lost
-     * with its lease, goes before what was not. Each is leased to owner until now + lease. May block
-     * for the store's time. Returns how many, or negative. */
+     * one, agents take turns; within an agent, by age. What was claimed before and given back, or
+     * lost with its lease, goes before what was not. Each is leased to owner until now + lease. May
+     * block for the store's time. Returns how many, or negative. */
     int (*claim)(struct c9d_queue *queue, const char *owner, int64_t lease, size_t max,
                  struct c9d_job *jobs_r, struct c9d_fault *fault);
     /* Extends all leases of owner to now + lease. */
-    int (*renew)(struct c9d_queue *queue, const char *owner, int64_t lease, struct c9d_fault *fault);
+    int (*renew)(struct c9d_queue *queue, const char *owner, int64_t lease,
+                 struct c9d_fault *fault);
     /* Done with: the job is gone. Ok when owner no longer has it. */
     int (*ack)(struct c9d_queue *queue, const char *owner, const char *id, struct c9d_fault *fault);
     /* Gives it back, available after delay. */
@@ -189,31 +205,34 @@ struct c9d_queue_ops {
                    struct c9d_fault *fault);
     /* Jobs waiting (available or delayed, not leased). */
     int (*depth)(struct c9d_queue *queue, int64_t *depth_r, struct c9d_fault *fault);
-    /* A descriptor that is readable when there may be work, or -1: then claim is tried every second.
-     * Read by the host until it would block. With rows_are_jobs it need not tell of rows that this
-     * process writes: the host claims after those by itself. */
+    /* A descriptor that is readable when there may be work, or -1: then claim is tried every
+     * second. Read by the host until it would block. With rows_are_jobs it need not tell of rows
+     * that this process writes: the host claims after those by itself. */
     int (*fd)(struct c9d_queue *queue);
 };
 
-/* ---- model: a translator -------------------------------------------------------------------------------- */
+/* ---- model: a translator
+ * -------------------------------------------------------------------------------- */
 /* No I/O: c9d does that. A chat request becomes an HTTP request; the bytes of the reply become
  * events. The chat request is an object (all members but messages may be absent):
  *
  *   { "model": "name",
  *     "messages": [ { "role": "system"|"user"|"assistant"|"tool", "content": "text",
- *                     "tool_calls": [ { "id", "name", "arguments": {…} } ], "tool_call_id": "…" } ],
- *     "tools": [ { "name", "description", "parameters": {JSON Schema} } ],
- *     "tool_choice": "auto"|"none"|"required"|{"name": "…"},
- *     "response_schema": {JSON Schema}, "temperature": n, "top_p": n, "max_tokens": n,
- *     "stop": ["…"], "seed": n, "stream": true }
+ *                     "tool_calls": [ { "id", "name", "arguments": {…} } ], "tool_call_id": "…" }
+ * ], "tools": [ { "name", "description", "parameters": {JSON Schema} } ], "tool_choice":
+ * "auto"|"none"|"required"|{"name": "…"}, "response_schema": {JSON Schema}, "temperature": n,
+ * "top_p": n, "max_tokens": n, "stop": ["…"], "seed": n, "stream": true }
  */
 
-struct c9d_header { const char *name, *value; };
+struct c9d_header {
+    const char *name, *value;
+};
 
-/* Filled by request(); everything is owned by the plugin's `memory` and released by request_free. */
+/* Filled by request(); everything is owned by the plugin's `memory` and released by request_free.
+ */
 struct c9d_http_request {
-    const char *method, *url; /* url NULL: no network; `body` is the reply itself, to be fed with status
-                               * 200 after delay */
+    const char *method, *url; /* url NULL: no network; `body` is the reply itself, to be fed with
+                               * status 200 after delay */
     const struct c9d_header *headers;
     size_t n_headers;
     const char *body;
@@ -227,10 +246,12 @@ struct c9d_model_sink {
     void *arg;
     void (*delta)(void *arg, const char *text, size_t len);
     /* Complete tool call; arguments is the provider's JSON text, not yet checked. */
-    void (*tool_call)(void *arg, const char *id, const char *name, const char *arguments, size_t len);
+    void (*tool_call)(void *arg, const char *id, const char *name, const char *arguments,
+                      size_t len);
     void (*usage)(void *arg, int64_t input_tokens, int64_t output_tokens);
-    void (*finish)(void *arg, const char *reason); /* "stop"|"length"|"tool_calls"|"content_filter" */
-    void (*model)(void *arg, const char *name);    /* the model that answered */
+    void (*finish)(void *arg,
+                   const char *reason);         /* "stop"|"length"|"tool_calls"|"content_filter" */
+    void (*model)(void *arg, const char *name); /* the model that answered */
     /* The provider's error or a malformed reply. retry: 1 when the same request may succeed later;
      * retry_after in µs, 0 when not said. Nothing follows it. */
     void (*error)(void *arg, int status, const char *message, int retry, int64_t retry_after);
@@ -259,14 +280,15 @@ struct c9d_model_ops {
     void (*reply_free)(struct c9d_reply *reply);
 };
 
-/* ---- the descriptor ----------------------------------------------------------------------------------- */
+/* ---- the descriptor
+ * ----------------------------------------------------------------------------------- */
 
 struct c9d_plugin {
     uint32_t abi; /* C9D_ABI; first, for ever */
     uint32_t kind;
-    const char *name;        /* "storage_sqlite": the file's name without .so */
+    const char *name; /* "storage_sqlite": the file's name without .so */
     const char *version;
-    const char *description; /* one sentence */
+    const char *description;            /* one sentence */
     const struct c9d_setting *settings; /* ends with name NULL; may be NULL */
     union {
         const void *any;

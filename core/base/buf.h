@@ -13,7 +13,10 @@ struct buf {
     char *data; /* NULL while nothing was ever appended */
     size_t len, cap;
 };
-#define BUF_INIT {0}
+#define BUF_INIT                                                                                   \
+    {                                                                                              \
+        0                                                                                          \
+    }
 #define buf_auto cleanup(buf_free) struct buf
 
 void buf_free(struct buf *b);              /* releases and empties */

@@ -8,17 +8,38 @@
 
 #define cleanup(fn) __attribute__((cleanup(fn)))
 
-static inline void cleanup_free(void *p) { free(*(void **)p); }
-static inline void cleanup_fd(int *fd) { if (*fd >= 0) close(*fd); }
-static inline void cleanup_file(FILE **f) { if (*f != NULL) fclose(*f); }
+static inline void cleanup_free(void *p)
+{
+    free(*(void **)p);
+}
+static inline void cleanup_fd(int *fd)
+{
+    if (*fd >= 0)
+        close(*fd);
+}
+static inline void cleanup_file(FILE **f)
+{
+    if (*f != NULL)
+        fclose(*f);
+}
 
-#define autofree cleanup(cleanup_free)   /* any pointer from malloc; initialise it */
-#define autofd   cleanup(cleanup_fd)     /* an int descriptor; -1 when empty */
+#define autofree cleanup(cleanup_free) /* any pointer from malloc; initialise it */
+#define autofd   cleanup(cleanup_fd)   /* an int descriptor; -1 when empty */
 #define autofile cleanup(cleanup_file)
 
 /* Hands over what a local owns: `return move_ptr(&local);` leaves NULL behind. */
-#define move_ptr(pp) ({ __typeof__(*(pp)) moved_ = *(pp); *(pp) = NULL; moved_; })
-static inline int move_fd(int *fd) { int moved = *fd; *fd = -1; return moved; }
+#define move_ptr(pp)                                                                               \
+    ({                                                                                             \
+        __typeof__(*(pp)) moved_ = *(pp);                                                          \
+        *(pp) = NULL;                                                                              \
+        moved_;                                                                                    \
+    })
+static inline int move_fd(int *fd)
+{
+    int moved = *fd;
+    *fd = -1;
+    return moved;
+}
 
 #define countof(a) (sizeof(a) / sizeof((a)[0]))
 

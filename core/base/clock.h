@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define CLOCK_SECOND INT64_C(1000000)
+#define CLOCK_SECOND       INT64_C(1000000)
 #define CLOCK_RFC3339_SIZE 28 /* "2026-01-31T23:59:59.123456Z" and NUL */
 
 int64_t clock_wall_us(void);      /* CLOCK_REALTIME */

@@ -36,7 +36,7 @@ struct config_key {
     const char *otherwise; /* default as text; NULL: none (config_string gives NULL, numbers 0) */
     int64_t min, max;      /* both 0: not bounded */
     const char *choices;
-    const char *help;      /* one sentence, for `c9d check-config --defaults` */
+    const char *help; /* one sentence, for `c9d check-config --defaults` */
 };
 
 struct config;

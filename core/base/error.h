@@ -27,9 +27,12 @@ enum error_code {
 struct error {
     enum error_code code;
     char message[ERROR_MESSAGE_MAX]; /* always UTF-8: other bytes become U+FFFD */
-    json_t *details; /* object or NULL; owned */
+    json_t *details;                 /* object or NULL; owned */
 };
-#define ERROR_INIT {0}
+#define ERROR_INIT                                                                                 \
+    {                                                                                              \
+        0                                                                                          \
+    }
 #define error_auto cleanup(error_clear) struct error
 
 /* One row of errors.def. */

@@ -8,7 +8,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define SHA256_SIZE 32
+#define SHA256_SIZE     32
 #define SHA256_HEX_SIZE 65 /* with NUL */
 
 void hash_sha256(const void *data, size_t len, uint8_t out[SHA256_SIZE]);
@@ -20,12 +20,13 @@ bool hash_equal(const void *a, const void *b, size_t len); /* constant time */
 char *hash_hex(const void *data, size_t len, char *out);   /* out: 2*len+1; returns out */
 /* base64url without padding; out: (len*4+2)/3+1. Returns out. */
 char *hash_base64url(const void *data, size_t len, char *out);
-/* The inverse: the length of out (at most len*3/4 bytes), or -1 when it is not base64url without padding, with the
- * bits behind the last byte zero. */
+/* The inverse: the length of out (at most len*3/4 bytes), or -1 when it is not base64url without
+ * padding, with the bits behind the last byte zero. */
 ssize_t hash_base64url_decode(const char *text, size_t len, void *out);
 /* base64 with padding; out: (len+2)/3*4+1. Returns out. */
 char *hash_base64(const void *data, size_t len, char *out);
-/* The inverse of hash_base64, padding and all; out: len/4*3 at least. 0, or -1 when text is no base64. */
+/* The inverse of hash_base64, padding and all; out: len/4*3 at least. 0, or -1 when text is no
+ * base64. */
 int hash_base64_decode(const char *text, size_t len, uint8_t *out, size_t *len_r);
 
 #endif

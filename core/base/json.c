@@ -47,8 +47,8 @@ static size_t depth_exceeded_at(const char *text, size_t len)
     return len;
 }
 
-/* Measured with jansson 2.14 on glibc: an empty object or array with its table, an element with its place,
- * a member with its key. Strings are counted by the length of the text. */
+/* Measured with jansson 2.14 on glibc: an empty object or array with its table, an element with its
+ * place, a member with its key. Strings are counted by the length of the text. */
 enum { WEIGHT_VALUE = 96, WEIGHT_ARRAY = 192, WEIGHT_OBJECT = 320, WEIGHT_MEMBER = 96 };
 
 size_t jx_weight(const char *text, size_t len)

@@ -11,7 +11,10 @@
 #include "buf.h"
 #include "error.h"
 
-static inline void jx_cleanup(json_t **j) { json_decref(*j); }
+static inline void jx_cleanup(json_t **j)
+{
+    json_decref(*j);
+}
 #define jx_auto cleanup(jx_cleanup) json_t
 
 #define JX_DEPTH_MAX 64 /* nesting of arrays and objects that jx_decode takes */
@@ -22,8 +25,8 @@ static inline void jx_cleanup(json_t **j) { json_decref(*j); }
  * the message ("request body"). New reference, or NULL. */
 json_t *jx_decode(const char *text, size_t len, const char *what, struct error *err);
 
-/* About how many bytes of memory jx_decode takes for the text, never much fewer: to be asked before it is
- * decoded. `[1,1,1]` weighs fifty times its length. */
+/* About how many bytes of memory jx_decode takes for the text, never much fewer: to be asked before
+ * it is decoded. `[1,1,1]` weighs fifty times its length. */
 size_t jx_weight(const char *text, size_t len);
 
 /* Encoding: the value has no cycles (jx_decode and the wire make none); NULL is encoded as null.

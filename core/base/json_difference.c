@@ -27,8 +27,8 @@ static char *shown_text(const json_t *value)
 static json_t *difference_at(const char *path, const json_t *expected, const json_t *got)
 {
     autofree char *a = shown_text(expected), *b = shown_text(got);
-    json_t *message = json_sprintf("%s: expected %s, got %s", path[0] != '\0' ? path : "the value",
-                                   a, b);
+    json_t *message =
+        json_sprintf("%s: expected %s, got %s", path[0] != '\0' ? path : "the value", a, b);
     json_t *difference = json_pack("{s:s, s:o}", "path", path, "message",
                                    message != NULL ? message : json_string("the values differ"));
     if (expected != NULL)

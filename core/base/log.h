@@ -24,9 +24,9 @@ void log_bind(const char *key, const char *value);
 void log_write(enum log_level level, const char *event, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 #define log_at_(level, ...) (log_enabled(level) ? log_write(level, __VA_ARGS__) : (void)0)
-#define log_debug(...) log_at_(LOG_LEVEL_DEBUG, __VA_ARGS__)
-#define log_info(...) log_at_(LOG_LEVEL_INFO, __VA_ARGS__)
-#define log_warn(...) log_at_(LOG_LEVEL_WARN, __VA_ARGS__)
-#define log_error(...) log_at_(LOG_LEVEL_ERROR, __VA_ARGS__)
+#define log_debug(...)      log_at_(LOG_LEVEL_DEBUG, __VA_ARGS__)
+#define log_info(...)       log_at_(LOG_LEVEL_INFO, __VA_ARGS__)
+#define log_warn(...)       log_at_(LOG_LEVEL_WARN, __VA_ARGS__)
+#define log_error(...)      log_at_(LOG_LEVEL_ERROR, __VA_ARGS__)
 
 #endif

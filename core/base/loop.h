@@ -25,14 +25,14 @@ struct loop_watch {
 struct loop_timer {
     void (*fn)(struct loop_timer *timer);
     void *arg;
-    int64_t at;      /* the loop's own: monotonic µs */
-    uint32_t place;  /* the loop's own: 1-based place in the heap, 0 when not armed */
+    int64_t at;     /* the loop's own: monotonic µs */
+    uint32_t place; /* the loop's own: 1-based place in the heap, 0 when not armed */
 };
 
-struct loop *loop_new(struct error *err); /* NULL on failure */
-void loop_free(struct loop *loop);        /* not while running; posted work not run is dropped */
-void loop_run(struct loop *loop);         /* returns after loop_stop */
-void loop_stop(struct loop *loop);        /* any thread */
+struct loop *loop_new(struct error *err);  /* NULL on failure */
+void loop_free(struct loop *loop);         /* not while running; posted work not run is dropped */
+void loop_run(struct loop *loop);          /* returns after loop_stop */
+void loop_stop(struct loop *loop);         /* any thread */
 int64_t loop_now(const struct loop *loop); /* monotonic µs, read once per turn */
 
 int loop_watch_add(struct loop *loop, struct loop_watch *watch, uint32_t events, struct error *err);

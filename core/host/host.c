@@ -26,7 +26,10 @@ static const char *const kind_names[] = {
     [C9D_KIND_STORAGE] = "storage", [C9D_KIND_QUEUE] = "queue", [C9D_KIND_MODEL] = "model"};
 
 /* Every function that c9d calls without asking whether it is there, as offsets into the ops. */
-#define OP(ops, field) {offsetof(struct ops, field), #field}
+#define OP(ops, field)                                                                             \
+    {                                                                                              \
+        offsetof(struct ops, field), #field                                                        \
+    }
 struct required_op {
     size_t offset;
     const char *name;

@@ -26,10 +26,11 @@ void host_list(struct host *host,
                           const struct error *why_not),
                void *arg);
 
-/* Declares the plugin's settings as the keys of [section instance] (instance NULL: plain section) and
- * makes what its open() takes. The settings object lives until host_settings_free and reads from
- * config; the keys are the host's: a config they were declared to is freed before the host, or is not
- * asked afterwards. NULL: E_CONFIG_INVALID for a wrong value or a required one that is missing. */
+/* Declares the plugin's settings as the keys of [section instance] (instance NULL: plain section)
+ * and makes what its open() takes. The settings object lives until host_settings_free and reads
+ * from config; the keys are the host's: a config they were declared to is freed before the host, or
+ * is not asked afterwards. NULL: E_CONFIG_INVALID for a wrong value or a required one that is
+ * missing. */
 struct c9d_settings *host_settings(struct host *host, struct config *config, const char *section,
                                    const char *instance, const struct c9d_plugin *plugin,
                                    struct error *err);

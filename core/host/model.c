@@ -12,7 +12,7 @@
 #define SECTION "model"
 /* A price per million tokens is at most this many cents: a cost then fits for any count. */
 #define PRICE_CENTS_MAX INT64_C(1000000000)
-#define MICROS INT64_C(1000000) /* micro-cents in a cent; tokens in a million */
+#define MICROS          INT64_C(1000000) /* micro-cents in a cent; tokens in a million */
 
 struct model {
     const struct c9d_model_ops *ops;
@@ -101,8 +101,7 @@ static int limits_read(struct model_limits *limits_r, const struct config *confi
 static int plugin_open(struct model *model, struct host *host, struct config *config,
                        const struct c9d_plugin *plugin, struct error *err)
 {
-    struct c9d_settings *settings =
-        host_settings(host, config, SECTION, model->name, plugin, err);
+    struct c9d_settings *settings = host_settings(host, config, SECTION, model->name, plugin, err);
     if (settings == NULL)
         return -1;
     struct c9d_fault fault = {{0}};
@@ -117,8 +116,7 @@ struct model *model_open(struct host *host, struct config *config, const char *i
 {
     if (config_declare_instance(config, SECTION, instance, keys, countof(keys), err) < 0)
         return NULL;
-    autofree char *file =
-        xasprintf("model_%s", config_string(config, SECTION, instance, "plugin"));
+    autofree char *file = xasprintf("model_%s", config_string(config, SECTION, instance, "plugin"));
     const struct c9d_plugin *plugin = host_plugin(host, file, C9D_KIND_MODEL, err);
     if (plugin == NULL) {
         error_wrap(err, "[" SECTION " %s]", instance);
@@ -163,8 +161,8 @@ const struct c9d_model_ops *model_ops(const struct model *model)
 int64_t model_cost(const struct model *model, int64_t input_tokens, int64_t output_tokens)
 {
     __int128 in = input_tokens > 0 ? input_tokens : 0, out = output_tokens > 0 ? output_tokens : 0;
-    __int128 cost = (in * model->limits.input_price + out * model->limits.output_price +
-                     MICROS - 1) / MICROS;
+    __int128 cost =
+        (in * model->limits.input_price + out * model->limits.output_price + MICROS - 1) / MICROS;
     return cost > INT64_MAX ? INT64_MAX : (int64_t)cost;
 }
 

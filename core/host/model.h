@@ -11,10 +11,10 @@ struct model;
 
 /* What every [model NAME] section has beside the plugin's own settings. */
 struct model_limits {
-    char *default_model;        /* `model`: used when a request names none; may be NULL */
-    int64_t timeout_us;         /* `timeout`: of one attempt */
-    int64_t attempts;           /* `attempts`: tries in all */
-    int64_t concurrency;        /* `concurrency`: requests at a time; more wait */
+    char *default_model; /* `model`: used when a request names none; may be NULL */
+    int64_t timeout_us;  /* `timeout`: of one attempt */
+    int64_t attempts;    /* `attempts`: tries in all */
+    int64_t concurrency; /* `concurrency`: requests at a time; more wait */
     /* `price_input`, `price_output`: per million tokens, in micro-cents (1e-6 cent) as integers;
      * the configuration takes cents with decimals. */
     int64_t input_price, output_price;
@@ -27,7 +27,7 @@ struct model *model_open(struct host *host, struct config *config, const char *i
                          struct error *err);
 /* All its requests and replies must have been freed: they borrow from it. NULL is fine. */
 void model_close(struct model *model);
-const char *model_name(const struct model *model); /* the instance */
+const char *model_name(const struct model *model);                  /* the instance */
 const struct model_limits *model_limits(const struct model *model); /* lives as long as the model */
 /* Cost of so many tokens in micro-cents, rounded up; negative counts are none, and what does not
  * fit is INT64_MAX. */
@@ -38,7 +38,7 @@ int64_t model_cost(const struct model *model, int64_t input_tokens, int64_t outp
 int model_request(struct model *model, const char *chat, size_t len,
                   struct c9d_http_request *request_r, struct error *err);
 void model_request_free(struct model *model, struct c9d_http_request *request); /* and clears it */
-const struct c9d_model_ops *model_ops(const struct model *model); /* for reply_* */
+const struct c9d_model_ops *model_ops(const struct model *model);               /* for reply_* */
 /* NULL: no memory. The sink is copied. To be freed by ops->reply_free. */
 struct c9d_reply *model_reply_new(struct model *model, const struct c9d_model_sink *sink);
 

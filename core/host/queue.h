@@ -1,4 +1,5 @@
-/* The queue facade: a queue plugin's functions with c9d's error object. See abi/plugin.h for each. */
+/* The queue facade: a queue plugin's functions with c9d's error object. See abi/plugin.h for each.
+ */
 #ifndef C9_HOST_QUEUE_H
 #define C9_HOST_QUEUE_H
 

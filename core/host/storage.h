@@ -12,7 +12,8 @@
 
 struct storage;
 
-/* Opens plugin `name` with [storage] of config (its key `plugin` is the caller's). NULL on failure. */
+/* Opens plugin `name` with [storage] of config (its key `plugin` is the caller's). NULL on failure.
+ */
 struct storage *storage_open(struct host *host, struct config *config, const char *name,
                              struct error *err);
 void storage_close(struct storage *storage); /* waits for what was submitted */
@@ -35,8 +36,8 @@ struct c9d_storage *storage_raw(const struct storage *storage);
  *   b  const void *, size_t    blob
  *   n                          SQL NULL                                                        */
 
-/* Runs a SELECT on the calling thread (blocks for the disk at worst; not for the engine thread). row is
- * called for each row, columns valid during the call; non-zero return stops. 0 or -1. */
+/* Runs a SELECT on the calling thread (blocks for the disk at worst; not for the engine thread).
+ * row is called for each row, columns valid during the call; non-zero return stops. 0 or -1. */
 int storage_query(struct storage *storage, const char *sql, c9d_row_fn row, void *arg,
                   struct error *err, const char *format, ...);
 int storage_vquery(struct storage *storage, const char *sql, c9d_row_fn row, void *arg,
@@ -46,20 +47,20 @@ int storage_vquery(struct storage *storage, const char *sql, c9d_row_fn row, voi
 int storage_query_values(struct storage *storage, const char *sql, const struct c9d_value *params,
                          size_t n, c9d_row_fn row, void *arg, struct error *err);
 
-/* A batch under construction. Copies all parameters: nothing needs to outlive the call. sql must be a
- * constant. One thread at a time. */
+/* A batch under construction. Copies all parameters: nothing needs to outlive the call. sql must be
+ * a constant. One thread at a time. */
 struct storage_batch;
-struct storage_batch *storage_batch_new(void); /* never NULL */
+struct storage_batch *storage_batch_new(void);        /* never NULL */
 void storage_batch_free(struct storage_batch *batch); /* only if not submitted; NULL is fine */
 /* expect: exact number of rows that must change, or -1. row may be NULL. */
 void storage_batch_add(struct storage_batch *batch, const char *sql, int64_t expect, c9d_row_fn row,
                        void *row_arg, const char *format, ...);
-void storage_batch_vadd(struct storage_batch *batch, const char *sql, int64_t expect, c9d_row_fn row,
-                        void *row_arg, const char *format, va_list ap);
+void storage_batch_vadd(struct storage_batch *batch, const char *sql, int64_t expect,
+                        c9d_row_fn row, void *row_arg, const char *format, va_list ap);
 size_t storage_batch_count(const struct storage_batch *batch);
 
-/* Why a batch failed: E_STORAGE_FAILED for all that is nobody's fault; E_INVALID_STATE for a conflict (the
- * caller maps it to its own code), with details.statement = index. */
+/* Why a batch failed: E_STORAGE_FAILED for all that is nobody's fault; E_INVALID_STATE for a
+ * conflict (the caller maps it to its own code), with details.statement = index. */
 
 /* Submits; the batch is consumed. done runs once on the driver's thread with NULL or the error
  * (borrowed during the call). */

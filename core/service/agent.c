@@ -16,8 +16,8 @@ enum { RETRIES = 5 }; /* of an update without If-Match that others are faster th
 #define DUPLICATE "an agent of this name exists in the organization"
 #define CHANGED   "the agent was changed since"
 
-/* Of an agent that the token may not see. That it exists is told to those alone who see it in another
- * organization of theirs. */
+/* Of an agent that the token may not see. That it exists is told to those alone who see it in
+ * another organization of theirs. */
 static int unseen(struct service *service, const struct principal *who,
                   const struct resource *resource, const char *ref, struct error *err)
 {

@@ -14,8 +14,8 @@ enum { VALUE_MAX = 64 * 1024, TEXT_MAX = 512 };
 
 static bool secret_name(const char *name)
 {
-    static const char *const words[] = {"secret", "password", "passwd", "token",
-                                        "apikey", "api_key",  "api-key", "authorization",
+    static const char *const words[] = {"secret",     "password",   "passwd",      "token",
+                                        "apikey",     "api_key",    "api-key",     "authorization",
                                         "credential", "privatekey", "private_key", "cookie"};
     for (size_t i = 0; i < countof(words); i++)
         if (strcasestr(name, words[i]) != NULL)
@@ -153,8 +153,8 @@ void audit_denied(struct service *service, const struct principal *who, const ch
         autofree char *text = xasprintf("%lld denied attempts before this were not written: more "
                                         "than [audit] denied_per_minute",
                                         (long long)missed);
-        const struct audit_row gap = {.at = row.at, .kind = "denied", .operation = "unwritten",
-                                      .message = text};
+        const struct audit_row gap = {
+            .at = row.at, .kind = "denied", .operation = "unwritten", .message = text};
         store_audit_insert(batch, &gap);
     }
     submit(service, batch);
@@ -174,7 +174,8 @@ int audit_list(struct service *service, const struct principal *who, const struc
 int audit_verify(struct service *service, const struct principal *who, const char *expect,
                  json_t **result_r, struct error *err)
 {
-    if (permission_admin(who, "read its audit log", err) < 0 || auditor_seal(service->auditor, err) < 0)
+    if (permission_admin(who, "read its audit log", err) < 0 ||
+        auditor_seal(service->auditor, err) < 0)
         return -1;
     return audit_verify_storage(service->storage, expect, result_r, err);
 }
@@ -263,7 +264,8 @@ int audit_verify_storage(struct storage *storage, const char *expect, json_t **r
         (noted == walk.position && strcmp(noted_hash, walk.hash) != 0))
         problem(&walk, walk.position + 1, NULL, "the end of the log was removed");
     if (walk.expected_position > walk.position)
-        problem(&walk, walk.position + 1, NULL, "the expected row is not there: the end was removed");
+        problem(&walk, walk.position + 1, NULL,
+                "the expected row is not there: the end was removed");
     *result_r = json_pack("{s:b, s:I, s:I, s:s, s:O}", "valid", json_array_size(problems) == 0,
                           "entries", (json_int_t)walk.position, "unsealed", (json_int_t)unsealed,
                           "head", last, "problems", problems);

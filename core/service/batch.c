@@ -157,7 +157,8 @@ static const char *status_of(const json_t *counts, int64_t total)
 int batch_get(struct service *service, const struct principal *who, const char *id,
               json_t **batch_r, struct error *err)
 {
-    static const char *const statuses[] = {"pending", "running", "completed", "failed", "cancelled"};
+    static const char *const statuses[] = {"pending", "running", "completed", "failed",
+                                           "cancelled"};
     struct execution_batch_meta meta;
     jx_auto *batch = NULL, *counts = NULL;
     if (batch_find(service, who, id, ACTION_READ, &meta, &batch, err) < 0 ||
@@ -166,8 +167,7 @@ int batch_get(struct service *service, const struct principal *who, const char *
     for (size_t i = 0; i < countof(statuses); i++)
         if (json_object_get(counts, statuses[i]) == NULL)
             json_object_set_new(counts, statuses[i], json_integer(0));
-    json_object_set_new(batch, "status",
-                        json_string(status_of(counts, jx_int(batch, "total", 0))));
+    json_object_set_new(batch, "status", json_string(status_of(counts, jx_int(batch, "total", 0))));
     json_object_set(batch, "counts", counts);
     *batch_r = move_ptr(&batch);
     return 0;

@@ -1,4 +1,5 @@
-/* Batches: many inputs for one agent, accepted or refused together, each an execution of its own. */
+/* Batches: many inputs for one agent, accepted or refused together, each an execution of its own.
+ */
 #ifndef C9_SERVICE_BATCH_H
 #define C9_SERVICE_BATCH_H
 

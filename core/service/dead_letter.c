@@ -49,9 +49,9 @@ static int execution_again(struct service *service, const struct dead_letter_met
     char id[UUID_SIZE];
     int found = store_execution_job(service->storage, meta->execution_id, &job, err);
     if (found != 0)
-        return found < 0 ? -1
-                         : permission_unseen(E_EXECUTION_NOT_FOUND, "execution", meta->execution_id,
-                                             err);
+        return found < 0
+                   ? -1
+                   : permission_unseen(E_EXECUTION_NOT_FOUND, "execution", meta->execution_id, err);
     int64_t now = clock_wall_us();
     struct execution_row row = {.agent_id = job.agent_id,
                                 .agent_version = job.agent_version,

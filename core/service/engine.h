@@ -19,7 +19,7 @@ struct launch_skill {
 };
 struct launch_limits { /* from executionConfig.limits within the configured bounds */
     int64_t cpu_us, wall_us, memory, output_max, log_bytes, log_count, emit_count, requests;
-    int64_t host_memory; /* bytes that the supervisor holds for it */
+    int64_t host_memory;             /* bytes that the supervisor holds for it */
     int64_t tokens, cost_microcents; /* 0: not limited */
 };
 struct launch_retry { /* from executionConfig.retry */
@@ -29,10 +29,10 @@ struct launch_retry { /* from executionConfig.retry */
     const json_t *on; /* error codes; NULL: all that are not hopeless */
 };
 enum concurrency_policy { /* what becomes of an execution that there is no place for */
-    CONCURRENCY_QUEUE,
-    CONCURRENCY_REJECT,
-    CONCURRENCY_CANCEL_IN_PROGRESS, /* older ones make place */
-    CONCURRENCY_CANCEL_NEWEST       /* it is cancelled itself */
+                          CONCURRENCY_QUEUE,
+                          CONCURRENCY_REJECT,
+                          CONCURRENCY_CANCEL_IN_PROGRESS, /* older ones make place */
+                          CONCURRENCY_CANCEL_NEWEST       /* it is cancelled itself */
 };
 struct launch_concurrency { /* from executionConfig.concurrency */
     int64_t limit;          /* of the agent; 0: none */
@@ -49,7 +49,7 @@ struct launch {
     struct launch_retry retry;
     struct launch_concurrency concurrency;
     struct schema *input_schema, *output_schema; /* NULL: anything */
-    json_t *needs; /* union of the manifests: {"model":[…],"http":[…],"agents":[…]} */
+    json_t *needs;       /* union of the manifests: {"model":[…],"http":[…],"agents":[…]} */
     const char *context; /* JSON object text: the members "agent" and "skills" of ctx */
     size_t context_len;
     int refs; /* atomic */
@@ -95,14 +95,14 @@ struct execution_order {
     const char *parent_id; /* or NULL */
     const char *input;     /* JSON text, checked against the schema */
     size_t input_len;
-    const char *context; /* executionContext: JSON object text */
+    const char *context;      /* executionContext: JSON object text */
     const char *version_note; /* JSON object text (see version_choice), or NULL */
     int64_t priority;
     /* Idempotency-Key, kept in the row's own batch; NULL: none. */
     const char *key, *key_sha256;
-    int64_t key_expired; /* keys made before are forgotten */
-    int64_t available_at; /* wall µs: not to be started before; 0: at once */
-    const char *concurrency_key; /* or NULL */
+    int64_t key_expired;                      /* keys made before are forgotten */
+    int64_t available_at;                     /* wall µs: not to be started before; 0: at once */
+    const char *concurrency_key;              /* or NULL */
     const char *webhook_url, *webhook_secret; /* told of its end; or NULL */
     /* The execution it is made of, how (retry, fork), and whose seed it has; or NULL. */
     const char *origin_id, *origin_kind, *seed_id;
@@ -116,7 +116,7 @@ struct execution_outcome {
     const char *status; /* completed, failed, cancelled */
     const char *output; /* JSON text or NULL */
     const char *error;  /* JSON text: {code, message, details, traceback}; or NULL */
-    const char *usage; /* JSON text: ResourceUsage */
+    const char *usage;  /* JSON text: ResourceUsage */
     int64_t started_at, completed_at, execution_time_us;
 };
 
@@ -132,8 +132,9 @@ void replay_result_clear(struct replay_result *result);
 /* Someone who waits for news of one execution. Embedded in its owner. Callbacks run on the engine's
  * thread and must be quick; after unwatch has returned none runs any more. */
 struct execution_watch {
-    /* Hears of nothing before the end. Where that is all that anyone waits for, the row may be stored with what
-     * comes within a few milliseconds, at best with the end; before an effect begins it is. */
+    /* Hears of nothing before the end. Where that is all that anyone waits for, the row may be
+     * stored with what comes within a few milliseconds, at best with the end; before an effect
+     * begins it is. */
     bool patient;
     /* The row is durable (202 may be sent), or err says why not (then nothing else follows). */
     void (*accepted)(struct execution_watch *watch, struct error *err);
@@ -156,8 +157,8 @@ struct engine_ops {
                   struct error *err);
     /* Watches an execution that has not ended and may be anywhere: 1 callbacks will come, also when
      * it waits in the store and is taken up later; 0 another node may have it (look into the store
-     * from time to time). Blocks for one turn of the engine. One that ends between the caller's look
-     * and this call may be watched for ever: look again afterwards. */
+     * from time to time). Blocks for one turn of the engine. One that ends between the caller's
+     * look and this call may be watched for ever: look again afterwards. */
     int (*watch)(void *engine, const char *id, struct execution_watch *watch);
     void (*unwatch)(void *engine, struct execution_watch *watch);
     /* Asks it to stop; it ends as cancelled within the grace period. 1: was live here; 0: not live
@@ -171,8 +172,8 @@ struct engine_ops {
     void (*notify)(void *engine);
     /* A signal for it was stored; it may be anywhere. Blocks for one turn. */
     void (*signalled)(void *engine, const char *id);
-    /* Runs it again and blocks until it has ended, which its own limits see to. -1 only when it could
-     * not begin. */
+    /* Runs it again and blocks until it has ended, which its own limits see to. -1 only when it
+     * could not begin. */
     int (*replay)(void *engine, const struct replay_order *order, struct replay_result *result_r,
                   struct error *err);
     /* The seed of an execution's attempt. */
@@ -181,8 +182,9 @@ struct engine_ops {
      * at most a second or so. E_INVALID_SKILL with file and line when it is not a skill. */
     int (*describe)(void *engine, const char *file, const char *source, size_t len,
                     json_t **manifest_r, struct error *err);
-    /* GETs a URL that the operator configured, of at most max bytes; any thread. `done` comes once on the
-     * engine's thread, with the body of a 200 or with err, unless the engine is freed before. */
+    /* GETs a URL that the operator configured, of at most max bytes; any thread. `done` comes once
+     * on the engine's thread, with the body of a 200 or with err, unless the engine is freed
+     * before. */
     int (*fetch)(void *engine, const char *url, size_t max, int64_t timeout_us,
                  void (*done)(void *arg, const char *body, size_t len, struct error *err),
                  void *arg, struct error *err);

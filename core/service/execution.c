@@ -116,7 +116,7 @@ int execution_order_time(const json_t *body, int64_t *available_at_r, struct err
 }
 
 int execution_order_check(const struct service *service, const json_t *body, int64_t *priority_r,
-                       char **context_r, struct error *err)
+                          char **context_r, struct error *err)
 {
     const json_t *priority = json_object_get(body, "priority");
     const json_t *context = json_object_get(body, "context");
@@ -380,8 +380,8 @@ static int ended_row(void *arg, const struct c9d_value *columns, size_t n)
     return 0;
 }
 
-/* Lost against a worker that claims one at this moment, which sees cancel_requested, and against its
- * end. */
+/* Lost against a worker that claims one at this moment, which sees cancel_requested, and against
+ * its end. */
 int execution_cancel_idle(struct service *service, const char *which, struct error *err)
 {
     static const char message[] = "the execution was cancelled";

@@ -8,7 +8,8 @@
 /* Finds the agent (id, or name within the organization) and the version (any reference of
  * version.h; execution_id settles what an alias stands for), checks states, the permission to
  * execute, and the input against the schema. Cached: cheap when nothing changed. *launch_r is
- * referenced. *note_r: what is to be kept with the execution (version_choice), a new text or NULL. */
+ * referenced. *note_r: what is to be kept with the execution (version_choice), a new text or NULL.
+ */
 int execution_prepare(struct service *service, const struct principal *who, const char *agent,
                       const char *version, const char *execution_id, const json_t *input,
                       struct launch **launch_r, char **note_r, struct error *err);
@@ -21,7 +22,8 @@ int execution_principal(struct service *service, const char *user_id, const char
                         struct principal *principal_r, struct error *err);
 
 /* body: {"input":any,"version"?,"context"?,"priority"?,"delay"? or "startAt"?,
- * "concurrencyKey"?}. Prepares and submits; id_r is the new id. The watch (may be NULL) gets accepted, news and ended. */
+ * "concurrencyKey"?}. Prepares and submits; id_r is the new id. The watch (may be NULL) gets
+ * accepted, news and ended. */
 int execution_start(struct service *service, const struct principal *who, const char *agent,
                     const json_t *body, struct execution_watch *watch, char id_r[UUID_SIZE],
                     struct error *err);

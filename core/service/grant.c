@@ -41,8 +41,7 @@ int grant_create(struct service *service, const struct principal *who, const cha
 {
     struct agent_meta meta;
     char id[UUID_SIZE];
-    struct grant_row row = {
-        .id = uuid_make(id), .granted_by = who->user_id, .at = clock_wall_us()};
+    struct grant_row row = {.id = uuid_make(id), .granted_by = who->user_id, .at = clock_wall_us()};
     if (agent_find(service, who, agent, ACTION_ADMIN, &meta, NULL, err) < 0 ||
         body_check(body, &row, err) < 0)
         return -1;
@@ -71,9 +70,8 @@ int grant_create(struct service *service, const struct principal *who, const cha
     if (service_commit_made(service, who, batch, 201, location, conflicts, err) < 0 ||
         store_grant_get(service->storage, &row, grant_r, err) < 0)
         return -1;
-    return *grant_r != NULL
-               ? 0
-               : error_set(err, E_GRANT_NOT_FOUND, "the grant was removed meanwhile");
+    return *grant_r != NULL ? 0
+                            : error_set(err, E_GRANT_NOT_FOUND, "the grant was removed meanwhile");
 }
 
 int grant_delete(struct service *service, const struct principal *who, const char *agent,

@@ -1,4 +1,5 @@
-/* Grants on agents: read, write, execute or admin, to a user or a team of the agent's organization. */
+/* Grants on agents: read, write, execute or admin, to a user or a team of the agent's organization.
+ */
 #ifndef C9_SERVICE_GRANT_H
 #define C9_SERVICE_GRANT_H
 
@@ -7,7 +8,8 @@
 /* All three need ACTION_ADMIN on the agent. No filters. */
 int grant_list(struct service *service, const struct principal *who, const char *agent,
                const struct list_query *query, json_t **page_r, struct error *err);
-/* body: {"permission", "userId" or "teamId"}. The same again gives the one that is there (created_r false). */
+/* body: {"permission", "userId" or "teamId"}. The same again gives the one that is there (created_r
+ * false). */
 int grant_create(struct service *service, const struct principal *who, const char *agent,
                  const json_t *body, json_t **grant_r, bool *created_r, struct error *err);
 int grant_delete(struct service *service, const struct principal *who, const char *agent,

@@ -142,8 +142,7 @@ static int version_check(struct service *service, const struct principal *who, c
     autofree char *note = NULL;
     if (strcmp(columns->delivers, "execution") != 0)
         return 0;
-    if (execution_choose(service, who, agent_id, columns->version, "", &launch, &note, err) <
-        0)
+    if (execution_choose(service, who, agent_id, columns->version, "", &launch, &note, err) < 0)
         return -1;
     launch_unref(launch);
     return 0;

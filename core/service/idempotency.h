@@ -1,21 +1,22 @@
-/* Idempotency-Key: the same request with the same key does its work once. The key's row is part of the
- * batch that does the work (service_commit_made, and the engine's insert of an execution), so that no
- * crash can come between the two; the answer's body is filled in after it. */
+/* Idempotency-Key: the same request with the same key does its work once. The key's row is part of
+ * the batch that does the work (service_commit_made, and the engine's insert of an execution), so
+ * that no crash can come between the two; the answer's body is filled in after it. */
 #ifndef C9_SERVICE_IDEMPOTENCY_H
 #define C9_SERVICE_IDEMPOTENCY_H
 
 #include "service/service.h"
 
-/* What a request with a key claims; carried by its principal, borrowed while the request is handled. */
+/* What a request with a key claims; carried by its principal, borrowed while the request is
+ * handled. */
 struct idempotency_claim {
     const char *key;
     const char *request_sha256; /* of who asks, the operation, and the body */
 };
 
-/* 0: new (proceed, with the claim in the principal); 1: seen with the same request: status, location and
- * body of the first answer, to be freed (location may be NULL; body is NULL when it was not
- * filled in before a crash, and for executions: what is at location answers); -1: seen with another
- * request (E_IDEMPOTENCY_CONFLICT), a malformed key, or failure. */
+/* 0: new (proceed, with the claim in the principal); 1: seen with the same request: status,
+ * location and body of the first answer, to be freed (location may be NULL; body is NULL when it
+ * was not filled in before a crash, and for executions: what is at location answers); -1: seen with
+ * another request (E_IDEMPOTENCY_CONFLICT), a malformed key, or failure. */
 int idempotency_get(struct service *service, const struct principal *who, const char *key,
                     const char *request_sha256, int *status_r, char **location_r, char **body_r,
                     struct error *err);

@@ -49,8 +49,8 @@ static const struct config_key keys[] = {
     {section, "roles", CONFIG_LIST, NULL, 0, 0, NULL,
      "What the values of role_claim mean: VALUE=ROLE … (default the roles' own names but owner)."},
     {section, "scopes", CONFIG_LIST,
-     "agents:read agents:write agents:execute executions:read skills:read skills:write usage:read", 0,
-     0, NULL, "The scopes its tokens have."},
+     "agents:read agents:write agents:execute executions:read skills:read skills:write usage:read",
+     0, 0, NULL, "The scopes its tokens have."},
     {section, "provision", CONFIG_BOOL, "no", 0, 0, NULL,
      "Make a user of whoever comes with a good token."},
     {section, "link_by_email", CONFIG_BOOL, "no", 0, 0, NULL,
@@ -106,8 +106,8 @@ static int algorithms_check(const struct provider *p, bool symmetric, struct err
     for (const char *at = p->algorithms; word_next(&at, word);) {
         const struct jose_algorithm *algorithm = jose_algorithm(word);
         if (algorithm == NULL)
-            return error_set(err, E_CONFIG_INVALID, "[jwt %s] algorithms: %s is none that c9d verifies",
-                             p->name, word);
+            return error_set(err, E_CONFIG_INVALID,
+                             "[jwt %s] algorithms: %s is none that c9d verifies", p->name, word);
         if (algorithm->symmetric != symmetric)
             return error_set(err, E_CONFIG_INVALID, "[jwt %s] algorithms: %s does not go with %s",
                              p->name, word, symmetric ? "secret" : "jwks");
@@ -121,8 +121,8 @@ static int scopes_check(struct provider *p, const char *words, struct error *err
     jx_auto *names = json_array();
     while (word_next(&words, word)) {
         if (scope_by_name(word) < 0)
-            return error_set(err, E_CONFIG_INVALID, "[jwt %s] scopes: there is no scope %s", p->name,
-                             word);
+            return error_set(err, E_CONFIG_INVALID, "[jwt %s] scopes: there is no scope %s",
+                             p->name, word);
         json_array_append_new(names, json_string(word));
     }
     token_scopes_take(names, &p->scopes);
@@ -135,9 +135,10 @@ static int roles_check(const struct provider *p, struct error *err)
     for (const char *at = p->roles; at != NULL && word_next(&at, word);) {
         const char *equals = strrchr(word, '=');
         if (equals == NULL || permission_role_rank(equals + 1) == 0)
-            return error_set(err, E_CONFIG_INVALID,
-                             "[jwt %s] roles: %s is not VALUE=ROLE with owner, admin, member or viewer",
-                             p->name, word);
+            return error_set(
+                err, E_CONFIG_INVALID,
+                "[jwt %s] roles: %s is not VALUE=ROLE with owner, admin, member or viewer", p->name,
+                word);
     }
     return 0;
 }
@@ -276,8 +277,8 @@ static bool role_claimed(const struct provider *p, const struct jwt *jwt, char r
 static int organization_of(const struct provider *p, struct service *service, const struct jwt *jwt,
                            char id_r[UUID_SIZE], struct error *err)
 {
-    const char *ref = p->organization_claim != NULL ? claim_text(jwt, p->organization_claim)
-                                                    : p->organization;
+    const char *ref =
+        p->organization_claim != NULL ? claim_text(jwt, p->organization_claim) : p->organization;
     if (ref == NULL && p->organization_claim != NULL)
         return refuse(err, "the JWT does not say its organization (%s)", p->organization_claim);
     if (ref == NULL) {
@@ -298,7 +299,8 @@ struct arrival {
     const struct provider *provider;
     const struct jwt *jwt;
     const char *subject, *email;
-    char organization_id[UUID_SIZE], user_id[UUID_SIZE], role[8]; /* as the store has them; role "": no member */
+    char organization_id[UUID_SIZE], user_id[UUID_SIZE],
+        role[8];     /* as the store has them; role "": no member */
     char claimed[8]; /* role; "": none */
 };
 
@@ -361,15 +363,15 @@ static int arrive_commit(struct service *service, struct storage_batch *batch, s
     return 1; /* the same user came twice at once */
 }
 
-/* Makes of somebody who is not one yet a member, as far as the configuration says. 1: look again. */
+/* Makes of somebody who is not one yet a member, as far as the configuration says. 1: look again.
+ */
 static int arrive(struct service *service, struct arrival *a, struct error *err)
 {
     static const char stranger[] = "the JWT's user %.200s is not a member of the organization";
     bool member = false;
     struct storage_batch *batch = storage_batch_new();
     store_user_limit(batch, a->organization_id, service->users_max);
-    int made = a->user_id[0] == '\0' ? user_make(service, a, batch, err)
-                                     : !a->provider->provision;
+    int made = a->user_id[0] == '\0' ? user_make(service, a, batch, err) : !a->provider->provision;
     if (made == 0 && a->provider->link) {
         struct user_meta meta;
         jx_auto *user = NULL;
@@ -383,7 +385,8 @@ static int arrive(struct service *service, struct arrival *a, struct error *err)
         return made < 0 ? -1 : refuse(err, stranger, a->subject);
     }
     if (!member) {
-        snprintf(a->role, sizeof(a->role), "%s", a->claimed[0] != '\0' ? a->claimed : a->provider->role);
+        snprintf(a->role, sizeof(a->role), "%s",
+                 a->claimed[0] != '\0' ? a->claimed : a->provider->role);
         store_member_insert(batch, a->organization_id, a->user_id, a->role, clock_wall_us());
     }
     arrival_audit(service, batch, a, "signIn");
@@ -428,7 +431,8 @@ static int arrival_find(struct service *service, struct arrival *a, struct error
 
 /* ---- authenticating ---- */
 
-static const struct provider *provider_of(const struct identities *identities, const struct jwt *jwt)
+static const struct provider *provider_of(const struct identities *identities,
+                                          const struct jwt *jwt)
 {
     const char *issuer = jx_str(jwt->claims, "iss", "");
     for (size_t i = 0; i < identities->n; i++)

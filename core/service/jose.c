@@ -14,11 +14,12 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 /* RFC 7518 §3.1, without "none". EdDSA (RFC 8037) is not among what libjose 11 can. */
 static const struct jose_algorithm algorithms[] = {
-    {"HS256", "oct", NULL, true},  {"HS384", "oct", NULL, true},  {"HS512", "oct", NULL, true},
-    {"RS256", "RSA", NULL, false}, {"RS384", "RSA", NULL, false}, {"RS512", "RSA", NULL, false},
-    {"PS256", "RSA", NULL, false}, {"PS384", "RSA", NULL, false}, {"PS512", "RSA", NULL, false},
-    {"ES256", "EC", "P-256", false}, {"ES384", "EC", "P-384", false},
-    {"ES512", "EC", "P-521", false},
+    {"HS256", "oct", NULL, true},    {"HS384", "oct", NULL, true},
+    {"HS512", "oct", NULL, true},    {"RS256", "RSA", NULL, false},
+    {"RS384", "RSA", NULL, false},   {"RS512", "RSA", NULL, false},
+    {"PS256", "RSA", NULL, false},   {"PS384", "RSA", NULL, false},
+    {"PS512", "RSA", NULL, false},   {"ES256", "EC", "P-256", false},
+    {"ES384", "EC", "P-384", false}, {"ES512", "EC", "P-521", false},
 };
 
 const struct jose_algorithm *jose_algorithm(const char *name)
@@ -44,7 +45,8 @@ int jose_load(struct error *err)
     return jws_ver != NULL ? 0 : -1;
 }
 
-/* The key may be used with this algorithm: of its type, for signatures, and not bound to another. */
+/* The key may be used with this algorithm: of its type, for signatures, and not bound to another.
+ */
 static bool key_fits(const struct jose_algorithm *algorithm, const json_t *jwk)
 {
     if (strcmp(jx_str(jwk, "kty", ""), algorithm->kty) != 0 ||
@@ -65,8 +67,8 @@ bool jose_verify(const char *token, size_t len, const struct jose_algorithm *alg
     jx_auto *jws = json_pack("{s:s%, s:s%, s:s%}", "protected", token, (size_t)(payload - token),
                              "payload", payload + 1, (size_t)(signature - payload - 1), "signature",
                              signature + 1, (size_t)(end - signature - 1));
-    /* A key of its own: what others hold is not to be touched from here. "key_ops" of public keys vary by
-     * provider, and "use" was looked at. */
+    /* A key of its own: what others hold is not to be touched from here. "key_ops" of public keys
+     * vary by provider, and "use" was looked at. */
     jx_auto *key = json_deep_copy(jwk);
     json_object_del(key, "key_ops");
     return jws != NULL && jws_ver(NULL, jws, NULL, key, false);

@@ -1,5 +1,5 @@
-/* libjose, loaded when a provider of JWTs is configured: it brings libcrypto along, which a daemon without one need
- * not hold. Any thread. */
+/* libjose, loaded when a provider of JWTs is configured: it brings libcrypto along, which a daemon
+ * without one need not hold. Any thread. */
 #ifndef C9_SERVICE_JOSE_H
 #define C9_SERVICE_JOSE_H
 
@@ -19,7 +19,8 @@ struct jose_algorithm {
 const struct jose_algorithm *jose_algorithm(const char *name);
 
 int jose_load(struct error *err);
-/* Whether the compact serialisation is signed by this JWK, whose type must be the algorithm's. Before: jose_load. */
+/* Whether the compact serialisation is signed by this JWK, whose type must be the algorithm's.
+ * Before: jose_load. */
 bool jose_verify(const char *token, size_t len, const struct jose_algorithm *algorithm,
                  const json_t *jwk);
 

@@ -54,21 +54,20 @@ struct journal_entry *journal_copy_add(struct journal_copy *copy)
 static void copy_row(void *arg, const struct journal_row *row)
 {
     struct journal_entry *e = journal_copy_add(arg);
-    *e = (struct journal_entry){.seq = row->seq,
-                                .kind = xstrdup(row->kind),
-                                .sha256 = xstrdup(row->request_sha256),
-                                .request = row->request != NULL
-                                               ? xstrndup(row->request, row->request_len)
-                                               : NULL,
-                                .request_len = row->request_len,
-                                .answer = xstrndup(row->answer, row->answer_len),
-                                .answer_len = row->answer_len,
-                                .failed = row->is_error,
-                                .api_calls = row->api_calls,
-                                .tokens = row->tokens,
-                                .cost_microcents = row->cost_microcents,
-                                .asked_at = row->asked_at,
-                                .answered_at = row->answered_at};
+    *e = (struct journal_entry){
+        .seq = row->seq,
+        .kind = xstrdup(row->kind),
+        .sha256 = xstrdup(row->request_sha256),
+        .request = row->request != NULL ? xstrndup(row->request, row->request_len) : NULL,
+        .request_len = row->request_len,
+        .answer = xstrndup(row->answer, row->answer_len),
+        .answer_len = row->answer_len,
+        .failed = row->is_error,
+        .api_calls = row->api_calls,
+        .tokens = row->tokens,
+        .cost_microcents = row->cost_microcents,
+        .asked_at = row->asked_at,
+        .answered_at = row->answered_at};
 }
 
 int journal_copy_load(struct service *service, const struct execution_meta *meta,
@@ -104,7 +103,8 @@ int journal_copy_from_json(const json_t *list, struct journal_copy *copy_r, stru
     size_t i;
     json_t *item;
     json_array_foreach ((json_t *)list, i, item) {
-        const char *kind = jx_str(item, "kind", NULL), *sha256 = jx_str(item, "requestSha256", NULL);
+        const char *kind = jx_str(item, "kind", NULL),
+                   *sha256 = jx_str(item, "requestSha256", NULL);
         const json_t *answer = json_object_get(item, "answer"),
                      *request = json_object_get(item, "request");
         if (kind == NULL || sha256 == NULL || !json_is_string(answer) ||
@@ -112,16 +112,16 @@ int journal_copy_from_json(const json_t *list, struct journal_copy *copy_r, stru
             return error_set(err, E_INVALID_REQUEST,
                              "journal[%zu]: seq, kind, requestSha256 or answer lacks", i);
         struct journal_entry *e = journal_copy_add(copy_r);
-        *e = (struct journal_entry){.seq = jx_int(item, "seq", 0),
-                                    .kind = xstrdup(kind),
-                                    .sha256 = xstrdup(sha256),
-                                    .answer = xstrndup(json_string_value(answer),
-                                                       json_string_length(answer)),
-                                    .answer_len = json_string_length(answer),
-                                    .failed = jx_bool(item, "failed", false),
-                                    .api_calls = jx_int(item, "apiCallsCount", 0),
-                                    .tokens = jx_int(item, "tokensConsumed", 0),
-                                    .cost_microcents = jx_int(item, "costMicrocents", 0)};
+        *e = (struct journal_entry){
+            .seq = jx_int(item, "seq", 0),
+            .kind = xstrdup(kind),
+            .sha256 = xstrdup(sha256),
+            .answer = xstrndup(json_string_value(answer), json_string_length(answer)),
+            .answer_len = json_string_length(answer),
+            .failed = jx_bool(item, "failed", false),
+            .api_calls = jx_int(item, "apiCallsCount", 0),
+            .tokens = jx_int(item, "tokensConsumed", 0),
+            .cost_microcents = jx_int(item, "costMicrocents", 0)};
         if (json_is_string(request)) {
             e->request = xstrndup(json_string_value(request), json_string_length(request));
             e->request_len = json_string_length(request);

@@ -8,8 +8,8 @@
 int journal_list(struct service *service, const struct principal *who, const char *execution,
                  const struct list_query *query, json_t **page_r, struct error *err);
 
-/* Runs an ended execution again with its own version, input and seed, every effect answered from its
- * journal. *result_r: {"executionId","same","status","output"|"error","difference"?,"steps",
+/* Runs an ended execution again with its own version, input and seed, every effect answered from
+ * its journal. *result_r: {"executionId","same","status","output"|"error","difference"?,"steps",
  * "executionTime","resourceUsage"}. Blocks while it runs. E_INVALID_STATE when it has not ended, or
  * its journal was removed. */
 int execution_replay(struct service *service, const struct principal *who, const char *execution,
@@ -25,8 +25,8 @@ int execution_replay_file(const struct engine_ops *ops, void *engine, const json
  * default the same}. id_r: of the new one, which is durable. */
 int execution_retry(struct service *service, const struct principal *who, const char *execution,
                     const json_t *body, char id_r[UUID_SIZE], struct error *err);
-/* A new execution that is answered as this one was up to a step, and goes its own way from the first
- * request that is another. body: {"step"?: entries before it are kept, default all, "input"?,
+/* A new execution that is answered as this one was up to a step, and goes its own way from the
+ * first request that is another. body: {"step"?: entries before it are kept, default all, "input"?,
  * "version"?, "answers"?: [{"seq","answer","failed"?}] given in the place of those}. */
 int execution_fork(struct service *service, const struct principal *who, const char *execution,
                    const json_t *body, char id_r[UUID_SIZE], struct error *err);

@@ -17,8 +17,8 @@ enum { SET_MAX = 1 << 20, KEYS_MAX = 100, RSA_BYTES_MIN = 256, TRIES_MAX = 8 };
 struct jwks {
     char *name, *source; /* source NULL: the secret, which does not change */
     int64_t refresh, pause;
-    pthread_mutex_t lock; /* of what follows */
-    json_t *keys;         /* array; NULL: never read. Replaced, never changed */
+    pthread_mutex_t lock;      /* of what follows */
+    json_t *keys;              /* array; NULL: never read. Replaced, never changed */
     int64_t read_at, asked_at; /* monotonic; 0: never */
     bool asking;
 };
@@ -79,7 +79,8 @@ static int file_read(struct jwks *jwks, struct error *err)
         buf_reserve(&text, 16384);
         n = read(fd, text.data + text.len, 16384);
         if (n < 0)
-            return error_errno(err, E_CONFIG_INVALID, "[jwt %s] jwks: %s", jwks->name, jwks->source);
+            return error_errno(err, E_CONFIG_INVALID, "[jwt %s] jwks: %s", jwks->name,
+                               jwks->source);
     }
     json_t *keys = text.len <= SET_MAX ? jwks_parse(text.data, text.len, err) : NULL;
     if (keys == NULL) {

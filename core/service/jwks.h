@@ -1,5 +1,5 @@
-/* The keys of an issuer: one shared secret, or a JWK Set (RFC 7517 §5) from a file or a URL, which is read again when
- * a token names a key that is not in it, and now and then. Any thread. */
+/* The keys of an issuer: one shared secret, or a JWK Set (RFC 7517 §5) from a file or a URL, which
+ * is read again when a token names a key that is not in it, and now and then. Any thread. */
 #ifndef C9_SERVICE_JWKS_H
 #define C9_SERVICE_JWKS_H
 
@@ -15,9 +15,9 @@ void jwks_free(struct jwks *jwks);
 
 /* Reads the file (0, or -1), or asks for the URL in the background. */
 int jwks_start(struct jwks *jwks, struct service *service, struct error *err);
-/* Whether one of the keys has signed the token: 1 yes; 0 no, and err says why (E_AUTHENTICATION_REQUIRED). A key that
- * is not known lets the set be read again: a file at once; a URL behind the request, which is E_UNAVAILABLE until the
- * answer is there. */
+/* Whether one of the keys has signed the token: 1 yes; 0 no, and err says why
+ * (E_AUTHENTICATION_REQUIRED). A key that is not known lets the set be read again: a file at once;
+ * a URL behind the request, which is E_UNAVAILABLE until the answer is there. */
 int jwks_verify(struct jwks *jwks, struct service *service, const char *token, size_t len,
                 const struct jose_algorithm *algorithm, const char *kid, struct error *err);
 

@@ -60,8 +60,7 @@ int jwt_decode(const char *text, size_t len, struct jwt *jwt_r, struct error *er
     struct jwt jwt = {0};
     jwt.header = part_decode(text, (size_t)(payload - text), "header", err);
     if (jwt.header != NULL)
-        jwt.claims =
-            part_decode(payload + 1, (size_t)(signature - payload - 1), "payload", err);
+        jwt.claims = part_decode(payload + 1, (size_t)(signature - payload - 1), "payload", err);
     jwt.alg = jx_str(jwt.header, "alg", NULL);
     jwt.kid = jx_str(jwt.header, "kid", NULL);
     int result = 0;

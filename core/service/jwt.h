@@ -1,4 +1,5 @@
-/* JSON Web Tokens (RFC 7519, 7515) as bytes and claims; signatures are jose.h's. Pure: any thread. */
+/* JSON Web Tokens (RFC 7519, 7515) as bytes and claims; signatures are jose.h's. Pure: any thread.
+ */
 #ifndef C9_SERVICE_JWT_H
 #define C9_SERVICE_JWT_H
 
@@ -18,8 +19,8 @@ struct jwt {
 };
 void jwt_clear(struct jwt *jwt);
 
-/* Takes a compact serialisation apart: nothing is believed yet. E_AUTHENTICATION_REQUIRED when it is none, has no
- * "alg", or has "crit" (extensions that we would have to understand). */
+/* Takes a compact serialisation apart: nothing is believed yet. E_AUTHENTICATION_REQUIRED when it
+ * is none, has no "alg", or has "crit" (extensions that we would have to understand). */
 int jwt_decode(const char *text, size_t len, struct jwt *jwt_r, struct error *err);
 /* Whether the bytes look like one rather than like a token of ours. */
 bool jwt_looks_like(const char *text, size_t len);
@@ -28,8 +29,8 @@ bool jwt_looks_like(const char *text, size_t len);
  * ("app_metadata.role"). Borrowed; NULL when it is not there. */
 const json_t *jwt_claim(const json_t *claims, const char *path);
 
-/* Registered claims. audiences: words separated by blanks or commas, of which "aud" must have one; "any": it need
- * not. E_AUTHENTICATION_REQUIRED, saying which. now, skew: µs. */
+/* Registered claims. audiences: words separated by blanks or commas, of which "aud" must have one;
+ * "any": it need not. E_AUTHENTICATION_REQUIRED, saying which. now, skew: µs. */
 int jwt_check(const json_t *claims, const char *issuer, const char *audiences, int64_t now,
               int64_t skew, struct error *err);
 /* "exp" in µs, 0 without. */

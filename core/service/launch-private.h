@@ -8,7 +8,7 @@
 struct launch_whole {
     struct launch launch;
     struct launch_skill *skills;
-    json_t *sources; /* array of {"source","manifest"}: skills point into it */
+    json_t *sources;          /* array of {"source","manifest"}: skills point into it */
     json_t *execution_config; /* the policies point into it */
     json_t *input_document, *output_document; /* of the schemas; NULL: anything */
     char *agent_name, *version, *context;

@@ -11,11 +11,21 @@ static const struct {
     const char *name;
     size_t offset;
 } limits[] = {
-#define LIMIT(name, member) {name, offsetof(struct launch_limits, member)}
-    LIMIT("cpuTimeUs", cpu_us),     LIMIT("wallTimeUs", wall_us), LIMIT("memoryBytes", memory),
-    LIMIT("outputBytes", output_max), LIMIT("logBytes", log_bytes), LIMIT("logCount", log_count),
-    LIMIT("emitCount", emit_count), LIMIT("requests", requests),  LIMIT("tokens", tokens),
-    LIMIT("costMicrocents", cost_microcents), LIMIT("hostMemoryBytes", host_memory),
+#define LIMIT(name, member)                                                                        \
+    {                                                                                              \
+        name, offsetof(struct launch_limits, member)                                               \
+    }
+    LIMIT("cpuTimeUs", cpu_us),
+    LIMIT("wallTimeUs", wall_us),
+    LIMIT("memoryBytes", memory),
+    LIMIT("outputBytes", output_max),
+    LIMIT("logBytes", log_bytes),
+    LIMIT("logCount", log_count),
+    LIMIT("emitCount", emit_count),
+    LIMIT("requests", requests),
+    LIMIT("tokens", tokens),
+    LIMIT("costMicrocents", cost_microcents),
+    LIMIT("hostMemoryBytes", host_memory),
 #undef LIMIT
 };
 
@@ -28,8 +38,7 @@ json_t *launch_to_json(const struct launch *launch)
             bounds, limits[i].name,
             json_integer(*(const int64_t *)((const char *)&launch->limits + limits[i].offset)));
     for (size_t i = 0; i < launch->n_skills; i++) {
-        const json_t *manifest =
-            json_object_get(json_array_get(whole->sources, i), "manifest");
+        const json_t *manifest = json_object_get(json_array_get(whole->sources, i), "manifest");
         json_array_append_new(
             skills, json_pack("{s:s, s:s%, s:o*}", "name", launch->skills[i].name, "source",
                               launch->skills[i].source, launch->skills[i].source_len, "input",
@@ -103,7 +112,8 @@ int launch_from_json(const json_t *json, struct launch **launch_r, struct error 
                         ? json_deep_copy(json_object_get(json, "needs"))
                         : json_object();
     error_auto context_err = ERROR_INIT;
-    jx_auto *context = jx_decode(launch->context, launch->context_len, "launch.context", &context_err);
+    jx_auto *context =
+        jx_decode(launch->context, launch->context_len, "launch.context", &context_err);
     if (!json_is_object(context))
         return error_set(err, E_INVALID_REQUEST, "launch.context: is no JSON object");
     if (skills_read(whole, json_object_get(json, "skills"), err) < 0 ||

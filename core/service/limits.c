@@ -21,8 +21,9 @@
 static const struct config_key keys[] = {
     LIMIT("cpu_time", CONFIG_DURATION, "10s", "5m", 1000, 86400 * CLOCK_SECOND,
           "CPU time of one execution."),
-    LIMIT("wall_time", CONFIG_DURATION, "5m", "1h", 1000, 30 * 86400 * CLOCK_SECOND,
-          "Time of one execution from start to end; waits as long as [executions] evict do not count."),
+    LIMIT(
+        "wall_time", CONFIG_DURATION, "5m", "1h", 1000, 30 * 86400 * CLOCK_SECOND,
+        "Time of one execution from start to end; waits as long as [executions] evict do not count."),
     LIMIT("memory", CONFIG_SIZE, "64MiB", "512MiB", MIB, 65536 * MIB,
           "Lua memory of one execution."),
     LIMIT("output", CONFIG_SIZE, "1MiB", "16MiB", 1024, 32 * MIB,
@@ -34,9 +35,10 @@ static const struct config_key keys[] = {
           "Values emitted by one execution."),
     LIMIT("requests", CONFIG_INT, "1000", "100000", 0, 10000000,
           "Requests (models, HTTP, agents …) of one execution."),
-    LIMIT("host_memory", CONFIG_SIZE, "64MiB", "1GiB", MIB, 65536 * MIB,
-          "Memory that the server holds for one execution: requests, replies, unread answers, events "
-          "not yet stored."),
+    LIMIT(
+        "host_memory", CONFIG_SIZE, "64MiB", "1GiB", MIB, 65536 * MIB,
+        "Memory that the server holds for one execution: requests, replies, unread answers, events "
+        "not yet stored."),
     LIMIT("tokens", CONFIG_INT, "0", "0", 0, INT64_C(1000000000000),
           "Model tokens of one execution; 0: not limited."),
     LIMIT("cost", CONFIG_INT, "0", "0", 0, 1000000000,

@@ -31,8 +31,8 @@ static int organization_find(struct service *service, const struct principal *wh
 {
     jx_auto *organization = NULL;
     int operated = of_installation(service, who, err);
-    if (operated < 0 || store_organization_get(service->storage, id, who->user_id, &organization,
-                                               err) < 0)
+    if (operated < 0 ||
+        store_organization_get(service->storage, id, who->user_id, &organization, err) < 0)
         return -1;
     if (organization == NULL)
         return permission_unseen(E_ORGANIZATION_NOT_FOUND, "organization", id, err);
@@ -118,9 +118,10 @@ int organization_create(struct service *service, const struct principal *who, co
     char id[UUID_SIZE];
     const json_t *settings = json_object_get(body, "settings");
     autofree char *text = settings != NULL ? jx_encode(settings, NULL) : xstrdup("{}");
-    const struct organization_row row = {
-        .id = uuid_make(id), .name = jx_str(body, "name", ""), .settings = text,
-        .at = clock_wall_us()};
+    const struct organization_row row = {.id = uuid_make(id),
+                                         .name = jx_str(body, "name", ""),
+                                         .settings = text,
+                                         .at = clock_wall_us()};
     struct storage_batch *batch = storage_batch_new();
     store_organization_insert(batch, &row);
     store_member_insert(batch, id, who->user_id, "owner", row.at);

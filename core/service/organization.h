@@ -1,4 +1,5 @@
-/* Organizations. A token acts in one; owners of the installation's own organization (`c9d init`) run them all. */
+/* Organizations. A token acts in one; owners of the installation's own organization (`c9d init`)
+ * run them all. */
 #ifndef C9_SERVICE_ORGANIZATION_H
 #define C9_SERVICE_ORGANIZATION_H
 
@@ -12,7 +13,8 @@ int organization_create(struct service *service, const struct principal *who, co
                         json_t **organization_r, struct error *err);
 int organization_get(struct service *service, const struct principal *who, const char *id,
                      json_t **organization_r, struct error *err);
-/* RFC 7396 on name and settings; owners. settings: maxAgents, maxUsers, maxTeams, within [limits]. */
+/* RFC 7396 on name and settings; owners. settings: maxAgents, maxUsers, maxTeams, within [limits].
+ */
 int organization_update(struct service *service, const struct principal *who, const char *id,
                         const json_t *patch, json_t **organization_r, struct error *err);
 /* Owners. E_RESOURCE_IN_USE while it has agents; E_INVALID_STATE for the installation's own. */

@@ -136,8 +136,8 @@ int permission_unseen(enum error_code unseen, const char *what, const char *ref,
 
 static int out_of_scope(const char *what, const char *ref, struct error *err)
 {
-    error_set(err, E_AGENT_ACCESS_DENIED, "the token is for single agents, and %s %.200s is not of them",
-              what, ref);
+    error_set(err, E_AGENT_ACCESS_DENIED,
+              "the token is for single agents, and %s %.200s is not of them", what, ref);
     error_detail(err, "requiredScope", json_string("agents:execute"));
     return -1;
 }

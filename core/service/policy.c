@@ -23,9 +23,9 @@ struct member {
 };
 
 static const struct member retry_members[] = {
-    {"attempts", MEMBER_INT, 1, ATTEMPTS_MAX},  {"backoffMs", MEMBER_INT, 0, (double)PAUSE_MS},
-    {"factor", MEMBER_NUMBER, 1, 10},           {"maxBackoffMs", MEMBER_INT, 0, (double)PAUSE_MS},
-    {"jitter", MEMBER_NUMBER, 0, 1},            {"on", MEMBER_CODES, 0, 0},
+    {"attempts", MEMBER_INT, 1, ATTEMPTS_MAX}, {"backoffMs", MEMBER_INT, 0, (double)PAUSE_MS},
+    {"factor", MEMBER_NUMBER, 1, 10},          {"maxBackoffMs", MEMBER_INT, 0, (double)PAUSE_MS},
+    {"jitter", MEMBER_NUMBER, 0, 1},           {"on", MEMBER_CODES, 0, 0},
 };
 
 static const struct member concurrency_members[] = {
@@ -231,21 +231,21 @@ static const json_t *pointer_get(const json_t *value, const char *pointer)
         token[out] = '\0';
         char *end;
         size_t index = strtoul(token, &end, 10);
-        value = json_is_array(value) ? (*token != '\0' && *end == '\0' ? json_array_get(value, index)
-                                                                         : NULL)
-                                     : json_object_get(value, token);
+        value = json_is_array(value)
+                    ? (*token != '\0' && *end == '\0' ? json_array_get(value, index) : NULL)
+                    : json_object_get(value, token);
         pointer += len;
     }
     return value;
 }
 
-int policy_key(const struct launch_concurrency *concurrency, const char *given,
-               const json_t *input, char **key_r, struct error *err)
+int policy_key(const struct launch_concurrency *concurrency, const char *given, const json_t *input,
+               char **key_r, struct error *err)
 {
     const json_t *found =
         given == NULL && concurrency->key != NULL ? pointer_get(input, concurrency->key) : NULL;
-    autofree char *key = given != NULL             ? xstrdup(given)
-                         : json_is_string(found)   ? xstrdup(json_string_value(found))
+    autofree char *key = given != NULL                           ? xstrdup(given)
+                         : json_is_string(found)                 ? xstrdup(json_string_value(found))
                          : found != NULL && !json_is_null(found) ? jx_encode_sorted(found, NULL)
                                                                  : NULL;
     if (key != NULL && strlen(key) > KEY_MAX)

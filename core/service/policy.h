@@ -21,7 +21,7 @@ int64_t policy_pause(const struct launch_retry *retry, int64_t failed, double ra
 
 /* The concurrency key: as given with the request, or of the input by concurrency->key. *key_r is to
  * be freed; NULL when there is none. E_INVALID_INPUT when it is too long. */
-int policy_key(const struct launch_concurrency *concurrency, const char *given,
-               const json_t *input, char **key_r, struct error *err);
+int policy_key(const struct launch_concurrency *concurrency, const char *given, const json_t *input,
+               char **key_r, struct error *err);
 
 #endif

@@ -99,11 +99,11 @@ static json_t *result_json(const json_t *execution, const struct replay_result *
 {
     const struct execution_outcome *o = &result->outcome;
     jx_auto *difference = outcome_difference(execution, o);
-    json_t *json = json_pack("{s:s, s:b, s:s, s:I, s:f, s:o}", "executionId",
-                             jx_str(execution, "id", ""), "same", difference == NULL, "status",
-                             o->status, "steps", (json_int_t)jx_int(result->report, "used", 0),
-                             "executionTime", (double)o->execution_time_us / 1000, "resourceUsage",
-                             decode_or_null(o->usage));
+    json_t *json =
+        json_pack("{s:s, s:b, s:s, s:I, s:f, s:o}", "executionId", jx_str(execution, "id", ""),
+                  "same", difference == NULL, "status", o->status, "steps",
+                  (json_int_t)jx_int(result->report, "used", 0), "executionTime",
+                  (double)o->execution_time_us / 1000, "resourceUsage", decode_or_null(o->usage));
     if (o->output != NULL)
         json_object_set_new(json, "output", decode_or_null(o->output));
     if (o->error != NULL)
@@ -274,8 +274,8 @@ static json_t *backtest_item(const struct rerun *r, const struct replay_result *
                         before_and_after(tokens, jx_int(is, "tokensConsumed", 0)));
     json_object_set_new(item, "apiCallsCount",
                         before_and_after(calls, jx_int(is, "apiCallsCount", 0)));
-    json_object_set_new(item, "cpuTimeUs", before_and_after(jx_int(was, "cpuTimeUs", 0),
-                                                            jx_int(is, "cpuTimeUs", 0)));
+    json_object_set_new(item, "cpuTimeUs",
+                        before_and_after(jx_int(was, "cpuTimeUs", 0), jx_int(is, "cpuTimeUs", 0)));
     json_object_set_new(item, "changedRequests", json_integer(jx_int(report, "changed", 0)));
     json_object_set(item, "changes", json_object_get(report, "changes"));
     json_object_set_new(item, "unusedAnswers", json_integer(jx_int(report, "unused", 0)));

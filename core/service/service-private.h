@@ -39,7 +39,8 @@ struct service {
     struct schedule_context *schedules;
     struct auditor *auditor;
     struct identities *identities; /* NULL: no JWTs */
-    int64_t users_max, teams_max, agents_max, aliases_max, skills_max, object_max, source_max, key_lifetime, batch_max;
+    int64_t users_max, teams_max, agents_max, aliases_max, skills_max, object_max, source_max,
+        key_lifetime, batch_max;
 };
 
 /* E_UNAVAILABLE when there is none. */
@@ -60,9 +61,9 @@ struct conflict {
 int service_commit(struct service *service, struct storage_batch *batch,
                    const struct conflict *conflicts, struct error *err);
 
-/* The same for what a request with an Idempotency-Key may ask for: its key is kept in the same batch
- * (as the last two statements). status and location are those of the answer. E_UNAVAILABLE when another
- * node has the key at this moment. */
+/* The same for what a request with an Idempotency-Key may ask for: its key is kept in the same
+ * batch (as the last two statements). status and location are those of the answer. E_UNAVAILABLE
+ * when another node has the key at this moment. */
 int service_commit_made(struct service *service, const struct principal *who,
                         struct storage_batch *batch, int status, const char *location,
                         const struct conflict *conflicts, struct error *err);
@@ -97,8 +98,8 @@ int agent_require(const struct agent_meta *meta, enum life_event event, struct e
 /* ---- versions ---- */
 
 /* By an exact version, latest or a range; E_VERSION_NOT_FOUND, E_INVALID_REQUEST. */
-int version_find(struct service *service, const char *agent_id, const char *ref,
-                 json_t **version_r, struct error *err);
+int version_find(struct service *service, const char *agent_id, const char *ref, json_t **version_r,
+                 struct error *err);
 /* life_require for a version as version_find gives it. */
 int version_require(const json_t *version, enum life_event event, struct error *err);
 /* version_resolve for an agent that was found. */

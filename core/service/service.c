@@ -15,8 +15,8 @@
 #include "service/identity.h"
 #include "service/launch.h"
 #include "service/limits.h"
-#include "service/schedule_settings.h"
 #include "service/problem.h"
+#include "service/schedule_settings.h"
 #include "service/skill.h"
 #include "service/token_cache.h"
 #include "service/webhook.h"
@@ -123,8 +123,7 @@ struct service *service_new(struct storage *storage, struct config *config, stru
     service->batch_max = config_int(config, "limits", NULL, "batch");
     service->key_lifetime = config_int(config, "limits", NULL, "idempotency_keys");
     service->tokens = token_cache_new();
-    service->auditor =
-        auditor_new(storage, config_int(config, "audit", NULL, "denied_per_minute"));
+    service->auditor = auditor_new(storage, config_int(config, "audit", NULL, "denied_per_minute"));
     service->launches = launch_cache_new();
     service->schedules = schedule_context_new(config);
     loop_load(service);

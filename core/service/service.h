@@ -27,21 +27,22 @@ struct service *service_new(struct storage *storage, struct config *config, stru
 void service_attach_engine(struct service *service, const struct engine_ops *ops, void *engine);
 /* The names of the configured model providers, for checking manifests and agents' settings. */
 void service_set_models(struct service *service, const char *const *names, size_t n);
-/* Before the storage is closed: what works behind the requests ends. NULL is fine. service_free does it too. */
+/* Before the storage is closed: what works behind the requests ends. NULL is fine. service_free
+ * does it too. */
 void service_stop(struct service *service);
 void service_free(struct service *service);
-/* Another number whenever anything was stored, by whomever; what was read before the same number came twice is
- * still so. 0: not known. Cheap. */
+/* Another number whenever anything was stored, by whomever; what was read before the same number
+ * came twice is still so. 0: not known. Cheap. */
 uint64_t service_version(const struct service *service);
 
 #define PRINCIPAL_AGENTS_MAX 8 /* agents that one token can be for */
 
 /* The request that somebody makes, for the audit log; owned by whoever serves it. */
 struct origin {
-    const char *operation; /* operationId */
+    const char *operation;                         /* operationId */
     const char *address, *user_agent, *request_id; /* or NULL */
-    bool audited; /* a row of the change was written */
-    bool unseen;  /* it was denied by saying that there is no such thing */
+    bool audited;                                  /* a row of the change was written */
+    bool unseen; /* it was denied by saying that there is no such thing */
 };
 
 /* Who asks; a plain value. */
@@ -51,7 +52,8 @@ struct principal {
     char user_id[UUID_SIZE], organization_id[UUID_SIZE];
     char role[8];    /* owner, admin, member, viewer */
     uint64_t scopes; /* bits, see token.h */
-    const struct idempotency_claim *claim; /* of the request's Idempotency-Key; NULL: none. Borrowed */
+    const struct idempotency_claim
+        *claim; /* of the request's Idempotency-Key; NULL: none. Borrowed */
     /* The agents of the scopes agents:execute:<agentId>. limited: this request is allowed by those
      * alone, so that it reaches nothing but them. */
     char agents[PRINCIPAL_AGENTS_MAX][UUID_SIZE];

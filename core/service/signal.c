@@ -31,8 +31,8 @@ static int room_check(struct service *service, const char *execution, struct err
     return -1;
 }
 
-/* Against the wait that is open. One that comes early is kept, if there is room, and checked when its
- * wait begins. */
+/* Against the wait that is open. One that comes early is kept, if there is room, and checked when
+ * its wait begins. */
 static int payload_check(struct service *service, const char *execution, const char *name,
                          const json_t *payload, struct error *err)
 {
@@ -68,9 +68,8 @@ static int signal_again(struct service *service, const char *execution, const ch
                         const char *key, const char *payload, json_t **signal_r, struct error *err)
 {
     struct kept_signal first = {.payload = NULL};
-    int found = key != NULL
-                    ? store_signal_by_key(service->storage, execution, name, key, &first, err)
-                    : 1;
+    int found =
+        key != NULL ? store_signal_by_key(service->storage, execution, name, key, &first, err) : 1;
     if (found != 0)
         return found < 0 ? -1 : 0;
     bool same = strcmp(first.payload, payload) == 0;

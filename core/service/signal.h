@@ -8,8 +8,8 @@
 bool signal_name_valid(const char *name);
 
 /* body: {"payload"?: any}. key: the client's Idempotency-Key, or NULL; the same key, name and
- * execution are one signal. Kept until the execution waits for it; checked against the schema of the
- * wait that is open, if one is. *signal_r: {"signalId","executionId","name","createdAt"}.
+ * execution are one signal. Kept until the execution waits for it; checked against the schema of
+ * the wait that is open, if one is. *signal_r: {"signalId","executionId","name","createdAt"}.
  * E_EXECUTION_NOT_FOUND, E_INVALID_STATE when it has ended, E_INVALID_INPUT with validationErrors,
  * E_IDEMPOTENCY_CONFLICT for the same key with another payload, E_RESOURCE_EXHAUSTED when it keeps
  * as many as [executions] signals. */

@@ -1,5 +1,5 @@
-/* Teams of an organization: who shares one sees each other's agents of visibility `team`, and grants go to them. Every
- * member sees them, admins change them. */
+/* Teams of an organization: who shares one sees each other's agents of visibility `team`, and
+ * grants go to them. Every member sees them, admins change them. */
 #ifndef C9_SERVICE_TEAM_H
 #define C9_SERVICE_TEAM_H
 

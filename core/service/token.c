@@ -284,8 +284,9 @@ static int holder_check(struct service *service, const struct principal *who, co
     if (self)
         return 0;
     if (!here || strcmp(meta.kind, "service") != 0)
-        return error_set(err, E_INSUFFICIENT_PERMISSIONS,
-                         "tokens are made for oneself, and for service accounts of the organization");
+        return error_set(
+            err, E_INSUFFICIENT_PERMISSIONS,
+            "tokens are made for oneself, and for service accounts of the organization");
     if (permission_admin(who, "make tokens for service accounts", err) < 0)
         return -1;
     if (permission_role_rank(meta.role) > permission_role_rank(who->role))
@@ -357,9 +358,8 @@ static int token_find(struct service *service, const struct principal *who, cons
         return permission_unseen(E_TOKEN_NOT_FOUND, "token", id, err);
     const char *owner = jx_str(token, "userId", "");
     /* A viewer, too, does what he wants with his own. */
-    const struct resource resource = {.organization_id = who->organization_id,
-                                      .owner_id = owner,
-                                      .kind = RESOURCE_PRIVATE};
+    const struct resource resource = {
+        .organization_id = who->organization_id, .owner_id = owner, .kind = RESOURCE_PRIVATE};
     if (permission_require(who, strcmp(owner, who->user_id) == 0 ? ACTION_READ : action, &resource,
                            E_TOKEN_NOT_FOUND, "token", id, err) < 0)
         return -1;
@@ -367,8 +367,8 @@ static int token_find(struct service *service, const struct principal *who, cons
     return 0;
 }
 
-int token_get(struct service *service, const struct principal *who, const char *id, json_t **token_r,
-              struct error *err)
+int token_get(struct service *service, const struct principal *who, const char *id,
+              json_t **token_r, struct error *err)
 {
     return token_find(service, who, id, ACTION_READ, token_r, err);
 }

@@ -4,8 +4,8 @@
 
 #include "service/service.h"
 
-/* Scopes by name and bit; `admin` holds all. Beside them agents:execute:<agentId>: executes that agent, and sees and
- * stops what its user started of it, nothing else (struct principal). */
+/* Scopes by name and bit; `admin` holds all. Beside them agents:execute:<agentId>: executes that
+ * agent, and sees and stops what its user started of it, nothing else (struct principal). */
 enum scope {
     SCOPE_ADMIN,
     SCOPE_AGENTS_READ,
@@ -36,17 +36,19 @@ json_t *token_scopes(const struct principal *who);
 /* As the store has them, into who. */
 void token_scopes_take(const json_t *names, struct principal *who);
 
-/* body: {"name","scopes":[…],"expiresAt"?,"userId"?,"organizationId"?}. The answer has "token", this once. A token
- * never has more than whoever makes it: only his scopes; for himself, also in another organization of his, or, by an
- * admin, for a service account with no greater role than his own. */
+/* body: {"name","scopes":[…],"expiresAt"?,"userId"?,"organizationId"?}. The answer has "token",
+ * this once. A token never has more than whoever makes it: only his scopes; for himself, also in
+ * another organization of his, or, by an admin, for a service account with no greater role than his
+ * own. */
 int token_create(struct service *service, const struct principal *who, const json_t *body,
                  json_t **token_r, struct error *err);
 int token_list(struct service *service, const struct principal *who, const struct list_query *query,
                json_t **page_r, struct error *err);
-int token_get(struct service *service, const struct principal *who, const char *id, json_t **token_r,
-              struct error *err);
-/* A new token in the place of this one, which is good for a while yet: body {"overlapSeconds"?}, by default [auth]
- * rotation_overlap. One's own, and those of service accounts; under the rules of token_create. */
+int token_get(struct service *service, const struct principal *who, const char *id,
+              json_t **token_r, struct error *err);
+/* A new token in the place of this one, which is good for a while yet: body {"overlapSeconds"?}, by
+ * default [auth] rotation_overlap. One's own, and those of service accounts; under the rules of
+ * token_create. */
 int token_rotate(struct service *service, const struct principal *who, const char *id,
                  const json_t *body, json_t **token_r, struct error *err);
 /* One's own, and, by admins, anybody's of the organization. Acts at once. */

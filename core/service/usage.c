@@ -28,8 +28,8 @@ static int time_of(const json_t *filters, const char *name, int64_t otherwise, i
                      "%s: must be an RFC 3339 time such as 2026-01-31T12:00:00Z", name);
 }
 
-int usage_list(struct service *service, const struct principal *who,
-               const struct list_query *query, json_t **page_r, struct error *err)
+int usage_list(struct service *service, const struct principal *who, const struct list_query *query,
+               json_t **page_r, struct error *err)
 {
     const char *group = jx_str(query->filters, "groupBy", groups[0].name);
     const char *agent = jx_str(query->filters, "agentId", NULL);
@@ -50,8 +50,11 @@ int usage_list(struct service *service, const struct principal *who,
         return -1;
     struct list_query rest = *query;
     rest.filters = NULL;
-    const struct c9d_value scope[] = {
-        list_text(who->organization_id), list_text(who->user_id), list_int(permission_sees_all(who)),
-        list_int(from),                  list_int(to),            list_text(meta.id)};
+    const struct c9d_value scope[] = {list_text(who->organization_id),
+                                      list_text(who->user_id),
+                                      list_int(permission_sees_all(who)),
+                                      list_int(from),
+                                      list_int(to),
+                                      list_text(meta.id)};
     return service_list(service, list, &rest, scope, page_r, err);
 }

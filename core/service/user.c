@@ -76,15 +76,17 @@ int user_me(struct service *service, const struct principal *who, json_t **me_r,
 {
     struct user_meta meta;
     jx_auto *user = NULL, *organization = NULL;
-    if (store_user_get(service->storage, who->organization_id, who->user_id, &meta, &user, err) < 0 ||
+    if (store_user_get(service->storage, who->organization_id, who->user_id, &meta, &user, err) <
+            0 ||
         store_organization_get(service->storage, who->organization_id, who->user_id, &organization,
                                err) < 0)
         return -1;
     if (user == NULL || organization == NULL)
         return permission_unseen(E_USER_NOT_FOUND, "user", who->user_id, err);
     json_object_del(organization, "settings");
-    *me_r = json_pack("{s:O, s:O, s:o, s:s*}", "user", user, "organization", organization, "scopes",
-                      token_scopes(who), "tokenId", who->token_id[0] != '\0' ? who->token_id : NULL);
+    *me_r =
+        json_pack("{s:O, s:O, s:o, s:s*}", "user", user, "organization", organization, "scopes",
+                  token_scopes(who), "tokenId", who->token_id[0] != '\0' ? who->token_id : NULL);
     return 0;
 }
 
@@ -118,8 +120,8 @@ static int known_user(struct service *service, const json_t *body, struct user_m
         return -1;
     bool service_kind = strcmp(jx_str(body, "kind", "person"), "service") == 0;
     if (meta_r->id[0] != '\0' && (service_kind || strcmp(meta_r->kind, "service") == 0))
-        return error_set(err, E_DUPLICATE_NAME,
-                         "%s; a service account belongs to one organization", taken);
+        return error_set(err, E_DUPLICATE_NAME, "%s; a service account belongs to one organization",
+                         taken);
     return 0;
 }
 

@@ -84,10 +84,8 @@ static const struct {
     bool required;
     const char *(*problem)(const json_t *value);
 } members[] = {
-    {"url", true, url_problem},
-    {"events", false, events_problem},
-    {"secret", false, secret_problem},
-    {"description", false, description_problem},
+    {"url", true, url_problem},          {"events", false, events_problem},
+    {"secret", false, secret_problem},   {"description", false, description_problem},
     {"isActive", false, active_problem},
 };
 
@@ -97,8 +95,9 @@ static int body_check(const json_t *body, struct error *err)
     for (size_t i = 0; i < countof(members); i++) {
         const json_t *value = json_object_get(body, members[i].name);
         bool given = value != NULL && !json_is_null(value);
-        const char *problem = given ? members[i].problem(value)
-                                    : members[i].required ? "is required" : NULL;
+        const char *problem = given                 ? members[i].problem(value)
+                              : members[i].required ? "is required"
+                                                    : NULL;
         autofree char *path = problem_path("", members[i].name);
         if (problem != NULL)
             problem_add(problems, path, "%s", problem);

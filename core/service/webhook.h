@@ -7,8 +7,8 @@
 
 int webhook_config_declare(struct config *config, struct error *err); /* [webhooks] */
 
-/* body: {"url","agentId"?,"events"?,"description"?,"secret"?,"isActive"?}. Those of an agent: who may
- * write it; those of all agents: owners and admins. The answer has "secret", this once. */
+/* body: {"url","agentId"?,"events"?,"description"?,"secret"?,"isActive"?}. Those of an agent: who
+ * may write it; those of all agents: owners and admins. The answer has "secret", this once. */
 int webhook_create(struct service *service, const struct principal *who, const json_t *body,
                    json_t **webhook_r, struct error *err);
 int webhook_get(struct service *service, const struct principal *who, const char *id,

@@ -1,4 +1,5 @@
-/* Notifications for the one who sends them. What reads the store blocks: not for the engine's thread. */
+/* Notifications for the one who sends them. What reads the store blocks: not for the engine's
+ * thread. */
 #ifndef C9_SERVICE_WEBHOOK_SEND_H
 #define C9_SERVICE_WEBHOOK_SEND_H
 
@@ -16,7 +17,8 @@ struct webhook_message {
 int webhook_claim(struct service *service, int64_t max, bool all,
                   struct webhook_message **messages_r, int64_t *next_r, struct error *err);
 void webhook_message_free(struct webhook_message *message);
-/* webhook-signature of body at a time (seconds since 1970), by all secrets that sign; to be freed. */
+/* webhook-signature of body at a time (seconds since 1970), by all secrets that sign; to be freed.
+ */
 char *webhook_sign(const struct webhook_message *message, int64_t seconds);
 
 /* How an attempt went. */

@@ -15,7 +15,8 @@ struct agent_columns {
     const char *input_schema, *output_schema; /* may be NULL */
     const char *trigger_mode, *trigger_config, *execution_config, *visibility, *metadata;
 };
-/* One statement: conflicts unless the organization has fewer agents than max, and than its settings.maxAgents. */
+/* One statement: conflicts unless the organization has fewer agents than max, and than its
+ * settings.maxAgents. */
 void store_agent_limit(struct storage_batch *batch, const char *organization_id, int64_t max);
 /* Conflicts when the name is taken. One statement, and one more for the visibility `team`. */
 void store_agent_insert(struct storage_batch *batch, const char *id, const char *user_id,
@@ -75,8 +76,9 @@ int store_agent_deprecation(struct storage *storage, const char *id,
 /* All of an organization. Scope: organization. */
 extern const struct list store_agent_list;
 #define STORE_TEAMS_MAX 20 /* of one user in one organization */
-/* The same list, as text (store_list_text), of what a user sees by visibility, ownership, his grants and those of his teams.
- * Read along indexes in the order of createdAt: other orders cost what he sees. */
+/* The same list, as text (store_list_text), of what a user sees by visibility, ownership, his
+ * grants and those of his teams. Read along indexes in the order of createdAt: other orders cost
+ * what he sees. */
 int store_agent_list_seen(struct storage *storage, const struct list_args *args,
                           const char *organization_id, const char *user_id,
                           char (*teams)[UUID_SIZE], size_t n_teams, struct buf *page,

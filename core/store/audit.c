@@ -2,7 +2,8 @@
 
 #include "store/store.h"
 
-/* What is hashed, in this order for ever: a column more goes to the end, with a hash of another kind. */
+/* What is hashed, in this order for ever: a column more goes to the end, with a hash of another
+ * kind. */
 #define CONTENT_FIELDS(F)                                                                          \
     F("l.id", "id", TEXT)                                                                          \
     F("l.at", "at", INT)                                                                           \
@@ -106,7 +107,8 @@ static int chain_row(void *arg, const struct c9d_value *v, size_t n)
     return stop;
 }
 
-#define CHAIN_SELECT "SELECT l.id, l.position, l.hash" CONTENT_FIELDS(FIELD_COLUMN) " FROM audit_log l"
+#define CHAIN_SELECT                                                                               \
+    "SELECT l.id, l.position, l.hash" CONTENT_FIELDS(FIELD_COLUMN) " FROM audit_log l"
 
 int store_audit_unsealed(struct storage *storage, int64_t max, store_audit_fn fn, void *arg,
                          struct error *err)

@@ -11,7 +11,8 @@
 struct audit_row {
     int64_t at;
     const char *organization_id; /* NULL: the installation's own */
-    const char *user_id, *token_id, *kind, *operation, *resource_type, *resource_id, *code, *message;
+    const char *user_id, *token_id, *kind, *operation, *resource_type, *resource_id, *code,
+        *message;
     const char *before, *after; /* JSON text */
     const char *address, *user_agent, *request_id;
 };
@@ -26,7 +27,8 @@ extern const struct list store_audit_list;
 #define AUDIT_HEAD     "audit.head"
 #define AUDIT_HEAD_MAX 96 /* "POSITION:HASH" and NUL */
 
-/* content: everything that is hashed, as a JSON array in the order of the columns. position 0: not sealed. */
+/* content: everything that is hashed, as a JSON array in the order of the columns. position 0: not
+ * sealed. */
 typedef int (*store_audit_fn)(void *arg, const char *id, int64_t position, const char *hash,
                               const json_t *content);
 /* Rows that are not sealed, in the order of their ids; fn returns non-zero to stop. */

@@ -92,9 +92,9 @@ int store_dead_letter_get(struct storage *storage, const char *id, const char *u
         storage,
         "SELECT l.id, l.organization_id, l.agent_id, l.execution_id, l.kind, l.delivery_id,"
         " l.requeued_at, e.triggered_by, a.user_id, a.visibility, " ACCESS_GRANTS("$2")
-        LETTER_FIELDS(FIELD_COLUMN)
-        " FROM dead_letters l JOIN agent_executions e ON e.id = l.execution_id"
-        " JOIN agents a ON a.id = l.agent_id WHERE l.id = $1",
+            LETTER_FIELDS(
+                FIELD_COLUMN) " FROM dead_letters l JOIN agent_executions e ON e.id = l.execution_id"
+                              " JOIN agents a ON a.id = l.agent_id WHERE l.id = $1",
         letter_row, &read, err, "ss", id, user_id);
     if (letter_r != NULL)
         *letter_r = read.row.json;

@@ -15,21 +15,20 @@ void store_execution_insert(struct storage_batch *batch, const struct execution_
 {
     int64_t attempt = row->lease_owner != NULL;
     const int64_t *lease_until = row->lease_owner != NULL ? &row->lease_until : NULL;
-    storage_batch_add(batch,
-                      "INSERT INTO agent_executions (id, agent_id, agent_version, organization_id,"
-                      " input_data, triggered_by, parent_id, execution_context, priority,"
-                      " available_at, lease_owner, lease_until, attempt, created_at,"
-                      " concurrency_key, version_note, origin_id, origin_kind, seed_id, batch_id,"
-                      " batch_index) VALUES ($1,"
-                      " $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,"
-                      " $19, $20, $21)",
-                      1, NULL, NULL, "ssssssssiisIiissssssI", row->id, row->agent_id,
-                      row->agent_version, row->organization_id, row->input, row->triggered_by,
-                      row->parent_id, row->context, row->priority, row->available_at,
-                      row->lease_owner, lease_until, attempt, row->created_at,
-                      row->concurrency_key, row->version_note, row->origin_id, row->origin_kind,
-                      row->seed_id, row->batch_id,
-                      row->batch_id != NULL ? &row->batch_index : NULL);
+    storage_batch_add(
+        batch,
+        "INSERT INTO agent_executions (id, agent_id, agent_version, organization_id,"
+        " input_data, triggered_by, parent_id, execution_context, priority,"
+        " available_at, lease_owner, lease_until, attempt, created_at,"
+        " concurrency_key, version_note, origin_id, origin_kind, seed_id, batch_id,"
+        " batch_index) VALUES ($1,"
+        " $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,"
+        " $19, $20, $21)",
+        1, NULL, NULL, "ssssssssiisIiissssssI", row->id, row->agent_id, row->agent_version,
+        row->organization_id, row->input, row->triggered_by, row->parent_id, row->context,
+        row->priority, row->available_at, row->lease_owner, lease_until, attempt, row->created_at,
+        row->concurrency_key, row->version_note, row->origin_id, row->origin_kind, row->seed_id,
+        row->batch_id, row->batch_id != NULL ? &row->batch_index : NULL);
 }
 
 void store_execution_started(struct storage_batch *batch, const char *id, const char *owner,
@@ -203,8 +202,7 @@ void store_execution_cancel_request(struct storage_batch *batch, const char *id)
 {
     storage_batch_add(batch,
                       "UPDATE agent_executions SET cancel_requested = 1,"
-                      " " STORE_AWAKE("$2")
-                      " WHERE id = $1 AND status IN ('pending', 'running')",
+                      " " STORE_AWAKE("$2") " WHERE id = $1 AND status IN ('pending', 'running')",
                       1, NULL, NULL, "si", id, clock_wall_us());
 }
 

@@ -12,9 +12,9 @@
 struct execution_row {
     char id[UUID_SIZE];
     const char *agent_id, *agent_version, *organization_id, *triggered_by, *parent_id /* or NULL */;
-    const char *input;   /* JSON text */
-    const char *context; /* JSON text */
-    const char *version_note; /* JSON text, or NULL */
+    const char *input;                             /* JSON text */
+    const char *context;                           /* JSON text */
+    const char *version_note;                      /* JSON text, or NULL */
     const char *origin_id, *origin_kind, *seed_id; /* or NULL: see schema_4.sql */
     int64_t priority, available_at, created_at;
     const char *lease_owner; /* NULL: any worker may claim it; else this is its first attempt */
@@ -56,10 +56,10 @@ struct execution_attempt {
 /* A row of the attempts' history. */
 void store_execution_attempt(struct storage_batch *batch, const char *id,
                              const struct execution_attempt *attempt);
-/* An attempt has failed, and the next one waits: pending again, not before next_attempt_at; what the
- * failed one had journaled is forgotten, its events (up to seq) stay. usage_json: of all attempts so
- * far. keep_lease: the owner tries it itself; else anybody may claim it. Expects the lease. Three
- * statements. */
+/* An attempt has failed, and the next one waits: pending again, not before next_attempt_at; what
+ * the failed one had journaled is forgotten, its events (up to seq) stay. usage_json: of all
+ * attempts so far. keep_lease: the owner tries it itself; else anybody may claim it. Expects the
+ * lease. Three statements. */
 void store_execution_retried(struct storage_batch *batch, const char *id, const char *owner,
                              const struct execution_attempt *attempt, int64_t seq,
                              const char *usage_json, bool keep_lease);
@@ -119,7 +119,7 @@ int store_execution_progress(struct storage *storage, const char *id, int64_t *s
 struct execution_job {
     char id[UUID_SIZE];
     char *agent_id, *agent_version, *organization_id, *triggered_by, *parent_id, *input, *context;
-    char *output, *error; /* JSON text; NULL while it has not ended */
+    char *output, *error;          /* JSON text; NULL while it has not ended */
     char *concurrency_key, *usage; /* usage: ResourceUsage of failed attempts, JSON text */
     char *seed_id;                 /* or NULL */
     int64_t attempt, retries, attempt_seq, created_at, started_at, priority;

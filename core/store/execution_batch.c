@@ -80,11 +80,12 @@ int store_execution_batch_get(struct storage *storage, const char *id, const cha
 {
     struct batch_read read = {{fields, countof(fields), META_COUNT, NULL}, meta_r};
     meta_r->id[0] = '\0';
-    int result = storage_query(storage,
-                               "SELECT " META_COLUMNS BATCH_FIELDS(FIELD_COLUMN)
-                               " FROM execution_batches b JOIN agents a ON a.id = b.agent_id"
-                               " WHERE b.id = $1",
-                               batch_row, &read, err, "ss", id, user_id);
+    int result = storage_query(
+        storage,
+        "SELECT " META_COLUMNS BATCH_FIELDS(
+            FIELD_COLUMN) " FROM execution_batches b JOIN agents a ON a.id = b.agent_id"
+                          " WHERE b.id = $1",
+        batch_row, &read, err, "ss", id, user_id);
     if (batch_r != NULL)
         *batch_r = read.row.json;
     else
@@ -121,8 +122,8 @@ int store_execution_batch_active(struct storage *storage, const char *id, c9d_ro
 void store_execution_batch_cancel_request(struct storage_batch *batch, const char *id, int64_t at)
 {
     storage_batch_add(batch,
-                      "UPDATE agent_executions SET cancel_requested = 1, " STORE_AWAKE("$2")
-                      " WHERE batch_id = $1 AND batch_id IS NOT NULL"
-                      " AND status IN ('pending', 'running')",
+                      "UPDATE agent_executions SET cancel_requested = 1, " STORE_AWAKE(
+                          "$2") " WHERE batch_id = $1 AND batch_id IS NOT NULL"
+                                " AND status IN ('pending', 'running')",
                       -1, NULL, NULL, "si", id, at);
 }

@@ -5,8 +5,7 @@
 #define IDLE(row)                                                                                  \
     "(" row "id = $1 OR " row "batch_id = $1) AND " row "status = 'pending'"                       \
     " AND " row "lease_owner IS NULL"
-#define USED(member)                                                                               \
-    ", COALESCE(CAST(e.resource_usage ->> '" member "' AS BIGINT), 0)"
+#define USED(member) ", COALESCE(CAST(e.resource_usage ->> '" member "' AS BIGINT), 0)"
 #define NO_USAGE                                                                                   \
     "{\"cpuTimeMs\":0,\"memoryPeakMb\":0,\"apiCallsCount\":0,\"tokensConsumed\":0,"                \
     "\"costCents\":0,\"cpuTimeUs\":0,\"memoryPeakBytes\":0}"
@@ -31,10 +30,11 @@ void store_execution_cancel_idle(struct storage_batch *batch, const char *which,
         batch,
         "INSERT INTO agent_resource_usage (id, agent_id, execution_id, cpu_time_ms, cpu_time_us,"
         " memory_peak_mb, memory_peak_bytes, api_calls_count, tokens_consumed, cost_cents,"
-        " cost_microcents, recorded_at) SELECT e.id, e.agent_id, e.id"
-        USED("cpuTimeMs") USED("cpuTimeUs") USED("memoryPeakMb") USED("memoryPeakBytes")
-        USED("apiCallsCount") USED("tokensConsumed") USED("costCents") USED("costMicrocents")
-        ", $2 FROM agent_executions e WHERE e.resource_usage <> '{}' AND " IDLE("e."),
+        " cost_microcents, recorded_at) SELECT e.id, e.agent_id, e.id" USED("cpuTimeMs") USED(
+            "cpuTimeUs") USED("memoryPeakMb") USED("memoryPeakBytes") USED("apiCallsCount")
+            USED("tokensConsumed") USED("costCents")
+                USED("costMicrocents") ", $2 FROM agent_executions e WHERE e.resource_usage <> '{}' AND " IDLE(
+                    "e."),
         -1, NULL, NULL, "si", which, at);
     storage_batch_add(batch,
                       "UPDATE agent_executions SET status = 'cancelled', error_message = $2,"

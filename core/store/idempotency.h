@@ -12,13 +12,13 @@ struct idempotency_row {
 };
 void idempotency_row_free(struct idempotency_row *row); /* what it owns */
 
-/* Forgets the keys made before `expired`, then keeps this one; a conflict of the second statement when
- * it is there already. Two statements: for the batch that does the key's work. */
+/* Forgets the keys made before `expired`, then keeps this one; a conflict of the second statement
+ * when it is there already. Two statements: for the batch that does the key's work. */
 void store_idempotency_insert(struct storage_batch *batch, const char *organization_id,
                               const char *key, const struct idempotency_row *row, int64_t at,
                               int64_t expired);
-/* The same sweep, then fills in the answer's body; keeps the key first, when the work's batch did not. Of two answers the
- * first one stays. */
+/* The same sweep, then fills in the answer's body; keeps the key first, when the work's batch did
+ * not. Of two answers the first one stays. */
 void store_idempotency_answer(struct storage_batch *batch, const char *organization_id,
                               const char *key, const struct idempotency_row *row, int64_t at,
                               int64_t expired);

@@ -21,7 +21,7 @@ struct query {
     const struct list_sort *sort;
     bool descending, sorted_by_default;
     json_t *cursor; /* decoded: [list, sort, key, id] */
-    struct buf sql;        /* being put together: the filters first, then the statement */
+    struct buf sql; /* being put together: the filters first, then the statement */
     struct c9d_value params[PARAMS_MAX];
     char *owned[PARAMS_MAX]; /* texts made for parameters */
     size_t n_params, n_owned;

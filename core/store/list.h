@@ -38,7 +38,7 @@ struct list {
     const char *from;    /* " FROM … WHERE …" with the parameters $1 … $n_scope */
     size_t n_scope;
     const char *table; /* "agents a": whose rows the columns are; for lists of several branches */
-    const char *id; /* the unique column that makes the order total */
+    const char *id;    /* the unique column that makes the order total */
     const char *default_sort;
     const struct list_sort *sorts;
     size_t n_sorts;
@@ -52,7 +52,8 @@ struct list {
  * each in the order of the default sort; then a page costs its rows, whatever the sources hold. */
 struct list_branch {
     const char *from; /* as in struct list; '?' stands for scope[param - 1] */
-    const char *key, *id; /* this source's names of the default sort's column and of the id; or NULL */
+    const char *key,
+        *id; /* this source's names of the default sort's column and of the id; or NULL */
     size_t param;
 };
 
@@ -70,8 +71,8 @@ struct list_args {
  * with details.validationErrors when an argument is not one that this list takes. */
 int store_list(struct storage *storage, const struct list *list, const struct list_args *args,
                const struct c9d_value *scope, json_t **page_r, struct error *err);
-/* The page as JSON text, appended; of n_branches sources instead of list->from, unless there are none. scope: n_scope
- * values. */
+/* The page as JSON text, appended; of n_branches sources instead of list->from, unless there are
+ * none. scope: n_scope values. */
 int store_list_text(struct storage *storage, const struct list *list,
                     const struct list_branch *branches, size_t n_branches,
                     const struct list_args *args, const struct c9d_value *scope, size_t n_scope,

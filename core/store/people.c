@@ -104,10 +104,10 @@ int store_organization_get(struct storage *storage, const char *id, const char *
                            json_t **organization_r, struct error *err)
 {
     struct row_read read = {organization_fields, countof(organization_fields), 1, NULL};
-    if (storage_query(storage,
-                      "SELECT 0" ORGANIZATION_FIELDS(
-                          FIELD_COLUMN) " FROM organizations o WHERE o.id = $2",
-                      row_read_fn, &read, err, "ss", user_id, id) < 0)
+    if (storage_query(
+            storage,
+            "SELECT 0" ORGANIZATION_FIELDS(FIELD_COLUMN) " FROM organizations o WHERE o.id = $2",
+            row_read_fn, &read, err, "ss", user_id, id) < 0)
         return -1;
     *organization_r = read.json;
     return 0;
@@ -167,7 +167,8 @@ void store_member_insert(struct storage_batch *batch, const char *organization_i
                       1, NULL, NULL, "sssi", organization_id, user_id, role, at);
 }
 
-/* Writes the organization's row: looking for another owner and what follows are one step for all writers. */
+/* Writes the organization's row: looking for another owner and what follows are one step for all
+ * writers. */
 static void another_owner(struct storage_batch *batch, const char *organization_id,
                           const char *user_id, const char *role)
 {
@@ -182,9 +183,9 @@ void store_member_role_set(struct storage_batch *batch, const char *organization
                            const char *user_id, const char *role)
 {
     another_owner(batch, organization_id, user_id, role);
-    storage_batch_add(batch,
-                      "UPDATE memberships SET role = $3 WHERE organization_id = $1 AND user_id = $2",
-                      1, NULL, NULL, "sss", organization_id, user_id, role);
+    storage_batch_add(
+        batch, "UPDATE memberships SET role = $3 WHERE organization_id = $1 AND user_id = $2", 1,
+        NULL, NULL, "sss", organization_id, user_id, role);
 }
 
 static void hand_over(struct storage_batch *batch, const char *organization_id, const char *user_id,
@@ -294,8 +295,8 @@ int store_user_by_email(struct storage *storage, const char *email, struct user_
 static int agent_row(void *arg, const struct c9d_value *v, size_t n)
 {
     (void)n;
-    json_array_append_new(arg, json_pack("{s:s%, s:s%}", "id", v[0].u.s, v[0].len, "name", v[1].u.s,
-                                         v[1].len));
+    json_array_append_new(
+        arg, json_pack("{s:s%, s:s%}", "id", v[0].u.s, v[0].len, "name", v[1].u.s, v[1].len));
     return 0;
 }
 

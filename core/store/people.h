@@ -18,8 +18,9 @@ struct organization_row {
 void store_organization_insert(struct storage_batch *batch, const struct organization_row *row);
 /* Conflicts when it is not there, or the name is taken. */
 void store_organization_update(struct storage_batch *batch, const struct organization_row *row);
-/* With tokens, memberships, teams, personas and skills, and the users who are in no other. The first conflicts while it has agents, the second when it is
- * not there or the installation's own. */
+/* With tokens, memberships, teams, personas and skills, and the users who are in no other. The
+ * first conflicts while it has agents, the second when it is not there or the installation's own.
+ */
 void store_organization_delete(struct storage_batch *batch, const char *id, int64_t at);
 /* As seen by a user, with his "role" where he is a member. NULL when it is not there. */
 int store_organization_get(struct storage *storage, const char *id, const char *user_id,
@@ -41,12 +42,14 @@ void store_user_limit(struct storage_batch *batch, const char *organization_id, 
 /* Conflicts when he is a member already. */
 void store_member_insert(struct storage_batch *batch, const char *organization_id,
                          const char *user_id, const char *role, int64_t at);
-/* The first conflicts when the user is the last owner and would not be one any more; the second when he is no member. */
+/* The first conflicts when the user is the last owner and would not be one any more; the second
+ * when he is no member. */
 void store_member_role_set(struct storage_batch *batch, const char *organization_id,
                            const char *user_id, const char *role);
-/* Takes a user out of an organization: membership, teams, grants, tokens, and the user himself when he is in no other.
- * heir: who gets his agents, and all else that he owns there; NULL: the second statement conflicts when he owns agents.
- * The first conflicts when he is the last owner, the third when he is no member. */
+/* Takes a user out of an organization: membership, teams, grants, tokens, and the user himself when
+ * he is in no other. heir: who gets his agents, and all else that he owns there; NULL: the second
+ * statement conflicts when he owns agents. The first conflicts when he is the last owner, the third
+ * when he is no member. */
 void store_member_remove(struct storage_batch *batch, const char *organization_id,
                          const char *user_id, const char *heir, const char *rest_heir, int64_t at);
 
@@ -68,7 +71,8 @@ extern const struct list store_user_list;
 
 /* ---- identities ---- */
 
-/* The user of a subject, and his role in the organization: 0 found (role_r "" when he is no member), 1 not there. */
+/* The user of a subject, and his role in the organization: 0 found (role_r "" when he is no
+ * member), 1 not there. */
 int store_identity_get(struct storage *storage, const char *issuer, const char *subject,
                        const char *organization_id, char user_id_r[UUID_SIZE], char role_r[8],
                        struct error *err);

@@ -223,7 +223,8 @@ void store_grant_insert(struct storage_batch *batch, const struct grant_row *row
     store_agent_audience(batch, row->agent_id);
 }
 
-void store_grant_delete(struct storage_batch *batch, const char *agent_id, const char *id, bool team)
+void store_grant_delete(struct storage_batch *batch, const char *agent_id, const char *id,
+                        bool team)
 {
     storage_batch_add(batch,
                       team ? "DELETE FROM agent_team_permissions WHERE agent_id = $1 AND id = $2"

@@ -20,8 +20,8 @@ void store_team_insert(struct storage_batch *batch, const struct team_row *row);
 void store_team_update(struct storage_batch *batch, const struct team_row *row);
 /* With its grants. Conflicts when it is not there. Two statements. */
 void store_team_delete(struct storage_batch *batch, const char *id);
-/* The first statement conflicts unless the user is a member of the team's organization and in fewer than
- * STORE_TEAMS_MAX of its teams; to add a member again changes nothing. Three statements. */
+/* The first statement conflicts unless the user is a member of the team's organization and in fewer
+ * than STORE_TEAMS_MAX of its teams; to add a member again changes nothing. Three statements. */
 void store_team_member_insert(struct storage_batch *batch, const char *id, const char *user_id,
                               int64_t at);
 /* Conflicts when the user is not in the team. Two statements. */
@@ -43,11 +43,12 @@ struct grant_row {
     const char *user_id, *team_id; /* one of them; the other is NULL */
     int64_t at;
 };
-/* The first statement conflicts unless the user, or the team, belongs to the agent's organization. The same grant
- * again changes nothing. Four statements: store_agent_audience is among them. */
+/* The first statement conflicts unless the user, or the team, belongs to the agent's organization.
+ * The same grant again changes nothing. Four statements: store_agent_audience is among them. */
 void store_grant_insert(struct storage_batch *batch, const struct grant_row *row);
 /* Conflicts when it is not there. Three statements. */
-void store_grant_delete(struct storage_batch *batch, const char *agent_id, const char *id, bool team);
+void store_grant_delete(struct storage_batch *batch, const char *agent_id, const char *id,
+                        bool team);
 /* The grant by its id, or by whom and what (id NULL). NULL when it is not there. */
 int store_grant_get(struct storage *storage, const struct grant_row *row, json_t **grant_r,
                     struct error *err);

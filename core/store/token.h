@@ -19,16 +19,17 @@ struct token_row {
 void store_token_insert(struct storage_batch *batch, const struct token_row *row);
 /* Conflicts when the token is not there or revoked already. */
 void store_token_revoke(struct storage_batch *batch, const char *id, int64_t at);
-/* Lets it end at `at`, unless it ends before, in favour of another. Conflicts when it is not there, revoked, or
- * has a successor. */
-void store_token_end(struct storage_batch *batch, const char *id, const char *successor, int64_t at);
+/* Lets it end at `at`, unless it ends before, in favour of another. Conflicts when it is not there,
+ * revoked, or has a successor. */
+void store_token_end(struct storage_batch *batch, const char *id, const char *successor,
+                     int64_t at);
 void store_token_used(struct storage_batch *batch, const char *id, int64_t at);
 
 /* What authenticating needs; only tokens that are not revoked, of users that are members. */
 struct token_owner {
     char id[UUID_SIZE], user_id[UUID_SIZE], organization_id[UUID_SIZE];
     char role[8];
-    char scopes[1024];                 /* JSON text */
+    char scopes[1024];                /* JSON text */
     int64_t expires_at, last_used_at; /* 0: never */
 };
 /* 0 found, 1 not there, -1 error. */

@@ -3,7 +3,8 @@
 #include "base/cleanup.h"
 #include "store/access.h"
 
-/* Also of executions of agents that one sees; an index gives each agent's rows in the order of time. */
+/* Also of executions of agents that one sees; an index gives each agent's rows in the order of
+ * time. */
 #define SUMS                                                                                       \
     " COUNT(DISTINCT u.execution_id) AS executions, CAST(SUM(u.cpu_time_us) AS BIGINT) AS cpu,"    \
     " MAX(u.memory_peak_bytes) AS memory, CAST(SUM(u.api_calls_count) AS BIGINT) AS calls,"        \
@@ -40,20 +41,22 @@ static const struct list_sort organization_sorts[] = {
 
 #define USAGE(title, fields_of, sums, id_column, rows, sort_rows, first)                           \
     {                                                                                              \
-        .name = title, .columns = fields_of(FIELD_COLUMN), .from = " FROM (SELECT " sums ") g"     \
-        " WHERE g.executions > 0", .n_scope = 6, .id = id_column, .default_sort = first,           \
-        .sorts = sort_rows, .n_sorts = countof(sort_rows), .fields = rows,                         \
-        .n_fields = countof(rows),                                                                 \
+        .name = title, .columns = fields_of(FIELD_COLUMN),                                         \
+        .from = " FROM (SELECT " sums ") g"                                                        \
+                " WHERE g.executions > 0",                                                         \
+        .n_scope = 6, .id = id_column, .default_sort = first, .sorts = sort_rows,                  \
+        .n_sorts = countof(sort_rows), .fields = rows, .n_fields = countof(rows),                  \
     }
 
 const struct list store_usage_by_agent =
     USAGE("usageByAgent", AGENT_FIELDS,
           "a.id AS agent_id, MAX(a.name) AS agent_name," SUMS " GROUP BY a.id", "g.agent_id",
           agent_fields, agent_sorts, "agentId");
-const struct list store_usage_by_day =
-    USAGE("usageByDay", DAY_FIELDS,
-          "u.recorded_at / 86400000000 AS day, CAST(u.recorded_at / 86400000000 AS TEXT) AS day_id,"
-          SUMS " GROUP BY u.recorded_at / 86400000000", "g.day_id", day_fields, day_sorts, "-day");
+const struct list store_usage_by_day = USAGE(
+    "usageByDay", DAY_FIELDS,
+    "u.recorded_at / 86400000000 AS day, CAST(u.recorded_at / 86400000000 AS TEXT) AS day_id," SUMS
+    " GROUP BY u.recorded_at / 86400000000",
+    "g.day_id", day_fields, day_sorts, "-day");
 const struct list store_usage_of_organization =
     USAGE("usageOfOrganization", ORGANIZATION_FIELDS,
           "a.organization_id AS organization_id," SUMS " GROUP BY a.organization_id",

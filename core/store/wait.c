@@ -136,13 +136,14 @@ void store_execution_asleep(struct storage_batch *batch, const char *id,
                       row->memory_peak);
     storage_batch_add(
         batch,
-        "UPDATE agent_executions SET " STORE_AWAKE("$2") " WHERE id = $1 AND (cancel_requested = 1"
-        " OR EXISTS (SELECT 1 FROM execution_waits w JOIN execution_signals s"
-        " ON s.execution_id = w.execution_id AND s.name = w.name AND s.state = 'kept'"
-        " WHERE w.execution_id = $1 AND w.kind = 'signal')"
-        " OR EXISTS (SELECT 1 FROM execution_waits w JOIN agent_executions c ON c.id = w.name"
-        " WHERE w.execution_id = $1 AND w.kind = 'execution'"
-        " AND c.status NOT IN ('pending', 'running')))",
+        "UPDATE agent_executions SET " STORE_AWAKE(
+            "$2") " WHERE id = $1 AND (cancel_requested = 1"
+                  " OR EXISTS (SELECT 1 FROM execution_waits w JOIN execution_signals s"
+                  " ON s.execution_id = w.execution_id AND s.name = w.name AND s.state = 'kept'"
+                  " WHERE w.execution_id = $1 AND w.kind = 'signal')"
+                  " OR EXISTS (SELECT 1 FROM execution_waits w JOIN agent_executions c ON c.id = w.name"
+                  " WHERE w.execution_id = $1 AND w.kind = 'execution'"
+                  " AND c.status NOT IN ('pending', 'running')))",
         -1, NULL, NULL, "si", id, row->now);
 }
 
@@ -158,8 +159,8 @@ void store_signal_insert(struct storage_batch *batch, const struct signal_row *r
 {
     /* Changes the row, awake or not: so it is in order with the batch that puts it to sleep. */
     storage_batch_add(batch,
-                      "UPDATE agent_executions SET " STORE_AWAKE("$2")
-                      " WHERE id = $1 AND status IN ('pending', 'running')",
+                      "UPDATE agent_executions SET " STORE_AWAKE(
+                          "$2") " WHERE id = $1 AND status IN ('pending', 'running')",
                       1, NULL, NULL, "si", row->execution_id, row->created_at);
     storage_batch_add(batch,
                       "INSERT INTO execution_signals (id, execution_id, name, key, payload,"

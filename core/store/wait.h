@@ -15,16 +15,16 @@
 
 /* In an UPDATE of agent_executions with the time in `now`: what sleeps is available from now on. */
 #define STORE_AWAKE(now)                                                                           \
-    "available_at = CASE WHEN status = 'running' AND lease_owner IS NULL AND blocked_on IS NULL"    \
+    "available_at = CASE WHEN status = 'running' AND lease_owner IS NULL AND blocked_on IS NULL"   \
     " AND available_at > " now " THEN " now " ELSE available_at END"
 
 struct wait_row {
     char execution_id[UUID_SIZE];
     const char *organization_id;
     int64_t seq;
-    const char *kind;   /* sleep, signal, execution */
-    const char *name;   /* or NULL */
-    const char *schema; /* JSON text or NULL */
+    const char *kind;     /* sleep, signal, execution */
+    const char *name;     /* or NULL */
+    const char *schema;   /* JSON text or NULL */
     int64_t since, until; /* until 0: no limit */
 };
 /* Keeps the row that is there already: a wait begins once, however often its execution does. */
@@ -42,9 +42,9 @@ extern const struct list store_wait_list;
 /* Scope: execution. */
 extern const struct list store_execution_wait_list;
 
-/* To sleep: expects owner's lease, and ends it. due 0: only a signal or a child's end wakes it. What
- * came meanwhile (a signal for an open wait, a child's end, a request to cancel) wakes it in the
- * same batch. */
+/* To sleep: expects owner's lease, and ends it. due 0: only a signal or a child's end wakes it.
+ * What came meanwhile (a signal for an open wait, a child's end, a request to cancel) wakes it in
+ * the same batch. */
 struct sleep_row {
     const char *owner;
     int64_t cpu_us, memory_peak, active_us, due, now;
@@ -80,8 +80,8 @@ int store_signal_by_key(struct storage *storage, const char *execution_id, const
                         const char *key, struct kept_signal *signal_r, struct error *err);
 int store_signals_kept(struct storage *storage, const char *execution_id, int64_t *n_r,
                        struct error *err);
-/* The schema of the first open wait for this name: 0 there is such a wait (*schema_r may be NULL; to
- * be freed), 1 none, -1 error. */
+/* The schema of the first open wait for this name: 0 there is such a wait (*schema_r may be NULL;
+ * to be freed), 1 none, -1 error. */
 int store_wait_schema(struct storage *storage, const char *execution_id, const char *name,
                       char **schema_r, struct error *err);
 

@@ -162,14 +162,14 @@ const struct list store_webhook_delivery_list = {
 int store_webhook_delivery_get(struct storage *storage, const char *id, struct webhook_meta *meta_r,
                                json_t **delivery_r, struct error *err)
 {
-    struct webhook_read read = {
-        {delivery_fields, countof(delivery_fields), META_COUNT, NULL}, meta_r};
-    int result = storage_query(storage,
-                               "SELECT w.id, w.organization_id, w.agent_id, w.revision"
-                               DELIVERY_FIELDS(FIELD_COLUMN)
-                               " FROM webhook_deliveries d JOIN webhooks w ON w.id = d.webhook_id"
-                               " WHERE d.id = $1",
-                               webhook_row_fn, &read, err, "s", id);
+    struct webhook_read read = {{delivery_fields, countof(delivery_fields), META_COUNT, NULL},
+                                meta_r};
+    int result = storage_query(
+        storage,
+        "SELECT w.id, w.organization_id, w.agent_id, w.revision" DELIVERY_FIELDS(
+            FIELD_COLUMN) " FROM webhook_deliveries d JOIN webhooks w ON w.id = d.webhook_id"
+                          " WHERE d.id = $1",
+        webhook_row_fn, &read, err, "s", id);
     *delivery_r = read.row.json;
     return result;
 }

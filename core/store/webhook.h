@@ -1,5 +1,5 @@
-/* Completion webhooks, their deliveries, and dead letters. Writing functions add to a batch; reading
- * functions block (not for the engine). */
+/* Completion webhooks, their deliveries, and dead letters. Writing functions add to a batch;
+ * reading functions block (not for the engine). */
 #ifndef C9_STORE_WEBHOOK_H
 #define C9_STORE_WEBHOOK_H
 
@@ -18,7 +18,8 @@ struct webhook_row {
     int64_t at;
 };
 void store_webhook_insert(struct storage_batch *batch, const struct webhook_row *row);
-/* url, description, events, is_active; expects the revision. Being active again it is not failing. */
+/* url, description, events, is_active; expects the revision. Being active again it is not failing.
+ */
 void store_webhook_update(struct storage_batch *batch, const struct webhook_row *row,
                           int64_t revision);
 /* The present secret signs on until old_until. Expects one row. */
@@ -46,9 +47,9 @@ void store_webhook_deliver(struct storage_batch *batch, const char *execution_id
 /* The same for all executions that store_execution_cancel_idle is about to end. */
 void store_webhook_deliver_idle(struct storage_batch *batch, const char *which, int64_t at);
 
-/* Up to max that are due, at most per_webhook of one webhook at a time; leased until lease_until. row
- * gets the id of each, on the driver's thread. Leases that are over, or (all: of a former life) any,
- * are taken off first. */
+/* Up to max that are due, at most per_webhook of one webhook at a time; leased until lease_until.
+ * row gets the id of each, on the driver's thread. Leases that are over, or (all: of a former life)
+ * any, are taken off first. */
 void store_webhook_claim(struct storage_batch *batch, int64_t now, int64_t lease_until, int64_t max,
                          int64_t per_webhook, bool all, c9d_row_fn row, void *arg);
 struct webhook_delivery {
@@ -66,14 +67,14 @@ void webhook_delivery_free(struct webhook_delivery *delivery); /* what it owns *
 int store_webhook_next(struct storage *storage, int64_t *at_r, struct error *err);
 
 struct webhook_result {
-    const char *status;      /* pending, delivered, dead */
-    int64_t attempt, tries;  /* of this one */
+    const char *status;     /* pending, delivered, dead */
+    int64_t attempt, tries; /* of this one */
     int64_t at, took_ms;
-    int response_status;     /* 0: none */
+    int response_status;          /* 0: none */
     const char *response, *error; /* or NULL */
-    int64_t next_attempt_at; /* of pending */
-    int64_t failing_since;   /* of the webhook from now on; 0: it is not */
-    const char *disabled_reason; /* not NULL: the webhook is to be active no more */
+    int64_t next_attempt_at;      /* of pending */
+    int64_t failing_since;        /* of the webhook from now on; 0: it is not */
+    const char *disabled_reason;  /* not NULL: the webhook is to be active no more */
 };
 /* The attempt's row, the delivery, the webhook, and, of a dead one, its dead letter. */
 void store_webhook_settle(struct storage_batch *batch, const struct webhook_delivery *delivery,

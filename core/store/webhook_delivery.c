@@ -15,8 +15,7 @@
     "w.organization_id = e.organization_id AND w.execution_id IS NULL"                             \
     " AND (w.agent_id IS NULL OR w.agent_id = e.agent_id)" WANTED
 #define OF_ONE "w.execution_id = e.id" WANTED
-#define IDLE                                                                                       \
-    "(e.id = $1 OR e.batch_id = $1) AND e.status = 'pending' AND e.lease_owner IS NULL"
+#define IDLE   "(e.id = $1 OR e.batch_id = $1) AND e.status = 'pending' AND e.lease_owner IS NULL"
 
 void store_webhook_deliver(struct storage_batch *batch, const char *execution_id, const char *event,
                            int64_t at)

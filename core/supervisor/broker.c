@@ -143,11 +143,10 @@ static void step_ended(struct effect *e, bool is_error, const struct effect_cost
     char event[256];
     if (!is_step(e->kind))
         return;
-    int len = snprintf(event, sizeof(event),
-                       "{\"step\":%lu,\"kind\":\"%s\",\"state\":\"%s\",\"tookMs\":%ld}",
-                       (unsigned long)e->seq, wire_kind_name(e->kind),
-                       is_error ? "failed" : "completed",
-                       (long)((clock_wall_us() - e->asked_at) / 1000));
+    int len = snprintf(
+        event, sizeof(event), "{\"step\":%lu,\"kind\":\"%s\",\"state\":\"%s\",\"tookMs\":%ld}",
+        (unsigned long)e->seq, wire_kind_name(e->kind), is_error ? "failed" : "completed",
+        (long)((clock_wall_us() - e->asked_at) / 1000));
     commit_event(e->run, "step", event, (size_t)len, 0);
     if (cost->tokens == 0 && cost->cost_microcents == 0)
         return;
@@ -312,8 +311,8 @@ static int64_t asks_before(const struct run *run, uint64_t seq)
     return 1; /* its former life may have asked */
 }
 
-/* It may have been under way when the former life ended. That it is asked again is durable before it
- * is; what was asked as often as is allowed is refused. True: that is under way, or done. */
+/* It may have been under way when the former life ended. That it is asked again is durable before
+ * it is; what was asked as often as is allowed is refused. True: that is under way, or done. */
 static bool effect_asks_again(struct effect *e)
 {
     struct run *run = e->run;
@@ -503,8 +502,7 @@ static int request_decode(struct run *run, const char *text, size_t len, json_t 
     *request_r = jx_decode(text, len, "request", &err);
     if (json_is_object(*request_r))
         return 0;
-    run_violated(&run->user,
-                 *request_r == NULL ? err.message : "a request that is not an object");
+    run_violated(&run->user, *request_r == NULL ? err.message : "a request that is not an object");
     return -1;
 }
 

@@ -88,8 +88,7 @@ static json_t *child_charge(struct child *child, const char *usage)
     struct run *parent = child->effect->run;
     jx_auto *used = usage != NULL ? jx_decode(usage, strlen(usage), "usage", &err) : NULL;
     int64_t tokens = jx_int(used, "tokensConsumed", 0) + jx_int(used, "childrenTokens", 0);
-    int64_t cost =
-        jx_int(used, "costMicrocents", 0) + jx_int(used, "childrenCostMicrocents", 0);
+    int64_t cost = jx_int(used, "costMicrocents", 0) + jx_int(used, "childrenCostMicrocents", 0);
     parent->children_tokens += tokens;
     parent->children_cost += cost;
     return json_pack("{sIsI}", "tokens", (json_int_t)tokens, "cost_microcents", (json_int_t)cost);
@@ -129,8 +128,8 @@ static void child_answer(struct child *child, const char *status, const char *ou
         return;
     }
     struct effect *effect = child->effect;
-    json_t *answer = json_pack("{s:s, s:o, s:O}", "execution_id", child->id, "output", value,
-                               "usage", used);
+    json_t *answer =
+        json_pack("{s:s, s:o, s:O}", "execution_id", child->id, "output", value, "usage", used);
     child_free(child);
     wait_end(effect);
     effect_answer(effect, answer, &(struct effect_cost){.api_calls = 1});

@@ -16,7 +16,7 @@ struct request {
     struct fetch *fetch;
     char *method, *url, *location; /* with references where secrets are */
     char *scheme, *host;           /* of url */
-    const char *body; /* borrowed of the effect's request, or NULL */
+    const char *body;              /* borrowed of the effect's request, or NULL */
     size_t body_len, body_max;
     int64_t deadline; /* monotonic */
     unsigned hops, calls;
@@ -118,7 +118,8 @@ static void reply_header(void *arg, const char *name, const char *given)
     const char *before = jx_str(r->headers, name, NULL);
     autofree char *joined = before != NULL ? xasprintf("%s, %s", before, value) : xstrdup(value);
     json_t *text = json_string(joined);
-    if (text != NULL) /* a name or value that is not UTF-8 is left out: set_new frees what it refuses */
+    if (text !=
+        NULL) /* a name or value that is not UTF-8 is left out: set_new frees what it refuses */
         json_object_set_new(r->headers, name, text);
 }
 
@@ -210,7 +211,8 @@ static void hop_done(void *arg, struct error *failed)
 /* ---- what is asked
  * ------------------------------------------------------------------------------------------- */
 
-/* Puts the URL as libcurl understands it in the place of the one that was given: what is checked is what is fetched. */
+/* Puts the URL as libcurl understands it in the place of the one that was given: what is checked is
+ * what is fetched. */
 static int url_normalise(struct request *r, const struct curl *curl, CURLU *url, struct error *err)
 {
     char *whole = NULL;
@@ -287,8 +289,8 @@ static int outgoing_fill(struct request *r, struct outgoing *out, struct error *
     const struct run *run = r->effect->run;
     const struct secret_target target = {r->scheme, r->host};
     if (secrets_fill(run, r->url, strlen(r->url), SECRET_IN_QUERY, &target, &out->url, err) < 0 ||
-        (r->body != NULL && secrets_fill(run, r->body, r->body_len, SECRET_IN_BODY, &target,
-                                         &out->body, err) < 0))
+        (r->body != NULL &&
+         secrets_fill(run, r->body, r->body_len, SECRET_IN_BODY, &target, &out->body, err) < 0))
         return -1;
     for (size_t i = 0; i < out->n_headers; i++) {
         const char *value = out->headers[i].value;

@@ -21,7 +21,7 @@ struct chat {
     bool has_request;
     struct fetch *fetch;
     struct c9d_reply *reply;
-    size_t held; /* bytes for this attempt's reply */
+    size_t held;             /* bytes for this attempt's reply */
     struct loop_timer timer; /* a pause before a retry, or the delay of a local reply */
     bool stream, emit;
     /* What the reply said: */
@@ -325,7 +325,8 @@ static void chat_attempt(struct chat *chat)
     for (size_t i = 0; i < spec.n_headers; i++)
         headers[i] =
             (struct fetch_header){chat->request.headers[i].name, chat->request.headers[i].value};
-    /* A provider that knows it answers what is asked again in another life from what it answered. */
+    /* A provider that knows it answers what is asked again in another life from what it answered.
+     */
     effect_key(chat->effect, chat->attempt, key);
     headers[spec.n_headers++] = (struct fetch_header){"Idempotency-Key", key};
     spec.headers = headers;

@@ -52,9 +52,8 @@ static void change_note(struct effect *effect, const struct journal_entry *entry
                           ? jx_decode(entry->request, entry->request_len, "request", &err)
                           : NULL;
     json_t *difference = before != NULL ? jx_difference(before, effect->request) : NULL;
-    json_array_append_new(changes,
-                          json_pack("{s:I, s:s, s:o*}", "step", (json_int_t)effect->seq, "kind",
-                                    entry->kind, "difference", difference));
+    json_array_append_new(changes, json_pack("{s:I, s:s, s:o*}", "step", (json_int_t)effect->seq,
+                                             "kind", entry->kind, "difference", difference));
 }
 
 /* What costs nothing and asks nobody needs no record. */
@@ -199,7 +198,8 @@ void engine_seed(void *arg, const char *execution_id, int64_t retries, uint8_t s
     const struct engine *engine = arg;
     /* The same on replay, another with each attempt, and not to be guessed from the id. */
     char seeded[UUID_SIZE + 24];
-    int len = retries == 0 ? snprintf(seeded, sizeof(seeded), "%s", execution_id)
-                           : snprintf(seeded, sizeof(seeded), "%s/%ld", execution_id, (long)retries);
+    int len = retries == 0
+                  ? snprintf(seeded, sizeof(seeded), "%s", execution_id)
+                  : snprintf(seeded, sizeof(seeded), "%s/%ld", execution_id, (long)retries);
     hash_hmac_sha256(engine->secret, sizeof(engine->secret), seeded, (size_t)len, seed_r);
 }

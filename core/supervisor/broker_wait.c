@@ -55,8 +55,8 @@ static void look_back(void *arg);
 static void look(void *arg)
 {
     struct look *l = arg;
-    l->found = store_signal_next(l->engine->parts.storage, l->execution_id, l->name, &l->signal,
-                                 &l->err);
+    l->found =
+        store_signal_next(l->engine->parts.storage, l->execution_id, l->name, &l->signal, &l->err);
     loop_post(l->engine->loop, look_back, l);
 }
 
@@ -159,8 +159,8 @@ static void look_back(void *arg)
         error_auto err = ERROR_INIT;
         jx_auto *payload = jx_decode(l->signal.payload, l->signal.payload_len, "signal", &err);
         run->settling = true;
-        if (payload == NULL || (wait->schema != NULL &&
-                                schema_validate(wait->schema, payload, &err) < 0))
+        if (payload == NULL ||
+            (wait->schema != NULL && schema_validate(wait->schema, payload, &err) < 0))
             signal_refuse(run, l, &err);
         else
             signal_deliver(run, wait, l, payload);
@@ -244,8 +244,10 @@ void broker_wait_for_begin(struct effect *effect)
                  *timeout = json_object_get(effect->request, "timeout_us");
     autofree char *schema_text = document != NULL ? jx_encode(document, NULL) : NULL;
     int64_t us = json_integer_value(timeout);
-    struct wait *wait =
-        wait_begin(effect, WAIT_SIGNAL, name, schema_text, timeout == NULL ? 0 : us > 0 ? us : 1);
+    struct wait *wait = wait_begin(effect, WAIT_SIGNAL, name, schema_text,
+                                   timeout == NULL ? 0
+                                   : us > 0        ? us
+                                                   : 1);
     schema_unref(wait->schema);
     wait->schema = schema;
     wait->timer.fn = timeout_fire;

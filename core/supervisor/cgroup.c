@@ -32,7 +32,8 @@ struct cgroup {
 /* What executors are counted and bounded by, where it is there. */
 static const char *const wanted[] = {"memory", "pids"};
 
-/* ---- files --------------------------------------------------------------------------------------------- */
+/* ---- files
+ * --------------------------------------------------------------------------------------------- */
 
 static int file_put(const char *folder, const char *name, const char *text)
 {
@@ -63,9 +64,11 @@ static int folder_make(const char *path)
     return mkdir(path, 0755) < 0 && errno != EEXIST ? -1 : 0;
 }
 
-/* ---- where c9d is ---------------------------------------------------------------------------------------- */
+/* ---- where c9d is
+ * ---------------------------------------------------------------------------------------- */
 
-/* Where version 2 is mounted; NULL: nowhere. /proc/self/mountinfo: … root mount-point options … - type … */
+/* Where version 2 is mounted; NULL: nowhere. /proc/self/mountinfo: … root mount-point options … -
+ * type … */
 static char *mount_point(void)
 {
     autofile FILE *f = fopen("/proc/self/mountinfo", "re");
@@ -89,15 +92,16 @@ static char *own_path(void)
     return NULL;
 }
 
-/* systemd marks what it delegates; for an ordinary user it is enough that the folder is his own. Root could write
- * to any, and must leave alone what others manage. */
+/* systemd marks what it delegates; for an ordinary user it is enough that the folder is his own.
+ * Root could write to any, and must leave alone what others manage. */
 static bool delegated(const char *path)
 {
     struct stat st;
     char mark[2] = "";
     if (geteuid() != 0)
         return stat(path, &st) == 0 && st.st_uid == geteuid();
-    return (getxattr(path, "trusted.delegate", mark, 1) == 1 || getxattr(path, "user.delegate", mark, 1) == 1) &&
+    return (getxattr(path, "trusted.delegate", mark, 1) == 1 ||
+            getxattr(path, "user.delegate", mark, 1) == 1) &&
            mark[0] == '1';
 }
 
@@ -134,7 +138,8 @@ static void controllers_note(struct cgroup *c)
     for (size_t i = 0; i < countof(wanted); i++)
         if (strstr(passed, wanted[i]) != NULL)
             buf_printf(&text, "%s%s", text.len > 0 ? ", " : "", wanted[i]);
-    snprintf(c->controllers, sizeof(c->controllers), "%s", text.len > 0 ? text.data : "no controllers");
+    snprintf(c->controllers, sizeof(c->controllers), "%s",
+             text.len > 0 ? text.data : "no controllers");
 }
 
 /* The supervisor's place is back where it was. */
@@ -142,7 +147,8 @@ static void supervisor_leave(struct cgroup *c)
 {
     autofree char *place = xasprintf("%s/supervisor", c->path);
     controllers_keep(c->path);
-    (void)process_put(c->path, getpid()); /* not to be had: the folder stays, and goes with its parent */
+    (void)process_put(c->path,
+                      getpid()); /* not to be had: the folder stays, and goes with its parent */
     (void)rmdir(place);
 }
 
@@ -163,13 +169,15 @@ struct cgroup *cgroup_open(char **why_r)
 {
     autofree char *path = own_path();
     if (path == NULL || !delegated(path)) {
-        *why_r = xstrdup(path == NULL ? "c9d is in no cgroup of version 2 but the root" : "c9d's cgroup is not delegated");
+        *why_r = xstrdup(path == NULL ? "c9d is in no cgroup of version 2 but the root"
+                                      : "c9d's cgroup is not delegated");
         return NULL;
     }
     struct cgroup *c = xcalloc(1, sizeof(*c));
     c->path = move_ptr(&path);
     if (supervisor_enter(c) < 0) {
-        *why_r = xasprintf("%s: %s", c->path, errno == EBUSY ? "other processes are in it" : strerror(errno));
+        *why_r = xasprintf("%s: %s", c->path,
+                           errno == EBUSY ? "other processes are in it" : strerror(errno));
         free(c->path);
         free(c);
         return NULL;
@@ -193,7 +201,8 @@ void cgroup_close(struct cgroup *c)
     free(c);
 }
 
-/* ---- a zygote ---------------------------------------------------------------------------------------------- */
+/* ---- a zygote
+ * ---------------------------------------------------------------------------------------------- */
 
 int cgroup_zygote_enter(struct cgroup *c, pid_t pid)
 {
@@ -216,7 +225,8 @@ static uid_t uid_of(pid_t pid)
     return uid;
 }
 
-/* The zygote puts processes into a cgroup when it may write this file, there and in the folder above both. */
+/* The zygote puts processes into a cgroup when it may write this file, there and in the folder
+ * above both. */
 static int procs_give(const char *folder, uid_t uid)
 {
     autofree char *path = xasprintf("%s/cgroup.procs", folder);
@@ -266,7 +276,9 @@ void cgroup_zygote_gone(struct cgroup *c)
     c->executors = NULL;
 }
 
-/* ---- leaves ------------------------------------------------------------------------------------------------ */
+/* ---- leaves
+ * ------------------------------------------------------------------------------------------------
+ */
 
 static char *leaf_path(const struct cgroup *c, const struct cgroup_leaf *leaf)
 {

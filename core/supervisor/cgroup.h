@@ -1,12 +1,12 @@
-/* A cgroup for each executor, where c9d's own (version 2) was delegated to it: by systemd (Delegate=yes), or as a folder
- * that belongs to its user. The kernel then counts and bounds what the process holds beside Lua's memory, and no
- * executor can take what others were promised. Not to be had elsewhere; no isolation hangs on it.
+/* A cgroup for each executor, where c9d's own (version 2) was delegated to it: by systemd
+ * (Delegate=yes), or as a folder that belongs to its user. The kernel then counts and bounds what
+ * the process holds beside Lua's memory, and no executor can take what others were promised. Not to
+ * be had elsewhere; no isolation hangs on it.
  *
- *     NAME.service/               c9d is started here, and moves itself one down: a cgroup with controllers has no processes
- *       supervisor/               c9d
- *       executors.1/              of the first zygote; the root of its cgroup namespace
- *         zygote/                 it
- *         0/ 1/ 2/ …              an executor each, used again when it has ended
+ *     NAME.service/               c9d is started here, and moves itself one down: a cgroup with
+ * controllers has no processes supervisor/               c9d executors.1/              of the first
+ * zygote; the root of its cgroup namespace zygote/                 it 0/ 1/ 2/ …              an
+ * executor each, used again when it has ended
  *
  * Engine thread only. */
 #ifndef C9_SUPERVISOR_CGROUP_H
@@ -24,10 +24,12 @@ struct cgroup *cgroup_open(char **why_r);
 void cgroup_close(struct cgroup *cgroup);
 const char *cgroup_controllers(const struct cgroup *cgroup); /* "memory, pids"; "no controllers" */
 
-/* A zygote was started: before it enters its namespaces, and when it is up. 0, or -1: no leaves under this one. */
+/* A zygote was started: before it enters its namespaces, and when it is up. 0, or -1: no leaves
+ * under this one. */
 int cgroup_zygote_enter(struct cgroup *cgroup, pid_t pid);
 int cgroup_zygote_settle(struct cgroup *cgroup, pid_t pid);
-void cgroup_zygote_gone(struct cgroup *cgroup); /* with all its executors; their leaves were given back */
+void cgroup_zygote_gone(
+    struct cgroup *cgroup); /* with all its executors; their leaves were given back */
 
 /* One that is empty; NULL: there is none to be had. */
 struct cgroup_leaf *cgroup_leaf_take(struct cgroup *cgroup);

@@ -1,5 +1,5 @@
-/* Values against schemas, on a pool thread: both are others' and can take long. One at a time for each
- * execution, in order; the CPU time it takes is the execution's, and bounded by its limit. */
+/* Values against schemas, on a pool thread: both are others' and can take long. One at a time for
+ * each execution, in order; the CPU time it takes is the execution's, and bounded by its limit. */
 #include <string.h>
 #include <time.h>
 
@@ -48,8 +48,8 @@ static void check_work(void *arg)
     if (c->text != NULL)
         c->value = jx_decode(c->text, c->len, "output", &c->err);
     c->malformed = c->value == NULL;
-    c->valid = !c->malformed &&
-               (c->schema == NULL || schema_validate(c->schema, c->value, &c->err) == 0);
+    c->valid =
+        !c->malformed && (c->schema == NULL || schema_validate(c->schema, c->value, &c->err) == 0);
     c->cpu_us = thread_cpu_us() - before;
     loop_post(c->engine->loop, check_back, c);
 }
@@ -122,8 +122,8 @@ static void value_answer(struct check *c)
     else if (errors != NULL)
         answer = json_pack("{sbsO}", "valid", 0, "errors", errors);
     else
-        answer = json_pack("{sbs[{ssss}]}", "valid", 0, "errors", "path", "", "message",
-                           c->err.message);
+        answer =
+            json_pack("{sbs[{ssss}]}", "valid", 0, "errors", "path", "", "message", c->err.message);
     effect_answer(c->effect, answer, NULL);
 }
 

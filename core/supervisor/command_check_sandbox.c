@@ -1,6 +1,6 @@
-/* `c9d check-sandbox`: each layer of the sandbox on this machine, and attempts to get out of it, made natively
- * from inside real executors: once as every execution is locked down, and once without the syscall policy, which
- * shows what the layers behind it say. */
+/* `c9d check-sandbox`: each layer of the sandbox on this machine, and attempts to get out of it,
+ * made natively from inside real executors: once as every execution is locked down, and once
+ * without the syscall policy, which shows what the layers behind it say. */
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -19,8 +19,8 @@ enum {
     PROBE_PAYLOAD = 4096
 };
 
-/* What is still called held. CPU time is promised within 10 ms and 2 %, which the tests check; here the machine may be
- * loaded or emulated, and it is told how long it took. */
+/* What is still called held. CPU time is promised within 10 ms and 2 %, which the tests check; here
+ * the machine may be loaded or emulated, and it is told how long it took. */
 enum { CPU_HELD_US = 2 * PROBE_CPU_US, MEMORY_HELD = 2 * PROBE_MEMORY + (12 << 20) };
 
 static const struct attempt {
@@ -63,7 +63,8 @@ struct check {
 
 /* ---- judging ---- */
 
-static void judge(struct check *c, bool denied, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+static void judge(struct check *c, bool denied, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
 static void judge(struct check *c, bool denied, const char *fmt, ...)
 {
     char how[256];
@@ -84,14 +85,16 @@ static void judge_denied(struct check *c, const struct wire_header *h, const uin
     if (wire_denied_decode(payload, h->length, &what) != NULL)
         return;
     const char *name = wire_syscall_name(what.arch, what.number);
-    judge(c, true, "killed for the system call %s (%u)", name != NULL ? name : "without a name", what.number);
+    judge(c, true, "killed for the system call %s (%u)", name != NULL ? name : "without a name",
+          what.number);
 }
 
 /* It came back: {"result":n,"errno":n}. */
 static void judge_result(struct check *c, const struct wire_header *h, const uint8_t *payload)
 {
     error_auto err = ERROR_INIT;
-    jx_auto *said = jx_decode((const char *)payload + WIRE_STATS_SIZE, h->length - WIRE_STATS_SIZE, "result", &err);
+    jx_auto *said = jx_decode((const char *)payload + WIRE_STATS_SIZE, h->length - WIRE_STATS_SIZE,
+                              "result", &err);
     int failure = (int)jx_int(said, "errno", 0);
     const char *name = strerrorname_np(failure);
     if (failure != 0)
@@ -112,8 +115,8 @@ static void judge_exit(struct check *c, const struct executor_exit *how)
         judge(c, how->maxrss <= MEMORY_HELD, "%s after %ld MiB, with a limit of %d MiB",
               strsignal(sig), (long)(how->maxrss >> 20), PROBE_MEMORY >> 20);
     else if (a->probe == WIRE_PROBE_CPU_TIME && sig == a->signal)
-        judge(c, how->cpu_us <= CPU_HELD_US, "%s after %.1f ms, with a limit of %d ms", strsignal(sig),
-              (double)how->cpu_us / 1000, PROBE_CPU_US / 1000);
+        judge(c, how->cpu_us <= CPU_HELD_US, "%s after %.1f ms, with a limit of %d ms",
+              strsignal(sig), (double)how->cpu_us / 1000, PROBE_CPU_US / 1000);
     else if (sig != 0)
         judge(c, true, "killed: %s", strsignal(sig));
     else
@@ -124,7 +127,8 @@ static void judge_exit(struct check *c, const struct executor_exit *how)
 
 static void next(struct check *c)
 {
-    while (c->at < countof(attempts) * PASSES && c->at % PASSES != 0 && !attempts[c->at / PASSES].behind)
+    while (c->at < countof(attempts) * PASSES && c->at % PASSES != 0 &&
+           !attempts[c->at / PASSES].behind)
         c->at++;
     if (c->at == countof(attempts) * PASSES) {
         loop_stop(c->loop);
@@ -152,7 +156,8 @@ static void prober_ready(struct executor_user *user, struct executor *executor)
     buf_auto payload = BUF_INIT;
     struct wire_start start = {
         .mode = c->at % PASSES == 0 ? WIRE_MODE_PROBE : WIRE_MODE_PROBE_BEHIND,
-        .cpu_us = attempts[c->at / PASSES].probe == WIRE_PROBE_CPU_TIME ? PROBE_CPU_US : PROBE_WALL_US,
+        .cpu_us =
+            attempts[c->at / PASSES].probe == WIRE_PROBE_CPU_TIME ? PROBE_CPU_US : PROBE_WALL_US,
         .memory = PROBE_MEMORY,
         .probe = attempts[c->at / PASSES].probe,
         .probe_pid = c->neighbour.executor != NULL ? executor_pid(c->neighbour.executor) : 0,
@@ -166,7 +171,8 @@ static void prober_ready(struct executor_user *user, struct executor *executor)
     executor_flush(executor);
 }
 
-static void prober_frame(struct executor_user *user, const struct wire_header *h, const uint8_t *payload)
+static void prober_frame(struct executor_user *user, const struct wire_header *h,
+                         const uint8_t *payload)
 {
     struct check *c = ((struct party *)user)->check;
     if (h->type == WIRE_DENIED)
@@ -175,7 +181,8 @@ static void prober_frame(struct executor_user *user, const struct wire_header *h
         judge_result(c, h, payload);
 }
 
-static void neighbour_frame(struct executor_user *user, const struct wire_header *h, const uint8_t *payload)
+static void neighbour_frame(struct executor_user *user, const struct wire_header *h,
+                            const uint8_t *payload)
 {
     (void)user, (void)h, (void)payload; /* it was not started, and says nothing */
 }
@@ -228,7 +235,8 @@ static void layers_judge(struct check *c)
     size_t i;
     json_t *layer;
     json_array_foreach (c->layers, i, layer)
-        if (strcmp(jx_str(layer, "state", ""), "off") == 0 && jx_bool(layer, "required", true) && c->strict)
+        if (strcmp(jx_str(layer, "state", ""), "off") == 0 && jx_bool(layer, "required", true) &&
+            c->strict)
             c->holds = false;
 }
 
@@ -240,8 +248,8 @@ static void layers_print(const json_t *layers, bool each)
         const char *state = jx_str(layer, "state", ""), *detail = jx_str(layer, "detail", "");
         if ((strcmp(state, "each") == 0) != each)
             continue;
-        printf("  %-22s %-4s %s%s%s\n", jx_str(layer, "layer", ""), each ? "on" : state, jx_str(layer, "why", ""),
-               detail[0] != '\0' ? ": " : "", detail);
+        printf("  %-22s %-4s %s%s%s\n", jx_str(layer, "layer", ""), each ? "on" : state,
+               jx_str(layer, "why", ""), detail[0] != '\0' ? ": " : "", detail);
         if (strcmp(state, "off") == 0 && !jx_bool(layer, "required", true))
             printf("  %-22s      not required: another layer does the same\n", "");
     }
@@ -257,14 +265,17 @@ static void check_print(const struct check *c)
     layers_print(c->layers, true);
     puts("\nAttempts from inside an executor; behind: without the syscall policy");
     json_array_foreach (c->rows, i, row) {
-        printf("  %-28s %-8s %s\n", jx_str(row, "attempt", ""), jx_bool(row, "denied", false) ? "denied" : "ALLOWED",
+        printf("  %-28s %-8s %s\n", jx_str(row, "attempt", ""),
+               jx_bool(row, "denied", false) ? "denied" : "ALLOWED",
                jx_str(row, "how", "not tried"));
         if (jx_str(row, "behind", NULL) != NULL)
-            printf("  %-28s %-8s %s\n", "", jx_bool(row, "behindDenied", false) ? "behind" : "alone",
-                   jx_bool(row, "behindDenied", false) ? jx_str(row, "behind", "")
-                                                       : "no other layer of this machine denies it");
+            printf(
+                "  %-28s %-8s %s\n", "", jx_bool(row, "behindDenied", false) ? "behind" : "alone",
+                jx_bool(row, "behindDenied", false) ? jx_str(row, "behind", "")
+                                                    : "no other layer of this machine denies it");
     }
-    printf("\n[sandbox] mode = %s: %s\n", c->strict ? "strict" : "best-effort", c->holds ? "holds" : "DOES NOT HOLD");
+    printf("\n[sandbox] mode = %s: %s\n", c->strict ? "strict" : "best-effort",
+           c->holds ? "holds" : "DOES NOT HOLD");
 }
 
 static int check_run(struct daemon *d, struct check *c, struct error *err)
@@ -272,8 +283,8 @@ static int check_run(struct daemon *d, struct check *c, struct error *err)
     autofree char *layers = NULL;
     c->strict = executors_strict(d->config);
     /* Not strict: what is missing is to be seen with what there is. */
-    d->executors = executors_new(d->config, config_string(d->config, "sandbox", NULL, "zygote"), false,
-                                 PROBE_MEMORY_MAX, &layers, err);
+    d->executors = executors_new(d->config, config_string(d->config, "sandbox", NULL, "zygote"),
+                                 false, PROBE_MEMORY_MAX, &layers, err);
     if (d->executors == NULL)
         return -1;
     c->executors = d->executors;
@@ -293,8 +304,14 @@ int command_check_sandbox(int argc, char **argv)
     error_auto err = ERROR_INIT;
     struct daemon d = {0};
     struct check c = {
-        .prober = {{.ready = prober_ready, .frame = prober_frame, .exited = prober_exited}, &c, NULL},
-        .neighbour = {{.ready = neighbour_ready, .frame = neighbour_frame, .exited = neighbour_exited}, &c, NULL},
+        .prober = {{.ready = prober_ready, .frame = prober_frame, .exited = prober_exited},
+                   &c,
+                   NULL},
+        .neighbour = {{.ready = neighbour_ready,
+                       .frame = neighbour_frame,
+                       .exited = neighbour_exited},
+                      &c,
+                      NULL},
         .rows = json_array(),
         .holds = true,
     };
@@ -305,8 +322,8 @@ int command_check_sandbox(int argc, char **argv)
     if (failed) {
         command_fail(&err);
     } else if (o.json) {
-        jx_auto *all = json_pack("{ss sb sO sO}", "mode", c.strict ? "strict" : "best-effort", "holds", c.holds,
-                                 "layers", c.layers, "attempts", c.rows);
+        jx_auto *all = json_pack("{ss sb sO sO}", "mode", c.strict ? "strict" : "best-effort",
+                                 "holds", c.holds, "layers", c.layers, "attempts", c.rows);
         autofree char *text = jx_encode(all, NULL);
         puts(text);
     } else {

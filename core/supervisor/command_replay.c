@@ -1,5 +1,5 @@
-/* `c9d replay FILE`: runs an exported execution again in a real executor, every effect answered from
- * its journal. No daemon, no store, no network. Exit status 0: it came out the same. */
+/* `c9d replay FILE`: runs an exported execution again in a real executor, every effect answered
+ * from its journal. No daemon, no store, no network. Exit status 0: it came out the same. */
 #include <stdio.h>
 #include <string.h>
 

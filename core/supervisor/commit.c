@@ -156,8 +156,8 @@ static void commit_failed(struct run *run, struct commit *c)
         run_watchers_leave(run);
     }
     /* Effects that this batch was to journal will be asked for, and paid, again: not at once while
-     * the store cannot take them, and no oftener than [executions] asks. It is not its fault, and no
-     * attempt. */
+     * the store cannot take them, and no oftener than [executions] asks. It is not its fault, and
+     * no attempt. */
     run->evicting = false;
     run->pause_us = run->pause_us == 0             ? PAUSE_MIN_US
                     : run->pause_us < PAUSE_MAX_US ? 2 * run->pause_us

@@ -77,10 +77,9 @@ static void raise_descriptors(void)
 int daemon_open_sandbox(struct daemon *d, struct error *err)
 {
     raise_descriptors();
-    d->executors =
-        executors_new(d->config, config_string(d->config, "sandbox", NULL, "zygote"),
-                      executors_strict(d->config), config_int(d->config, "limits", NULL, "memory_max"),
-                      NULL, err);
+    d->executors = executors_new(d->config, config_string(d->config, "sandbox", NULL, "zygote"),
+                                 executors_strict(d->config),
+                                 config_int(d->config, "limits", NULL, "memory_max"), NULL, err);
     return d->executors != NULL ? 0 : -1;
 }
 

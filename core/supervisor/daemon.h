@@ -41,7 +41,8 @@ int daemon_open_sandbox(struct daemon *d, struct error *err); /* the zygote: bef
 int daemon_open_storage(struct daemon *d,
                         struct error *err); /* state folder, plugin host, storage, migrations */
 int daemon_open_models(struct daemon *d, struct error *err); /* and the queue */
-int daemon_open_engine(struct daemon *d, struct error *err); /* service, engine and scheduler, started */
+int daemon_open_engine(struct daemon *d,
+                       struct error *err); /* service, engine and scheduler, started */
 int daemon_open_http(struct daemon *d, struct error *err);
 /* Whatever was opened, in the opposite order. */
 void daemon_close(struct daemon *d);

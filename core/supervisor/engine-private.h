@@ -54,27 +54,27 @@ struct engine {
     struct fetch_text *texts; /* under way */
     struct guard *guard;
     struct secrets *secrets;
-    struct provider *providers;         /* n_models */
-    struct run *runs;                   /* hash by id */
+    struct provider *providers; /* n_models */
+    struct run *runs;           /* hash by id */
     struct line *lines, *turns; /* admitted, but over the limit of running ones: turn.c */
-    int64_t n_running;                  /* runs that have or have asked for an executor */
-    int64_t n_children;                 /* of these, executed by executions */
-    int64_t children_max;               /* of one brood */
-    int64_t executors_max;              /* by descriptors */
+    int64_t n_running;          /* runs that have or have asked for an executor */
+    int64_t n_children;         /* of these, executed by executions */
+    int64_t children_max;       /* of one brood */
+    int64_t executors_max;      /* by descriptors */
     int64_t running_max, live_max, attempts_max, grace_us, drain_us, lease_us, depth_max;
     int64_t evict_us; /* 0: nothing is evicted */
     int64_t asks_max, journal_bytes_max, journal_effects_max, journal_request_max;
-    char owner[96];         /* of leases: "NODE/BOOT" */
-    uint8_t secret[32];     /* seeds of executions derive from it */
-    _Atomic int64_t n_live; /* any thread */
-    _Atomic bool draining;  /* any thread */
+    char owner[96];           /* of leases: "NODE/BOOT" */
+    uint8_t secret[32];       /* seeds of executions derive from it */
+    _Atomic int64_t n_live;   /* any thread */
+    _Atomic bool draining;    /* any thread */
     int64_t per_organization; /* executions that run at once; 0: any number */
     struct notifier notifier;
-    struct slot *slots;       /* hash by name */
+    struct slot *slots; /* hash by name */
     struct loop_timer slot_look;
-    bool over;              /* it is being freed: nothing begins any more */
-    struct seat *seats;     /* hash by id: who waits for executions that are not live */
-    int queue_kick;         /* eventfd: wakes the queue's thread */
+    bool over;          /* it is being freed: nothing begins any more */
+    struct seat *seats; /* hash by id: who waits for executions that are not live */
+    int queue_kick;     /* eventfd: wakes the queue's thread */
     _Atomic bool queue_stop;
     _Atomic bool starved; /* there may be more to claim than there was room for */
 };
@@ -94,7 +94,7 @@ struct commit {
     bool releases; /* the row has no lease from then on: the run is let go */
     bool settles;  /* a signal: run_signal_settled */
     bool asks;     /* effects that wait for it are asked again */
-    bool failed; /* set when it came back; then: */
+    bool failed;   /* set when it came back; then: */
     struct error err;
 };
 
@@ -121,11 +121,11 @@ struct wait {
     struct wait *next;
     int64_t seq;
     enum wait_kind kind;
-    char *name;          /* of the signal; the child's id; NULL for a sleep */
-    char *schema_text;   /* or NULL */
-    int64_t since, until; /* wall µs; until 0: no limit */
-    bool stored;         /* has a row, or the batch that makes it is under way */
-    bool look;           /* signals are to be looked for */
+    char *name;            /* of the signal; the child's id; NULL for a sleep */
+    char *schema_text;     /* or NULL */
+    int64_t since, until;  /* wall µs; until 0: no limit */
+    bool stored;           /* has a row, or the batch that makes it is under way */
+    bool look;             /* signals are to be looked for */
     struct effect *effect; /* NULL: not asked for in this life, or given up */
     struct schema *schema;
     struct loop_timer timer;
@@ -155,9 +155,9 @@ struct run {
     int64_t retries;      /* attempts that have failed */
     int64_t attempt_seq;  /* events up to here are of those */
     int64_t attempt_started_at;
-    char *concurrency_key; /* or NULL */
+    char *concurrency_key;              /* or NULL */
     char *webhook_url, *webhook_secret; /* until it is stored; or NULL */
-    unsigned depth; /* of executions by executions */
+    unsigned depth;                     /* of executions by executions */
 
     struct executor *executor;
     bool asked;     /* for an executor, and not yet given one */
@@ -177,7 +177,7 @@ struct run {
     bool dropped;     /* another node has it: say and write nothing more */
     bool exhausted;   /* started too often: not tried again */
     char superseded_by[UUID_SIZE];
-    bool unleased;    /* its row has no lease, or will have none with the next commit */
+    bool unleased; /* its row has no lease, or will have none with the next commit */
 
     struct commit *next, *flying;
     struct loop_timer wall, flush, grace, again, evict;
@@ -187,20 +187,20 @@ struct run {
     struct slot *blocked_on; /* in its line */
     struct run *slot_next, **slot_place;
 
-    struct wait *waits;  /* in order of seq */
-    bool idle;           /* it does nothing but to wait: its wall time stands still … */
-    bool yielding;       /* … and it was asked whether that is so */
-    bool evicting;       /* its executor is being ended, or its last commit is under way */
-    bool looking;        /* a pool thread looks for a signal */
-    bool settling;       /* a signal is on its way into the journal */
-    int64_t active_us;   /* wall time of this attempt, until it was awake last */
-    int64_t awake_at;    /* monotonic µs */
-    char *seed_id;       /* whose seed it has; NULL: its own */
-    char *origin_id, *origin_kind;      /* until it is stored */
-    struct journal_copy journal;        /* the same: what its journal begins with */
+    struct wait *waits; /* in order of seq */
+    bool idle;          /* it does nothing but to wait: its wall time stands still … */
+    bool yielding;      /* … and it was asked whether that is so */
+    bool evicting;      /* its executor is being ended, or its last commit is under way */
+    bool looking;       /* a pool thread looks for a signal */
+    bool settling;      /* a signal is on its way into the journal */
+    int64_t active_us;  /* wall time of this attempt, until it was awake last */
+    int64_t awake_at;   /* monotonic µs */
+    char *seed_id;      /* whose seed it has; NULL: its own */
+    char *origin_id, *origin_kind; /* until it is stored */
+    struct journal_copy journal;   /* the same: what its journal begins with */
 
-    bool frontier;       /* taken up again, and no new answer was sent: what it asks may have been
-                            under way when its former life ended */
+    bool frontier; /* taken up again, and no new answer was sent: what it asks may have been
+                      under way when its former life ended */
     struct ask *asks;
     size_t n_asks;
     int64_t journal_bytes, journal_effects;
@@ -221,9 +221,10 @@ struct run {
     int64_t delta_request;
     int64_t log_bytes, log_count, emit_count;
     struct execution_usage usage;
-    int64_t aborted_calls; /* of usage.api_calls: the journal does not know them */
+    int64_t aborted_calls;                  /* of usage.api_calls: the journal does not know them */
     int64_t children_tokens, children_cost; /* of its executions that have ended, and of theirs */
-    struct brood *brood; /* the places below its first ancestor, shared; NULL: nothing below it yet */
+    struct brood
+        *brood; /* the places below its first ancestor, shared; NULL: nothing below it yet */
 
     enum run_end_kind end; /* the first that is decided stays */
     char *output;          /* JSON text */
@@ -232,8 +233,9 @@ struct run {
     struct execution_watch *watchers;
 
     json_t *rehearsal;
-    const struct replay_order *recorded; /* it is a replay: every effect is answered from a journal */
-    bool *used;                          /* of its entries, when it is loose */
+    const struct replay_order
+        *recorded; /* it is a replay: every effect is answered from a journal */
+    bool *used;    /* of its entries, when it is loose */
     json_t *report;
     void (*on_event)(void *arg, const char *type, const char *data, size_t len);
     void *on_event_arg;
@@ -269,20 +271,21 @@ void run_violated(struct executor_user *user, const char *why); /* also kills it
 void run_exited(struct executor_user *user, const struct executor_exit *how);
 void run_wall_fire(struct loop_timer *timer);
 void run_grace_fire(struct loop_timer *timer);
-void run_watchers_end(struct run *run); /* tells them the outcome */
+void run_watchers_end(struct run *run);                        /* tells them the outcome */
 void run_usage_append(const struct run *run, struct buf *out); /* ResourceUsage */
 
 /* run.c */
 struct run *run_new(struct engine *engine, const char *id,
-                    struct launch *launch);             /* takes a reference */
+                    struct launch *launch); /* takes a reference */
 /* Executions by executions, all levels below one that nobody executed. Engine thread. */
 struct brood {
     int64_t live, refs;
 };
 /* 0 when there is a place for one more below parent; E_UNAVAILABLE names what is full. */
 int run_child_admissible(const struct run *parent, struct error *err);
-void run_child_adopt(struct run *parent, struct run *child); /* it takes its place, until run_free */
-void run_admit(struct run *run);  /* it is known to the engine and may ask for an executor */
+void run_child_adopt(struct run *parent,
+                     struct run *child); /* it takes its place, until run_free */
+void run_admit(struct run *run);         /* it is known to the engine and may ask for an executor */
 /* The Idempotency-Key under which an execution was asked for. */
 struct run_key {
     char *key;
@@ -305,9 +308,9 @@ void run_refuse(struct run *run, struct error *err);
 void run_interrupt(struct run *run); /* takes it up again from the store */
 void run_free(struct run *run);
 void watchers_leave(struct execution_watch *watchers); /* tells a list to look into the store */
-void run_replays_free(struct run *run); /* and asks */
-void run_watchers_leave(struct run *run); /* tells them to look into the store */
-void run_let_go(struct run *run);         /* its row waits in the store; its watchers go on waiting */
+void run_replays_free(struct run *run);                /* and asks */
+void run_watchers_leave(struct run *run);              /* tells them to look into the store */
+void run_let_go(struct run *run); /* its row waits in the store; its watchers go on waiting */
 void run_watch(struct run *run, struct execution_watch *watch);
 struct run *run_find(struct engine *engine, const char *id);
 void run_settle(struct run *run);        /* nothing of it runs any more: go on from there */
@@ -341,11 +344,12 @@ void run_input_sent(struct run *run); /* or stored: when both, it is given back 
 
 /* turn.c */
 void turn_join(struct run *run);
-void turn_leave(struct run *run);              /* when it is in one */
+void turn_leave(struct run *run);             /* when it is in one */
 struct run *turn_next(struct engine *engine); /* takes the next one out; NULL: nobody waits */
 
 /* check.c */
-void check_value(struct effect *effect, struct schema *schema, const json_t *value); /* answers it */
+void check_value(struct effect *effect, struct schema *schema,
+                 const json_t *value);                            /* answers it */
 void check_output(struct run *run, const char *text, size_t len); /* ends the run */
 void checks_drop(struct run *run); /* of what is under way nobody hears any more */
 
@@ -380,7 +384,7 @@ void run_cancel_child(struct engine *engine, const char *id);
 /* Durably, then here if it is here, else by whoever claims it. */
 void engine_cancel_stored(struct engine *engine, const char *id);
 /* broker_wait.c */
-void run_signalled(struct run *run);      /* a signal was stored for it */
+void run_signalled(struct run *run); /* a signal was stored for it */
 void run_signal_settled(struct run *run);
 
 /* recover.c */
@@ -427,7 +431,7 @@ struct effect {
 void broker_request(struct run *run, uint64_t id, const uint8_t *payload, size_t len);
 void broker_row_durable(struct run *run); /* begin what waited for it */
 void broker_asks_durable(struct run *run, const struct commit *commit);
-void broker_abort(struct run *run);       /* drop all effects */
+void broker_abort(struct run *run); /* drop all effects */
 void broker_deltas(struct run *run, uint64_t seq, const char *answer, size_t len);
 /* Answers and ends the effect; json is new text or object. */
 struct effect_cost {
@@ -454,10 +458,11 @@ struct spent {
     int64_t tokens, cost_microcents;
 };
 struct spent run_spent(const struct run *run);
-/* The most that it may still spend: its own limits and those of whoever executed it, up to the first.
- * INT64_MAX: not limited. */
+/* The most that it may still spend: its own limits and those of whoever executed it, up to the
+ * first. INT64_MAX: not limited. */
 struct spent run_left(const struct run *run);
-void run_children_replayed(struct run *run, const struct replay *replay); /* counts a journaled child */
+void run_children_replayed(struct run *run,
+                           const struct replay *replay); /* counts a journaled child */
 
 void broker_model_begin(struct effect *effect);
 void broker_http_begin(struct effect *effect);

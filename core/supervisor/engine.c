@@ -152,8 +152,8 @@ static void submit_on_loop(void *arg)
     free(s);
 }
 
-static int engine_submit(void *arg, struct execution_order *order,
-                         struct execution_watch *watch, struct error *err)
+static int engine_submit(void *arg, struct execution_order *order, struct execution_watch *watch,
+                         struct error *err)
 {
     struct engine *engine = arg;
     if (atomic_load(&engine->draining))
@@ -187,8 +187,7 @@ static int engine_submit(void *arg, struct execution_order *order,
     s->seed_id = copy_or_null(order->seed_id);
     s->journal = order->journal;
     order->journal = (struct journal_copy){NULL, 0};
-    s->concurrency_key =
-        order->concurrency_key != NULL ? xstrdup(order->concurrency_key) : NULL;
+    s->concurrency_key = order->concurrency_key != NULL ? xstrdup(order->concurrency_key) : NULL;
     if (order->webhook_url != NULL) {
         s->webhook_url = xstrdup(order->webhook_url);
         s->webhook_secret = xstrdup(order->webhook_secret);
@@ -516,8 +515,7 @@ struct engine *engine_new(const struct engine_parts *parts, struct error *err)
     }
     engine->loop = loop_new(err);
     if (engine->loop == NULL || (engine->guard = guard_new(c, err)) == NULL ||
-        (engine->secrets = secrets_new(c, err)) == NULL ||
-        engine_identity(engine, err) < 0 ||
+        (engine->secrets = secrets_new(c, err)) == NULL || engine_identity(engine, err) < 0 ||
         executors_attach(parts->executors, engine->loop, err) < 0) {
         engine_free(engine);
         return NULL;

@@ -22,8 +22,9 @@ enum {
     HUNG_US = 30000000,        /* a zygote that owes an answer is killed when silent for so long */
     FRAME_COST = 256,          /* bytes that a frame counts for beside its own, against the rate */
     BURST_S = 4,               /* seconds' worth of the rate that may come at once */
-    LEAF_SLACK = 24 << 20,     /* of a cgroup: pages of Lua beside its limit, stack, page tables, the socket */
-    UNSENT_KEEP = 4096         /* a send buffer larger than this is given back when empty */
+    LEAF_SLACK =
+        24 << 20, /* of a cgroup: pages of Lua beside its limit, stack, page tables, the socket */
+    UNSENT_KEEP = 4096 /* a send buffer larger than this is given back when empty */
 };
 
 struct executor {
@@ -39,12 +40,12 @@ struct executor {
     uint32_t pid;        /* as other executors see it */
     bool spawned;        /* SPAWNED came with its socket */
     bool final, killed, writing, paused;
-    bool closed; /* to reading: paused, or throttled */
+    bool closed;                     /* to reading: paused, or throttled */
     int64_t allowance, allowance_at; /* bytes that it may send; below 0 it is not read */
     bool throttled;
     struct loop_timer slow;
     struct cgroup_leaf *leaf; /* NULL: none */
-    UT_hash_handle hh; /* by cookie */
+    UT_hash_handle hh;        /* by cookie */
 };
 
 struct executors {
@@ -135,7 +136,8 @@ static int zygote_await(struct executors *x, char text[WIRE_CTL_TEXT_MAX], struc
 /* Executors go on without leaves. */
 static void cgroup_give_up(struct executors *x, const char *what)
 {
-    log_warn("cgroup.lost", "%s: %s; executors have no cgroup of their own from now on", what, strerror(errno));
+    log_warn("cgroup.lost", "%s: %s; executors have no cgroup of their own from now on", what,
+             strerror(errno));
     free(x->no_cgroup);
     x->no_cgroup = xasprintf("%s: %s", what, strerror(errno));
     struct executor *e, *tmp;
@@ -151,10 +153,11 @@ static void cgroup_give_up(struct executors *x, const char *what)
 static char *layers_with_cgroup(const struct executors *x, const char *layers)
 {
     size_t len = strlen(layers);
-    return xasprintf("%.*s,{\"layer\":\"cgroup\",\"state\":\"%s\",\"detail\":\"%s\",\"required\":false,"
-                     "\"why\":\"one for each executor: what it holds beside Lua's memory is bounded too\"}]",
-                     (int)(len > 0 ? len - 1 : 0), layers, x->cgroup != NULL ? "on" : "off",
-                     x->cgroup != NULL ? cgroup_controllers(x->cgroup) : x->no_cgroup);
+    return xasprintf(
+        "%.*s,{\"layer\":\"cgroup\",\"state\":\"%s\",\"detail\":\"%s\",\"required\":false,"
+        "\"why\":\"one for each executor: what it holds beside Lua's memory is bounded too\"}]",
+        (int)(len > 0 ? len - 1 : 0), layers, x->cgroup != NULL ? "on" : "off",
+        x->cgroup != NULL ? cgroup_controllers(x->cgroup) : x->no_cgroup);
 }
 
 static int zygote_start(struct executors *x, char **layers_r, struct error *err)
@@ -366,8 +369,8 @@ static void executor_is_ready(struct executor *e, const uint8_t *payload)
     spawn_more(x); /* one fewer is under way: a line longer than SPAWNING_MAX goes on */
 }
 
-/* ---- the rate: what one executor can make the engine do is bounded in time, and the others come in
- * between */
+/* ---- the rate: what one executor can make the engine do is bounded in time, and the others come
+ * in between */
 
 static void executor_interest(struct executor *e, bool writing, bool paused);
 

@@ -37,8 +37,8 @@ struct executor_user {
 };
 
 /* Starts the zygote at `path`, and waits for it to be up. strict: a missing layer is fatal.
- * memory_max: the largest `memory` of any START. layers_r (may be NULL): new string, the JSON array of layers. Call before any thread is
- * made. */
+ * memory_max: the largest `memory` of any START. layers_r (may be NULL): new string, the JSON array
+ * of layers. Call before any thread is made. */
 struct executors *executors_new(struct config *config, const char *path, bool strict,
                                 int64_t memory_max, char **layers_r, struct error *err);
 bool executors_strict(struct config *config); /* [sandbox] mode */
@@ -59,7 +59,8 @@ void executor_send_frame(struct executor *executor, unsigned type, unsigned flag
 struct buf *executor_out(struct executor *executor); /* append frames, then executor_flush */
 void executor_flush(struct executor *executor);
 size_t executor_unsent(const struct executor *executor);
-size_t executor_received(const struct executor *executor); /* bytes of frames that are not whole yet */
+size_t
+executor_received(const struct executor *executor); /* bytes of frames that are not whole yet */
 /* Stops or goes on reading from it: what it sends then waits in the socket, and it with it. */
 void executor_pause(struct executor *executor, bool paused);
 void executor_payload_limit(struct executor *executor, uint64_t bytes); /* of one incoming frame */

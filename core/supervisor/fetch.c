@@ -11,8 +11,8 @@
 enum {
     CONNECT_TIMEOUT_MS = 10000,
     CONNECTIONS_KEPT = 256,
-    HEADER_MAX = 16384, /* bytes of one reply header line */
-    HEADERS_MAX = 256,  /* header lines of one reply */
+    HEADER_MAX = 16384,       /* bytes of one reply header line */
+    HEADERS_MAX = 256,        /* header lines of one reply */
     HEADERS_BYTES_MAX = 65536 /* of all of them together */
 };
 
@@ -132,7 +132,8 @@ static void fetch_finish(struct fetch *t, CURLcode result)
 {
     error_auto err = ERROR_INIT;
     struct fetch_spec spec = t->spec;
-    if (result == CURLE_OUT_OF_MEMORY) /* what libcurl makes of a header line beyond its own bound */
+    if (result ==
+        CURLE_OUT_OF_MEMORY) /* what libcurl makes of a header line beyond its own bound */
         t->refused = headers_bound;
     if (t->denied)
         error_set(&err, E_ADDRESS_DENIED, "the address of %s may not be reached from executions",
@@ -140,7 +141,8 @@ static void fetch_finish(struct fetch *t, CURLcode result)
     else if (result != CURLE_OK)
         error_set(&err, E_HTTP_FAILED, "%s: %s", t->spec.url,
                   t->refused != NULL      ? t->refused
-                  : t->message[0] != '\0' ? t->message : t->fetcher->curl->easy_strerror(result));
+                  : t->message[0] != '\0' ? t->message
+                                          : t->fetcher->curl->easy_strerror(result));
     char *url = (char *)t->spec.url;
     fetch_free(t);
     free(url);
@@ -247,8 +249,8 @@ static void fetch_options(struct fetch *t, const struct fetch_spec *spec)
     curl->easy_setopt(c, CURLOPT_PRIVATE, t);
     curl->easy_setopt(c, CURLOPT_ERRORBUFFER, t->message);
     curl->easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
-    /* A fetch that is over does not wait for its resolver thread: a name server that is silent would
-     * stop the engine with it. The thread ends by itself. */
+    /* A fetch that is over does not wait for its resolver thread: a name server that is silent
+     * would stop the engine with it. The thread ends by itself. */
     curl->easy_setopt(c, CURLOPT_QUICK_EXIT, 1L);
     curl->easy_setopt(c, CURLOPT_PROXY, ""); /* nothing from the environment */
     curl->easy_setopt(c, CURLOPT_NETRC, CURL_NETRC_IGNORED);
@@ -312,7 +314,9 @@ struct fetch *fetch_start(struct fetcher *f, const struct fetch_spec *spec, stru
         free(t);
         return NULL;
     }
-    t->spec.url = xstrdup(spec->shown_url != NULL ? spec->shown_url : spec->url); /* for messages; the rest is libcurl's by now */
+    t->spec.url = xstrdup(spec->shown_url != NULL
+                              ? spec->shown_url
+                              : spec->url); /* for messages; the rest is libcurl's by now */
     t->spec.headers = NULL;
     t->spec.body = NULL;
     fetch_options(t, spec);

@@ -1,5 +1,5 @@
-/* What the supervisor holds for one execution, against one budget: hostMemoryMb. The kernel counts the
- * executor's own memory; this is the other side of its socket. */
+/* What the supervisor holds for one execution, against one budget: hostMemoryMb. The kernel counts
+ * the executor's own memory; this is the other side of its socket. */
 #include "supervisor/hold.h"
 
 #include "supervisor/engine-private.h"
@@ -23,10 +23,11 @@ int run_hold_check(const struct run *run, size_t bytes, const char *what, struct
     int64_t limit = run->launch->limits.host_memory, held = run_held(run);
     if (held <= limit && bytes <= (size_t)(limit - held))
         return 0;
-    error_set(err, E_RESOURCE_EXHAUSTED,
-              "the server would hold more than %ld MiB for the execution: %s needs %zu bytes beside "
-              "the %ld that it holds already",
-              (long)(limit >> 20), what, bytes, (long)held);
+    error_set(
+        err, E_RESOURCE_EXHAUSTED,
+        "the server would hold more than %ld MiB for the execution: %s needs %zu bytes beside "
+        "the %ld that it holds already",
+        (long)(limit >> 20), what, bytes, (long)held);
     error_detail(err, "limit", json_string("hostMemoryMb"));
     error_detail(err, "limitBytes", json_integer(limit));
     error_detail(err, "heldBytes", json_integer(held));

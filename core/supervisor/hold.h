@@ -1,7 +1,8 @@
-/* What the supervisor holds for one execution: its input, the frame being received, its requests, replies that
- * arrive for it, answers it has not read, events on their way to the store, journaled answers to be
- * replayed. All of it counts against limits.host_memory; whatever would go beyond is refused, with
- * E_RESOURCE_EXHAUSTED that names limit, what is held, and what for. Engine thread. */
+/* What the supervisor holds for one execution: its input, the frame being received, its requests,
+ * replies that arrive for it, answers it has not read, events on their way to the store, journaled
+ * answers to be replayed. All of it counts against limits.host_memory; whatever would go beyond is
+ * refused, with E_RESOURCE_EXHAUSTED that names limit, what is held, and what for. Engine thread.
+ */
 #ifndef C9_SUPERVISOR_HOLD_H
 #define C9_SUPERVISOR_HOLD_H
 

@@ -136,8 +136,10 @@ static void sending_begin(struct engine *engine, struct webhook_message *message
     snprintf(stamp, sizeof(stamp), "%" PRId64, s->at / CLOCK_SECOND);
     autofree char *signature = webhook_sign(message, s->at / CLOCK_SECOND);
     const struct fetch_header headers[] = {
-        {"Content-Type", "application/json"}, {"webhook-id", d->id},
-        {"webhook-timestamp", stamp},         {"webhook-signature", signature},
+        {"Content-Type", "application/json"},
+        {"webhook-id", d->id},
+        {"webhook-timestamp", stamp},
+        {"webhook-signature", signature},
     };
     const struct fetch_spec spec = {.method = "POST",
                                     .url = d->url,

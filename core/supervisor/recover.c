@@ -14,7 +14,7 @@
 enum {
     CLAIM_MAX = 256,
     CLAIM_EVERY_US = 1000000, /* of a queue without a descriptor */
-    RETRY_US = 1000000 /* when the store cannot be read */
+    RETRY_US = 1000000        /* when the store cannot be read */
 };
 
 /* What a pool thread reads for a run. */
@@ -52,9 +52,8 @@ static void journal_row(void *arg, const struct journal_row *row)
                          .is_error = row->is_error,
                          .answer = xstrndup(row->answer, row->answer_len),
                          .answer_len = row->answer_len,
-                         .request = row->request != NULL
-                                        ? xstrndup(row->request, row->request_len)
-                                        : NULL,
+                         .request =
+                             row->request != NULL ? xstrndup(row->request, row->request_len) : NULL,
                          .request_len = row->request_len,
                          .copied = row->copied};
     l->journal_bytes += (int64_t)(row->answer_len + row->request_len);
@@ -201,9 +200,9 @@ static void run_restore(struct run *run, struct loading *l)
     run->seed_id = move_ptr(&l->job.seed_id);
     error_auto err = ERROR_INIT;
     /* What failed attempts have used, and what is in the journal of this one. */
-    jx_auto *used = l->job.usage != NULL ? jx_decode(l->job.usage, strlen(l->job.usage),
-                                                     "resource_usage", &err)
-                                         : NULL;
+    jx_auto *used = l->job.usage != NULL
+                        ? jx_decode(l->job.usage, strlen(l->job.usage), "resource_usage", &err)
+                        : NULL;
     run->usage.api_calls =
         jx_int(used, "apiCallsCount", 0) + l->usage.api_calls + run->aborted_calls;
     run->usage.tokens = jx_int(used, "tokensConsumed", 0) + l->usage.tokens;
@@ -273,9 +272,8 @@ static void loaded(void *arg)
             run_end_failed(run, &err, NULL);
         } else {
             if (run->attempt > 1)
-                run_log(run, log_info, "execution.resumed",
-                        "start %ld, %zu effects in its journal", (long)run->attempt,
-                        run->n_replays);
+                run_log(run, log_info, "execution.resumed", "start %ld, %zu effects in its journal",
+                        (long)run->attempt, run->n_replays);
             run_admit(run);
         }
     }

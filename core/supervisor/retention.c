@@ -82,8 +82,8 @@ static int commit(struct retention *r, struct storage_batch *batch, struct error
 }
 
 /* What hangs from these executions. 0, 1: to be stopped, -1. */
-static int remove_parts(struct retention *r, remove_fn *remove, const struct retention_place *places,
-                        int n, struct error *err)
+static int remove_parts(struct retention *r, remove_fn *remove,
+                        const struct retention_place *places, int n, struct error *err)
 {
     struct retention_count counts[EXECUTIONS_AT_ONCE] = {{0}};
     bool left[EXECUTIONS_AT_ONCE], any = n > 0;
@@ -129,8 +129,8 @@ static int apply(struct retention *r, const struct rule *rule, struct error *err
         return -1;
     int64_t removed = 0;
     for (;;) {
-        int n = store_retention_ended(r->storage, &place, clock_wall_us() - age,
-                                      EXECUTIONS_AT_ONCE, places, err);
+        int n = store_retention_ended(r->storage, &place, clock_wall_us() - age, EXECUTIONS_AT_ONCE,
+                                      places, err);
         if (n <= 0) {
             if (removed > 0)
                 log_info("retention.removed", "%s of %ld executions that ended before", rule->key,

@@ -183,25 +183,27 @@ void run_executor_left(struct run *run)
         run_ask(first);
 }
 
-/* Children do not wait for places, since their parents hold one; they have as many of their own. One
- * brood gets half of them at most: another's executions shall find some, whatever the first does. */
+/* Children do not wait for places, since their parents hold one; they have as many of their own.
+ * One brood gets half of them at most: another's executions shall find some, whatever the first
+ * does. */
 int run_child_admissible(const struct run *parent, struct error *err)
 {
     const struct engine *engine = parent->engine;
     int64_t most = engine->running_max > RUN_PENDING_MAX ? engine->running_max : RUN_PENDING_MAX;
     int64_t share = engine->children_max < most / 2 ? engine->children_max : most / 2;
     if (parent->brood != NULL && parent->brood->live >= share)
-        return error_set(err, E_UNAVAILABLE,
-                         "%ld executions are under way below one execution: [executions] children is "
-                         "%ld, and half of [executions] running %ld",
-                         (long)parent->brood->live, (long)engine->children_max,
-                         (long)engine->running_max);
+        return error_set(
+            err, E_UNAVAILABLE,
+            "%ld executions are under way below one execution: [executions] children is "
+            "%ld, and half of [executions] running %ld",
+            (long)parent->brood->live, (long)engine->children_max, (long)engine->running_max);
     if (engine->n_children < most && engine->n_running < engine->executors_max &&
         atomic_load(&engine->n_live) < engine->live_max)
         return 0;
-    return error_set(err, E_UNAVAILABLE,
-                     "no place is left for an execution by an execution: [executions] running is %ld",
-                     (long)engine->running_max);
+    return error_set(
+        err, E_UNAVAILABLE,
+        "no place is left for an execution by an execution: [executions] running is %ld",
+        (long)engine->running_max);
 }
 
 void run_child_adopt(struct run *parent, struct run *child)
@@ -249,8 +251,7 @@ static void insert_webhook(struct run *run, struct commit *c)
         .organization_id = run->launch->organization_id,
         .execution_id = run->id,
         .url = run->webhook_url,
-        .events =
-            "[\"execution.completed\",\"execution.failed\",\"execution.cancelled\"]",
+        .events = "[\"execution.completed\",\"execution.failed\",\"execution.cancelled\"]",
         .secret = run->webhook_secret,
         .created_by = run->user_id,
         .is_active = true,
@@ -373,8 +374,8 @@ static void send_run(struct run *run, struct buf *out)
     buf_reserve(&payload, run->input_len + run->launch->context_len + 256);
     buf_append_str(&payload, "{\"input\":");
     buf_append(&payload, run->input, run->input_len);
-    buf_printf(&payload, ",\"context\":{\"execution\":{\"id\":\"%s\",\"attempt\":%ld}", run_shown_id(run),
-               (long)run->retries + 1);
+    buf_printf(&payload, ",\"context\":{\"execution\":{\"id\":\"%s\",\"attempt\":%ld}",
+               run_shown_id(run), (long)run->retries + 1);
     if (run->launch->context_len > 2) {
         buf_append_char(&payload, ',');
         buf_append(&payload, run->launch->context + 1, run->launch->context_len - 1);
@@ -388,10 +389,10 @@ static void send_run(struct run *run, struct buf *out)
 static void running_event(struct run *run)
 {
     char event[64];
-    int len = run->retries == 0 ? snprintf(event, sizeof(event), "{\"status\":\"running\"}")
-                                : snprintf(event, sizeof(event),
-                                           "{\"status\":\"running\",\"attempt\":%ld}",
-                                           (long)run->retries + 1);
+    int len = run->retries == 0
+                  ? snprintf(event, sizeof(event), "{\"status\":\"running\"}")
+                  : snprintf(event, sizeof(event), "{\"status\":\"running\",\"attempt\":%ld}",
+                             (long)run->retries + 1);
     commit_event(run, "status", event, (size_t)len, 0);
 }
 

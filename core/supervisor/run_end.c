@@ -6,8 +6,8 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "store/webhook.h"
 #include "store/wait.h"
+#include "store/webhook.h"
 #include "supervisor/engine-private.h"
 
 static const char *const end_status[] = {

@@ -76,7 +76,8 @@ bool run_retry(struct run *run)
     return true;
 }
 
-/* What of the failed attempt must not be taken for the next one's. The rest is read from the store. */
+/* What of the failed attempt must not be taken for the next one's. The rest is read from the store.
+ */
 void run_retry_durable(struct run *run)
 {
     int64_t pause = run->available_at - clock_wall_us();

@@ -114,8 +114,8 @@ static int secret_read(const struct config *config, const char *name, struct sec
     s->agents = xstrdup(config_string(config, "secret", name, "agents"));
     s->plain_http = config_bool(config, "secret", name, "plain_http");
     if (s->hosts[strspn(s->hosts, " ,\t")] == '\0')
-        return error_set(err, E_CONFIG_INVALID, "[secret %s]: hosts is missing: say where it may go",
-                         name);
+        return error_set(err, E_CONFIG_INVALID,
+                         "[secret %s]: hosts is missing: say where it may go", name);
     return 0;
 }
 
@@ -210,8 +210,7 @@ static const struct secret *find(const struct run *run, const char *name)
     return NULL;
 }
 
-static void reference_make(const struct run *run, const char *name,
-                           char out[SECRET_REFERENCE_SIZE])
+static void reference_make(const struct run *run, const char *name, char out[SECRET_REFERENCE_SIZE])
 {
     uint8_t mac[SHA256_SIZE];
     char hex[SHA256_HEX_SIZE];
@@ -313,8 +312,8 @@ static int fill(const struct usable *list, size_t n, const char *text, size_t le
         } else if (may_go(s, target, err) < 0) {
             return -1;
         } else {
-            buf_append_str(out, place == SECRET_IN_QUERY && s->encoded != NULL ? s->encoded
-                                                                               : s->value);
+            buf_append_str(out,
+                           place == SECRET_IN_QUERY && s->encoded != NULL ? s->encoded : s->value);
         }
         text = at + skip;
     }

@@ -1,5 +1,5 @@
-/* How many executions run at once: one slot for each organization, agent and concurrency key that is
- * limited. An execution takes all the slots it needs, or none and waits for one that is full. A
+/* How many executions run at once: one slot for each organization, agent and concurrency key that
+ * is limited. An execution takes all the slots it needs, or none and waits for one that is full. A
  * slot's line in memory is short; behind it, executions wait in the store under the slot's name.
  *
  * An execution whose ancestor holds a slot shares it: a parent waits for its child, so to make the
@@ -11,7 +11,7 @@
 #include "supervisor/engine-private.h"
 
 enum {
-    LINE_MAX_RUNS = 100,   /* of one slot in memory */
+    LINE_MAX_RUNS = 100,    /* of one slot in memory */
     LOOK_EVERY_US = 1000000 /* for slots that nobody holds any more */
 };
 
@@ -325,7 +325,8 @@ bool slots_refuse(struct run *run, struct error *err)
     return refused;
 }
 
-/* There is no place for it: what its agent's policy says. The organization's limit is a line always. */
+/* There is no place for it: what its agent's policy says. The organization's limit is a line
+ * always. */
 static void slot_wait(struct run *run, struct need *full)
 {
     bool organization = strncmp(full->slot->name, "organization/", 13) == 0;

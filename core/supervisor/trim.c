@@ -7,7 +7,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* Only what the loader never writes to: a page that was written is nobody's copy, and would be lost. */
+/* Only what the loader never writes to: a page that was written is nobody's copy, and would be
+ * lost. */
 static int object_trim(struct dl_phdr_info *object, size_t size, void *arg)
 {
     uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);

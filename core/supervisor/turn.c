@@ -1,5 +1,6 @@
-/* Admitted executions that wait for a place under [executions] running. Each agent has a line of its own,
- * and the agents take turns: ten thousand executions of one do not hold up another's single one. */
+/* Admitted executions that wait for a place under [executions] running. Each agent has a line of
+ * its own, and the agents take turns: ten thousand executions of one do not hold up another's
+ * single one. */
 #include <string.h>
 #include <utlist.h>
 
@@ -7,9 +8,9 @@
 
 struct line {
     char agent_id[UUID_SIZE];
-    struct run *runs;          /* in the order admitted */
-    struct line *prev, *next;  /* engine->turns: who is next */
-    UT_hash_handle hh;         /* engine->lines, by agent */
+    struct run *runs;         /* in the order admitted */
+    struct line *prev, *next; /* engine->turns: who is next */
+    UT_hash_handle hh;        /* engine->lines, by agent */
 };
 
 static struct line *line_of(struct engine *engine, const char *agent_id)

@@ -57,8 +57,8 @@ static char *waits_json(const struct run *run)
     for (const struct wait *w = run->waits; w != NULL; w = w->next) {
         if (!w->stored)
             continue;
-        json_t *item = json_pack("{s:I, s:s}", "seq", (json_int_t)w->seq, "kind",
-                                 kind_names[w->kind]);
+        json_t *item =
+            json_pack("{s:I, s:s}", "seq", (json_int_t)w->seq, "kind", kind_names[w->kind]);
         if (w->name != NULL)
             json_object_set_new(item, w->kind == WAIT_EXECUTION ? "executionId" : "name",
                                 json_string(w->name));
@@ -170,8 +170,7 @@ static bool run_only_waits(const struct run *run)
         run->next_replay < run->n_replays || run->engine->evict_us == 0)
         return false;
     for (const struct effect *e = run->effects; e != NULL; e = e->next)
-        if (e->wait == NULL ||
-            (e->wait->until != 0 && wait_left(e->wait) < run->engine->evict_us))
+        if (e->wait == NULL || (e->wait->until != 0 && wait_left(e->wait) < run->engine->evict_us))
             return false;
     return true;
 }

@@ -15,7 +15,8 @@ enum { X32_BIT = 0x40000000 };
 static const char *const native[] = {
 #include "generated/syscalls.inc"
 };
-static const char *const i386[512] = { /* none where there are no 32-bit headers */
+static const char *const i386[512] = {
+/* none where there are no 32-bit headers */
 #include "generated/syscalls_32.inc"
 };
 

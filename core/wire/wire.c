@@ -6,9 +6,9 @@
 #include <sys/socket.h>
 
 enum {
-    WIRE_JSON_LEAST = 1,               /* the shortest JSON text is one digit */
-    WIRE_LAYER_NAME_MAX = 128,         /* behind the errno of a LOCKFAIL */
-    WIRE_READER_KEEP = 16 * 1024,      /* an empty reader's buffer above this goes back */
+    WIRE_JSON_LEAST = 1,          /* the shortest JSON text is one digit */
+    WIRE_LAYER_NAME_MAX = 128,    /* behind the errno of a LOCKFAIL */
+    WIRE_READER_KEEP = 16 * 1024, /* an empty reader's buffer above this goes back */
     WIRE_ID_LEN = sizeof(((struct wire_start *)NULL)->execution_id) - 1,
 };
 
@@ -16,25 +16,25 @@ static const struct wire_row rows[WIRE_TYPE_COUNT_] = {
     [WIRE_START] = {"START", .min = WIRE_START_SIZE, .max = WIRE_START_SIZE},
     [WIRE_SKILL] = {"SKILL", .min = 2 + 1, .max = WIRE_PAYLOAD_MAX},
     [WIRE_RUN] = {"RUN", .min = WIRE_JSON_LEAST, .max = WIRE_PAYLOAD_MAX},
-    [WIRE_ANSWER] = {"ANSWER", .numbered = true, .flags = WIRE_FLAG_ERROR,
-                     .min = WIRE_JSON_LEAST, .max = WIRE_PAYLOAD_MAX},
+    [WIRE_ANSWER] = {"ANSWER", .numbered = true, .flags = WIRE_FLAG_ERROR, .min = WIRE_JSON_LEAST,
+                     .max = WIRE_PAYLOAD_MAX},
     [WIRE_DELTA] = {"DELTA", .numbered = true, .min = 1, .max = WIRE_PAYLOAD_MAX},
     [WIRE_CANCEL] = {"CANCEL", .min = 0, .max = 0},
     [WIRE_READY] = {"READY", .from_executor = true, .min = 8, .max = 8},
-    [WIRE_LOCKFAIL] = {"LOCKFAIL", .from_executor = true, .final = true,
-                       .min = 4, .max = 4 + WIRE_LAYER_NAME_MAX},
+    [WIRE_LOCKFAIL] = {"LOCKFAIL", .from_executor = true, .final = true, .min = 4,
+                       .max = 4 + WIRE_LAYER_NAME_MAX},
     [WIRE_REQUEST] = {"REQUEST", .from_executor = true, .numbered = true,
                       .min = 2 + WIRE_JSON_LEAST, .max = WIRE_PAYLOAD_MAX},
-    [WIRE_LOG] = {"LOG", .from_executor = true, .numbered = true,
-                  .min = 1 + 4, .max = WIRE_PAYLOAD_MAX},
-    [WIRE_EMIT] = {"EMIT", .from_executor = true, .numbered = true,
-                   .min = WIRE_JSON_LEAST, .max = WIRE_PAYLOAD_MAX},
+    [WIRE_LOG] = {"LOG", .from_executor = true, .numbered = true, .min = 1 + 4,
+                  .max = WIRE_PAYLOAD_MAX},
+    [WIRE_EMIT] = {"EMIT", .from_executor = true, .numbered = true, .min = WIRE_JSON_LEAST,
+                   .max = WIRE_PAYLOAD_MAX},
     [WIRE_RESULT] = {"RESULT", .from_executor = true, .final = true,
                      .min = WIRE_STATS_SIZE + WIRE_JSON_LEAST, .max = WIRE_PAYLOAD_MAX},
     [WIRE_FAILURE] = {"FAILURE", .from_executor = true, .final = true,
                       .min = WIRE_STATS_SIZE + WIRE_JSON_LEAST, .max = WIRE_PAYLOAD_MAX},
-    [WIRE_DENIED] = {"DENIED", .from_executor = true, .final = true,
-                     .min = WIRE_DENIED_SIZE, .max = WIRE_DENIED_SIZE},
+    [WIRE_DENIED] = {"DENIED", .from_executor = true, .final = true, .min = WIRE_DENIED_SIZE,
+                     .max = WIRE_DENIED_SIZE},
     [WIRE_YIELD] = {"YIELD", .min = 0, .max = 0},
     [WIRE_IDLE] = {"IDLE", .from_executor = true, .min = 0, .max = 0},
 };
@@ -68,7 +68,8 @@ const struct wire_row *wire_row(unsigned type)
     return type < countof(rows) && rows[type].name != NULL ? &rows[type] : NULL;
 }
 
-/* ---- integers ------------------------------------------------------------------------------------ */
+/* ---- integers
+ * ------------------------------------------------------------------------------------ */
 
 static void put(uint8_t *out, uint64_t v, unsigned bytes)
 {
@@ -96,7 +97,8 @@ static uint64_t take_u64(const uint8_t **in)
     return get(*in - 8, 8);
 }
 
-/* ---- frames -------------------------------------------------------------------------------------- */
+/* ---- frames
+ * -------------------------------------------------------------------------------------- */
 
 void wire_header_encode(const struct wire_header *header, uint8_t out[WIRE_HEADER_SIZE])
 {
@@ -181,7 +183,8 @@ int wire_reader_next(struct wire_reader *reader, struct wire_header *header_r,
     return 1;
 }
 
-/* ---- payloads of a fixed form --------------------------------------------------------------------- */
+/* ---- payloads of a fixed form
+ * --------------------------------------------------------------------- */
 
 void wire_start_encode(const struct wire_start *start, struct buf *out)
 {
@@ -267,7 +270,8 @@ const char *wire_denied_decode(const uint8_t *data, size_t len, struct wire_deni
     return NULL;
 }
 
-/* ---- supervisor and zygote ------------------------------------------------------------------------- */
+/* ---- supervisor and zygote
+ * ------------------------------------------------------------------------- */
 
 union control_space {
     struct cmsghdr align;
@@ -298,8 +302,9 @@ int wire_control_send(int socket, const struct wire_control *control, const char
     return n < 0 ? -1 : 0;
 }
 
-/* The one descriptor of a packet. More than one cannot be: CMSG_LEN leaves room for one (CMSG_SPACE,
- * rounded up, would hold two), the kernel drops the rest and says so with MSG_CTRUNC. */
+/* The one descriptor of a packet. More than one cannot be: CMSG_LEN leaves room for one
+ * (CMSG_SPACE, rounded up, would hold two), the kernel drops the rest and says so with MSG_CTRUNC.
+ */
 static int control_descriptor(struct msghdr *message)
 {
     int fd = -1;
@@ -317,14 +322,16 @@ static bool control_valid(const struct wire_control *control, size_t n)
            control->text_len == n - sizeof(*control);
 }
 
-int wire_control_receive(int socket, struct wire_control *control_r,
-                         char text_r[WIRE_CTL_TEXT_MAX], int *fd_r)
+int wire_control_receive(int socket, struct wire_control *control_r, char text_r[WIRE_CTL_TEXT_MAX],
+                         int *fd_r)
 {
     struct wire_control packet = {0};
     struct iovec parts[] = {{&packet, sizeof(packet)}, {text_r, WIRE_CTL_TEXT_MAX - 1}};
     union control_space space = {0};
-    struct msghdr message = {.msg_iov = parts, .msg_iovlen = countof(parts),
-                             .msg_control = space.bytes, .msg_controllen = CMSG_LEN(sizeof(int))};
+    struct msghdr message = {.msg_iov = parts,
+                             .msg_iovlen = countof(parts),
+                             .msg_control = space.bytes,
+                             .msg_controllen = CMSG_LEN(sizeof(int))};
     *fd_r = -1;
     ssize_t n;
     do {

@@ -24,12 +24,12 @@ static void effort_add(struct walk *walk, const json_t *value)
     json_t *item;
     size_t i;
     walk->effort += 1 + json_string_length(value);
-    json_array_foreach(value, i, item) {
+    json_array_foreach (value, i, item) {
         if (walk->effort > EFFORT_MAX)
             return;
         effort_add(walk, item);
     }
-    json_object_foreach((json_t *)value, key, item) {
+    json_object_foreach ((json_t *)value, key, item) {
         if (walk->effort > EFFORT_MAX)
             return;
         walk->effort += strlen(key);
@@ -69,7 +69,7 @@ static void demands_add(struct walk *walk, json_t *into, const json_t *from)
     json_t *value;
     if (walk->effort > EFFORT_MAX)
         return;
-    json_object_foreach((json_t *)from, key, value) {
+    json_object_foreach ((json_t *)from, key, value) {
         json_t *have = json_object_get(into, key);
         walk->effort += 1 + json_object_size(value) + json_array_size(value);
         if (have == NULL) {
@@ -101,7 +101,7 @@ static json_t *schema_flatten(struct walk *walk, const json_t *schema)
         json_t *part;
         if (json_is_string(reference))
             demands_add(walk, flat, reference_find(walk->root, json_string_value(reference)));
-        json_array_foreach(all, i, part)
+        json_array_foreach (all, i, part)
             demands_add(walk, flat, part);
         demands_add(walk, flat, json_array_get(any, 0));
         demands_add(walk, flat, json_array_get(one, 0));
@@ -128,7 +128,7 @@ static json_t *object_make(struct walk *walk, const json_t *schema)
     json_t *object = json_object(), *properties = json_object_get(schema, "properties"), *name;
     const json_t *others = json_object_get(schema, "additionalProperties");
     size_t i;
-    json_array_foreach(json_object_get(schema, "required"), i, name) {
+    json_array_foreach (json_object_get(schema, "required"), i, name) {
         const json_t *of = json_object_get(properties, json_string_value(name));
         if (json_is_string(name) &&
             json_object_set_new(object, json_string_value(name),
@@ -138,7 +138,7 @@ static json_t *object_make(struct walk *walk, const json_t *schema)
     const char *key;
     json_t *of;
     size_t least = (size_t)count_of(schema, "minProperties", VALUES_MAX);
-    json_object_foreach(properties, key, of)
+    json_object_foreach (properties, key, of)
         if (json_object_size(object) < least && json_object_get(object, key) == NULL &&
             json_object_set_new(object, key, instance_make(walk, of)) < 0)
             goto fail;
@@ -182,11 +182,16 @@ static json_t *string_make(struct walk *walk, const json_t *schema)
     static const struct {
         const char *format, *example;
     } formats[] = {
-        {"date-time", "1970-01-01T00:00:00Z"}, {"date", "1970-01-01"},
-        {"time", "00:00:00Z"},                 {"duration", "P0D"},
-        {"email", "a@example.org"},            {"hostname", "example.org"},
-        {"ipv4", "127.0.0.1"},                 {"ipv6", "::1"},
-        {"uri", "http://example.org"},         {"uuid", "00000000-0000-0000-0000-000000000000"},
+        {"date-time", "1970-01-01T00:00:00Z"},
+        {"date", "1970-01-01"},
+        {"time", "00:00:00Z"},
+        {"duration", "P0D"},
+        {"email", "a@example.org"},
+        {"hostname", "example.org"},
+        {"ipv4", "127.0.0.1"},
+        {"ipv6", "::1"},
+        {"uri", "http://example.org"},
+        {"uuid", "00000000-0000-0000-0000-000000000000"},
     };
     const char *format = json_string_value(json_object_get(schema, "format"));
     for (size_t i = 0; format != NULL && i < sizeof(formats) / sizeof(formats[0]); i++)
@@ -264,10 +269,10 @@ static const char *type_of(const json_t *schema)
     static const struct {
         const char *key, *type;
     } signs[] = {
-        {"properties", "object"}, {"required", "object"},  {"minProperties", "object"},
+        {"properties", "object"}, {"required", "object"},   {"minProperties", "object"},
         {"items", "array"},       {"prefixItems", "array"}, {"minItems", "array"},
-        {"minLength", "string"},  {"format", "string"},    {"pattern", "string"},
-        {"minimum", "number"},    {"maximum", "number"},   {"multipleOf", "number"},
+        {"minLength", "string"},  {"format", "string"},     {"pattern", "string"},
+        {"minimum", "number"},    {"maximum", "number"},    {"multipleOf", "number"},
     };
     const json_t *type = json_object_get(schema, "type");
     if (json_is_array(type))
@@ -285,8 +290,8 @@ static json_t *flat_make(struct walk *walk, const json_t *schema)
     static const struct {
         const char *type;
         json_t *(*make)(struct walk *walk, const json_t *schema);
-    } types[] = {{"object", object_make},   {"array", array_make},     {"string", string_make},
-                 {"integer", integer_make}, {"number", number_make},   {"boolean", boolean_make},
+    } types[] = {{"object", object_make},   {"array", array_make},   {"string", string_make},
+                 {"integer", integer_make}, {"number", number_make}, {"boolean", boolean_make},
                  {"null", null_make}};
     const json_t *constant = json_object_get(schema, "const");
     const json_t *choices = json_object_get(schema, "enum");

@@ -93,7 +93,7 @@ static int64_t calls_write(FILE *out, const json_t *calls, const struct talk *ta
     int64_t bytes = 0;
     size_t i;
     json_t *call;
-    json_array_foreach(calls, i, call) {
+    json_array_foreach (calls, i, call) {
         const json_t *arguments = json_object_get(call, "arguments");
         const char *name = json_string_value(json_object_get(call, "name"));
         char *dumped = json_is_object(arguments) ? json_dumps(arguments, JSON_COMPACT) : NULL;
@@ -122,10 +122,10 @@ static void saying_write(FILE *out, const struct c9d_model *model, const struct 
     record_write(out, 'M', talk->model, strlen(talk->model));
     content_write(out, saying->content, json_is_true(json_object_get(talk->chat, "stream")));
     int64_t bytes = (int64_t)strlen(saying->content) + calls_write(out, saying->calls, talk);
-    record_printf(out, 'U', "%lld %lld",
-                  (long long)(model->input_tokens > 0 ? model->input_tokens
-                                                      : tokens_of(talk->input_bytes)),
-                  (long long)(model->output_tokens > 0 ? model->output_tokens : tokens_of(bytes)));
+    record_printf(
+        out, 'U', "%lld %lld",
+        (long long)(model->input_tokens > 0 ? model->input_tokens : tokens_of(talk->input_bytes)),
+        (long long)(model->output_tokens > 0 ? model->output_tokens : tokens_of(bytes)));
     const char *finish = json_array_size(saying->calls) > 0 ? "tool_calls" : "stop";
     record_printf(out, 'F', "%s", saying->finish != NULL ? saying->finish : finish);
 }
@@ -140,9 +140,12 @@ static int request_fill(const struct c9d_model *model, const struct saying *sayi
     if (out != NULL) {
         saying_write(out, model, saying, talk);
         if (fclose(out) == 0 && len <= RECORD_REPLY_MAX) {
-            *request_r = (struct c9d_http_request){
-                .method = "POST", .body = body, .body_len = len, .memory = body,
-                .delay = saying->delay >= 0 ? saying->delay : model->delay};
+            *request_r = (struct c9d_http_request){.method = "POST",
+                                                   .body = body,
+                                                   .body_len = len,
+                                                   .memory = body,
+                                                   .delay = saying->delay >= 0 ? saying->delay
+                                                                               : model->delay};
             return 0;
         }
     }

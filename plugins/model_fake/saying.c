@@ -73,8 +73,8 @@ static int script_say(struct saying *saying, const json_t *reply, const struct t
 static int call_add(struct saying *saying, const json_t *tool, json_t *arguments,
                     struct c9d_fault *fault)
 {
-    json_t *call = json_pack("{s:O, s:o}", "name", json_object_get(tool, "name"), "arguments",
-                             arguments);
+    json_t *call =
+        json_pack("{s:O, s:o}", "name", json_object_get(tool, "name"), "arguments", arguments);
     return json_array_append_new(saying->calls, call) < 0 ? no_memory(fault) : 0;
 }
 

@@ -139,7 +139,7 @@ static int members_check(const json_t *object, const struct member *members, con
     json_t *value;
     if (!json_is_object(object))
         return refuse(fault, "%s: must be an object", place);
-    json_object_foreach((json_t *)object, key, value) {
+    json_object_foreach ((json_t *)object, key, value) {
         const struct member *member = members;
         while (member->name != NULL && strcmp(member->name, key) != 0)
             member++;
@@ -166,7 +166,7 @@ static int reply_check(const json_t *reply, size_t n, struct c9d_fault *fault)
         return C9D_E_FAILED;
     size_t i;
     json_t *call;
-    json_array_foreach(json_object_get(reply, "tool_calls"), i, call) {
+    json_array_foreach (json_object_get(reply, "tool_calls"), i, call) {
         snprintf(place, sizeof(place), "replies[%zu].tool_calls[%zu]", n, i);
         if (members_check(call, call_members, place, fault) < 0)
             return C9D_E_FAILED;
@@ -183,7 +183,7 @@ static int script_check(const json_t *script, struct c9d_fault *fault)
         return C9D_E_FAILED;
     size_t i;
     json_t *reply;
-    json_array_foreach(json_object_get(script, "replies"), i, reply)
+    json_array_foreach (json_object_get(script, "replies"), i, reply)
         if (reply_check(reply, i, fault) < 0)
             return C9D_E_FAILED;
     return 0;
@@ -273,7 +273,7 @@ const json_t *script_match(const json_t *script, const struct talk *talk)
 {
     size_t i;
     json_t *reply;
-    json_array_foreach(json_object_get(script, "replies"), i, reply)
+    json_array_foreach (json_object_get(script, "replies"), i, reply)
         if (reply_fits(json_object_get(reply, "match"), talk))
             return reply;
     return NULL;

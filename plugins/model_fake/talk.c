@@ -10,9 +10,9 @@ static int64_t calls_bytes(const json_t *calls)
     int64_t bytes = 0;
     size_t i;
     json_t *call;
-    json_array_foreach(calls, i, call) {
-        char *arguments = json_dumps(json_object_get(call, "arguments"),
-                                     JSON_COMPACT | JSON_ENCODE_ANY);
+    json_array_foreach (calls, i, call) {
+        char *arguments =
+            json_dumps(json_object_get(call, "arguments"), JSON_COMPACT | JSON_ENCODE_ANY);
         bytes += (int64_t)json_string_length(json_object_get(call, "name"));
         bytes += arguments != NULL ? (int64_t)strlen(arguments) : 0;
         free(arguments);
@@ -64,7 +64,7 @@ int talk_read(struct talk *talk_r, const json_t *chat, struct c9d_fault *fault)
     }
     size_t i;
     json_t *message;
-    json_array_foreach(talk_r->messages, i, message)
+    json_array_foreach (talk_r->messages, i, message)
         if (message_read(talk_r, i, message, fault) < 0)
             return C9D_E_FAILED;
     return 0;
@@ -77,13 +77,13 @@ bool talk_after_tool(const struct talk *talk)
 
 const char *talk_tool_name(const struct talk *talk, size_t i)
 {
-    const char *id = json_string_value(
-        json_object_get(json_array_get(talk->messages, i), "tool_call_id"));
+    const char *id =
+        json_string_value(json_object_get(json_array_get(talk->messages, i), "tool_call_id"));
     for (size_t m = i; id != NULL && m-- > 0;) {
         size_t k;
         json_t *call;
-        json_array_foreach(json_object_get(json_array_get(talk->messages, m), "tool_calls"), k,
-                           call) {
+        json_array_foreach (json_object_get(json_array_get(talk->messages, m), "tool_calls"), k,
+                            call) {
             const char *of = json_string_value(json_object_get(call, "id"));
             const char *name = json_string_value(json_object_get(call, "name"));
             if (of != NULL && name != NULL && strcmp(id, of) == 0)
@@ -114,7 +114,7 @@ const json_t *talk_tool(const struct talk *talk, const char *name)
 {
     size_t i;
     json_t *tool;
-    json_array_foreach(json_object_get(talk->chat, "tools"), i, tool) {
+    json_array_foreach (json_object_get(talk->chat, "tools"), i, tool) {
         const char *of = json_string_value(json_object_get(tool, "name"));
         if (of != NULL && strcmp(of, name) == 0)
             return tool;

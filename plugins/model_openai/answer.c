@@ -41,7 +41,7 @@ static void content_take(struct answer *answer, const json_t *content)
     }
     size_t i;
     json_t *part;
-    json_array_foreach(content, i, part) {
+    json_array_foreach (content, i, part) {
         const json_t *text = json_object_get(part, "text");
         if (json_is_string(text))
             text_tell(answer, text);
@@ -146,12 +146,12 @@ static int calls_take(struct answer *answer, const json_t *calls, bool whole,
 {
     size_t i;
     json_t *delta;
-    json_array_foreach(calls, i, delta) {
+    json_array_foreach (calls, i, delta) {
         const char *id = json_string_value(json_object_get(delta, "id"));
         if (id == NULL)
             id = "";
-        struct answer_call *call = whole ? call_new(answer, (int64_t)i, failure)
-                                         : call_find(answer, delta, id, failure);
+        struct answer_call *call =
+            whole ? call_new(answer, (int64_t)i, failure) : call_find(answer, delta, id, failure);
         if (call == NULL || call_take(call, id, json_object_get(delta, "function"), failure) < 0)
             return -1;
     }
@@ -211,12 +211,18 @@ static const char *reason_map(const char *said)
     static const struct {
         const char *theirs, *ours;
     } reasons[] = {
-        {"length", "length"},           {"max_tokens", "length"},
-        {"max_output_tokens", "length"}, {"model_length", "length"},
-        {"tool_calls", "tool_calls"},   {"tool_call", "tool_calls"},
-        {"function_call", "tool_calls"}, {"tool_use", "tool_calls"},
-        {"content_filter", "content_filter"}, {"content-filter", "content_filter"},
-        {"safety", "content_filter"},   {"refusal", "content_filter"},
+        {"length", "length"},
+        {"max_tokens", "length"},
+        {"max_output_tokens", "length"},
+        {"model_length", "length"},
+        {"tool_calls", "tool_calls"},
+        {"tool_call", "tool_calls"},
+        {"function_call", "tool_calls"},
+        {"tool_use", "tool_calls"},
+        {"content_filter", "content_filter"},
+        {"content-filter", "content_filter"},
+        {"safety", "content_filter"},
+        {"refusal", "content_filter"},
     };
     for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++)
         if (strcasecmp(said, reasons[i].theirs) == 0)
@@ -308,7 +314,7 @@ int answer_take(struct answer *answer, const json_t *object, struct failure *fai
     usage_take(answer, json_object_get(object, "usage"));
     size_t i;
     json_t *choice;
-    json_array_foreach(choices, i, choice)
+    json_array_foreach (choices, i, choice)
         if (json_integer_value(json_object_get(choice, "index")) == 0 &&
             choice_take(answer, choice, failure) < 0)
             return -1;

@@ -14,7 +14,7 @@
 enum { ANSWER_CALLS_MAX = 128, ANSWER_NAME_MAX = 256 };
 
 struct answer_call {
-    int64_t index; /* the provider's number for it */
+    int64_t index;                                   /* the provider's number for it */
     char id[ANSWER_NAME_MAX], name[ANSWER_NAME_MAX]; /* "" until said */
     struct text arguments;
 };

@@ -10,7 +10,7 @@
 
 #include "text.h"
 
-#define SECOND INT64_C(1000000)
+#define SECOND   INT64_C(1000000)
 #define WAIT_MAX (24 * 3600 * SECOND)
 
 /* ---- retry hints ----------------------------------------------------------------------------- */
@@ -108,11 +108,16 @@ static const struct {
 static const char *status_advice(int status, bool retry)
 {
     switch (status) {
-    case 401: return "; check api_key";
-    case 403: return "; check what the api_key may use";
-    case 404: return "; check base_url and model";
-    case 429: return retry ? "; lower `concurrency`, or wait" : "";
-    default: return status >= 300 && status < 400 ? "; set base_url to where it moved" : "";
+    case 401:
+        return "; check api_key";
+    case 403:
+        return "; check what the api_key may use";
+    case 404:
+        return "; check base_url and model";
+    case 429:
+        return retry ? "; lower `concurrency`, or wait" : "";
+    default:
+        return status >= 300 && status < 400 ? "; set base_url to where it moved" : "";
     }
 }
 

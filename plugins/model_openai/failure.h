@@ -17,11 +17,11 @@ struct failure {
 
 /* What the headers say about trying again. */
 struct failure_hints {
-    int64_t retry_after; /* µs, 0: not said */
+    int64_t retry_after;    /* µs, 0: not said */
     bool retry_after_exact; /* retry-after-ms was there: it beats retry-after */
-    int should_retry; /* x-should-retry: 1, 0, or -1 when not said */
-    int64_t date; /* the provider's clock, wall µs, 0: not said */
-    char http_date[64]; /* a retry-after that is a date, until the reply ends */
+    int should_retry;       /* x-should-retry: 1, 0, or -1 when not said */
+    int64_t date;           /* the provider's clock, wall µs, 0: not said */
+    char http_date[64];     /* a retry-after that is a date, until the reply ends */
 };
 
 /* Takes note of a header if it is one of those; name in lower case. */

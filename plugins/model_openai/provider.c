@@ -48,10 +48,9 @@ static bool value_valid(const char *value, size_t len)
 /* A token of RFC 9110, and none of the headers that are the transport's business. */
 static bool name_valid(const char *name, size_t len)
 {
-    static const char *const transport[] = {"connection",     "content-length", "content-type",
-                                            "expect",         "host",           "te",
-                                            "trailer",        "upgrade",        "transfer-encoding",
-                                            "accept-encoding"};
+    static const char *const transport[] = {
+        "connection", "content-length", "content-type",      "expect",         "host", "te",
+        "trailer",    "upgrade",        "transfer-encoding", "accept-encoding"};
     if (len == 0 || len > 128)
         return false;
     for (size_t i = 0; i < len; i++)
@@ -99,8 +98,10 @@ static int key_take(struct c9d_model *model, const struct c9d_settings *settings
     if (key == NULL || key[0] == '\0')
         return 0;
     if (!value_valid(key, strlen(key)) || strchr(key, ' ') != NULL)
-        return fault_set(fault, "api_key: has a blank, control or non-ASCII character, or is over "
-                                "%d bytes; check the file for stray line ends", VALUE_MAX);
+        return fault_set(fault,
+                         "api_key: has a blank, control or non-ASCII character, or is over "
+                         "%d bytes; check the file for stray line ends",
+                         VALUE_MAX);
     if (name == NULL || !name_valid(name, strlen(name)))
         return fault_set(fault, "api_key_header: not the name of a header a key can go in");
     model->api_key = strdup(key);

@@ -11,7 +11,7 @@ enum { PROVIDER_HEADERS_MAX = 24 };
 
 struct c9d_model {
     const struct c9d_host *host;
-    char *url; /* of chat completions */
+    char *url;                                       /* of chat completions */
     struct c9d_header headers[PROVIDER_HEADERS_MAX]; /* both strings owned */
     size_t n_headers;
     char *api_key; /* NULL: none */

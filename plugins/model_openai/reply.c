@@ -20,7 +20,7 @@ struct c9d_reply {
     const struct c9d_model *model;
     struct answer answer;
     struct failure_hints hints;
-    int status; /* 0 until there is one */
+    int status;       /* 0 until there is one */
     bool says_events; /* by its content-type */
     enum body_kind kind;
     size_t seen; /* bytes of the body so far */

@@ -65,7 +65,7 @@ static int tool_calls_put(json_t *out, const json_t *calls, const char *place,
         return no_memory(fault);
     size_t i;
     json_t *call;
-    json_array_foreach(calls, i, call) {
+    json_array_foreach (calls, i, call) {
         json_t *built = tool_call_build(call, place, i, fault);
         if (built == NULL)
             return C9D_E_FAILED;
@@ -123,7 +123,7 @@ static int messages_put(json_t *body, const json_t *chat, struct c9d_fault *faul
         return no_memory(fault);
     size_t i;
     json_t *message;
-    json_array_foreach(messages, i, message) {
+    json_array_foreach (messages, i, message) {
         char place[PLACE_MAX];
         snprintf(place, sizeof(place), "messages[%zu]", i);
         json_t *out = json_object();
@@ -180,8 +180,10 @@ static int tool_choice_put(json_t *body, json_t *choice, struct c9d_fault *fault
     if (!json_is_string(name))
         return fault_set(fault,
                          "tool_choice: must be auto, none, required or an object with a name");
-    return put_new(body, "tool_choice", json_pack("{s:s, s:{s:O}}", "type", "function", "function",
-                                                  "name", name)) < 0 ? no_memory(fault) : 0;
+    return put_new(body, "tool_choice",
+                   json_pack("{s:s, s:{s:O}}", "type", "function", "function", "name", name)) < 0
+               ? no_memory(fault)
+               : 0;
 }
 
 static int tools_put(json_t *body, const json_t *chat, struct c9d_fault *fault)
@@ -197,7 +199,7 @@ static int tools_put(json_t *body, const json_t *chat, struct c9d_fault *fault)
         return no_memory(fault);
     size_t i;
     json_t *tool;
-    json_array_foreach(tools, i, tool) {
+    json_array_foreach (tools, i, tool) {
         json_t *built = tool_build(tool, i, fault);
         if (built == NULL)
             return C9D_E_FAILED;
@@ -242,7 +244,7 @@ static bool is_strings(const json_t *value)
 {
     size_t i;
     json_t *item;
-    json_array_foreach(value, i, item)
+    json_array_foreach (value, i, item)
         if (!json_is_string(item))
             return false;
     return json_is_array(value);
@@ -323,9 +325,13 @@ int request_build(struct c9d_model *model, const char *chat, size_t len,
         return C9D_E_FAILED;
     if (text == NULL)
         return no_memory(fault);
-    *request_r = (struct c9d_http_request){
-        .method = "POST", .url = model->url, .headers = model->headers,
-        .n_headers = model->n_headers, .body = text, .body_len = strlen(text), .memory = text};
+    *request_r = (struct c9d_http_request){.method = "POST",
+                                           .url = model->url,
+                                           .headers = model->headers,
+                                           .n_headers = model->n_headers,
+                                           .body = text,
+                                           .body_len = strlen(text),
+                                           .memory = text};
     return 0;
 }
 

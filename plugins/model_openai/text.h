@@ -12,8 +12,8 @@ struct text {
     char *data;
     size_t len, cap;
 };
-void text_free(struct text *text);  /* releases and empties */
-void text_clear(struct text *text); /* empties, keeps the memory */
+void text_free(struct text *text);                                 /* releases and empties */
+void text_clear(struct text *text);                                /* empties, keeps the memory */
 bool text_append(struct text *text, const void *data, size_t len); /* false: no memory */
 
 /* Fills fault and returns C9D_E_FAILED. */

@@ -32,7 +32,8 @@ static int connection_setup(struct connection *connection, const struct options 
                                           "PRAGMA journal_size_limit=67108864;"
                                         : "");
     sqlite3_extended_result_codes(connection->db, 1);
-    /* A fifth of SQLite's own 120 KB, which each connection touches at once; what does not fit is malloc's. */
+    /* A fifth of SQLite's own 120 KB, which each connection touches at once; what does not fit is
+     * malloc's. */
     sqlite3_db_config(connection->db, SQLITE_DBCONFIG_LOOKASIDE, NULL, 128, LOOKASIDE_SLOTS);
     sqlite3_busy_timeout(connection->db, (int)(options->busy_timeout / 1000));
     /* Double quotes are for names: a misspelt column must not become a string. */
@@ -44,8 +45,9 @@ static int connection_setup(struct connection *connection, const struct options 
     return rc == SQLITE_OK ? 0 : fault_from(fault, connection->db, rc, options->path);
 }
 
-/* Nobody asks SQLite how much memory it uses, and counting takes one lock for all threads at each allocation.
- * Too late, and refused, when another part of the process uses SQLite already: then it counts. */
+/* Nobody asks SQLite how much memory it uses, and counting takes one lock for all threads at each
+ * allocation. Too late, and refused, when another part of the process uses SQLite already: then it
+ * counts. */
 static void library_set_up(void)
 {
     sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);

@@ -104,9 +104,10 @@ struct c9d_storage {
     pthread_cond_t queue_filled;
     struct c9d_batch *first, **last; /* waiting, oldest first */
     bool closing;
-    const volatile struct wal_header *wal; /* the WAL's index; NULL in memory, or when it is of another format */
-    atomic_ullong memory_commits;          /* the version in memory */
-    unsigned careful; /* the writer's: groups to go with savepoints from the start */
+    const volatile struct wal_header
+        *wal; /* the WAL's index; NULL in memory, or when it is of another format */
+    atomic_ullong memory_commits; /* the version in memory */
+    unsigned careful;             /* the writer's: groups to go with savepoints from the start */
 
     pthread_mutex_t pool_lock;
     struct connection *readers; /* idle, last used first */

@@ -1,6 +1,7 @@
-/* Whether anything was committed since: from the header of the WAL's index, which lies in memory that all connections
- * of all processes share. SQLite itself looks there at the begin of each read, and there only, for what a read sees
- * (sqlite.org/walformat.html, "WAL-Index File Format"). Its format is no promise: of another one nothing is said. */
+/* Whether anything was committed since: from the header of the WAL's index, which lies in memory
+ * that all connections of all processes share. SQLite itself looks there at the begin of each read,
+ * and there only, for what a read sees (sqlite.org/walformat.html, "WAL-Index File Format"). Its
+ * format is no promise: of another one nothing is said. */
 #include "driver.h"
 
 enum {
@@ -8,7 +9,8 @@ enum {
     REGION = 32768, /* bytes that SQLite maps at a time */
 };
 
-/* Two copies lie there. A commit writes the second first, so that a reader of both sees if it came in between. */
+/* Two copies lie there. A commit writes the second first, so that a reader of both sees if it came
+ * in between. */
 struct wal_header {
     uint32_t format, unused;
     uint32_t change; /* counts commits */
@@ -23,7 +25,8 @@ void version_set_up(struct c9d_storage *storage)
     sqlite3_file *file = NULL;
     void volatile *region = NULL;
     if (storage->options.memory ||
-        sqlite3_file_control(storage->writer->db, "main", SQLITE_FCNTL_FILE_POINTER, &file) != SQLITE_OK ||
+        sqlite3_file_control(storage->writer->db, "main", SQLITE_FCNTL_FILE_POINTER, &file) !=
+            SQLITE_OK ||
         file == NULL || file->pMethods == NULL || file->pMethods->iVersion < 2 ||
         file->pMethods->xShmMap(file, 0, REGION, 0, &region) != SQLITE_OK)
         return;

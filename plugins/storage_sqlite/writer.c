@@ -8,10 +8,11 @@
 #include "driver.h"
 
 enum {
-    GROUP_MAX = 512,      /* so that the first of a flood does not wait for all of it */
-    GATHER_FROM = 6,      /* a group of so many is followed by a pause … */
-    GATHER_NS = 1000000,  /* … of this */
-    CAREFUL_GROUPS = 16,  /* so many have savepoints from the start after one in which a batch failed */
+    GROUP_MAX = 512,     /* so that the first of a flood does not wait for all of it */
+    GATHER_FROM = 6,     /* a group of so many is followed by a pause … */
+    GATHER_NS = 1000000, /* … of this */
+    CAREFUL_GROUPS =
+        16, /* so many have savepoints from the start after one in which a batch failed */
 };
 
 /* A batch and what became of it, until its group is durable. */
@@ -89,9 +90,9 @@ static int commit_single(struct c9d_storage *storage, struct c9d_batch *batch)
     return status == 0 ? 0 : batch_fail(batch, batch->n, status);
 }
 
-/* Runs a batch within the group's transaction. False: the transaction is to be ended and the group done again.
- * A savepoint, with which a batch that fails is undone alone, costs a copy of each page that the batch changes;
- * nearly none fails, so a group goes without first. */
+/* Runs a batch within the group's transaction. False: the transaction is to be ended and the group
+ * done again. A savepoint, with which a batch that fails is undone alone, costs a copy of each page
+ * that the batch changes; nearly none fails, so a group goes without first. */
 static bool member_run(struct c9d_storage *storage, struct outcome *outcome, bool careful)
 {
     struct c9d_fault fault;
@@ -177,8 +178,9 @@ static size_t group_take(struct c9d_storage *storage, struct outcome *group)
     return n;
 }
 
-/* What a commit costs, its fsync and pages, is about the same for one batch and for many. When the last group
- * was large, more are on their way, and it pays to wait for them; where few write, none waits. */
+/* What a commit costs, its fsync and pages, is about the same for one batch and for many. When the
+ * last group was large, more are on their way, and it pays to wait for them; where few write, none
+ * waits. */
 static void group_gather(size_t last)
 {
     static const struct timespec pause = {0, GATHER_NS};

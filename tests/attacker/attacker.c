@@ -1,6 +1,7 @@
-/* Linked into a zygote of its own (build/tests/attacker/c9d-zygote, see the Makefile): an attacker who runs native
- * code in an executor of a real daemon. There print(CALL, …) makes a system call, by its name or number, with
- * integers and strings as arguments, and gives its result or nil and errno. Any other print prints. */
+/* Linked into a zygote of its own (build/tests/attacker/c9d-zygote, see the Makefile): an attacker
+ * who runs native code in an executor of a real daemon. There print(CALL, …) makes a system call,
+ * by its name or number, with integers and strings as arguments, and gives its result or nil and
+ * errno. Any other print prints. */
 #include <errno.h>
 #include <lauxlib.h>
 #include <linux/audit.h>
@@ -41,7 +42,8 @@ int __wrap_vm_notice_print(lua_State *L)
     if (number < 0)
         return __real_vm_notice_print(L);
     for (int i = 0; i < 6; i++)
-        args[i] = lua_isinteger(L, i + 2) ? (long)lua_tointeger(L, i + 2) : (long)(uintptr_t)lua_tostring(L, i + 2);
+        args[i] = lua_isinteger(L, i + 2) ? (long)lua_tointeger(L, i + 2)
+                                          : (long)(uintptr_t)lua_tostring(L, i + 2);
     long result = syscall(number, args[0], args[1], args[2], args[3], args[4], args[5]);
     if (result >= 0) {
         lua_pushinteger(L, result);

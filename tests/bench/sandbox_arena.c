@@ -1,4 +1,5 @@
-/* The arena against glibc's malloc under the same Lua, interleaved: CPU time, and memory touched. */
+/* The arena against glibc's malloc under the same Lua, interleaved: CPU time, and memory touched.
+ */
 #include <lauxlib.h>
 #include <lualib.h>
 #include <stdio.h>
@@ -18,10 +19,12 @@ static const struct {
     const char *what, *source;
 } work[] = {
     {"small tables", "for i = 1, 300000 do local t = {i, {i}, x = i} end"},
-    {"strings", "local t = {} for i = 1, 200000 do t[#t + 1] = 'k' .. i .. ':' .. i * 2 end table.concat(t)"},
+    {"strings",
+     "local t = {} for i = 1, 200000 do t[#t + 1] = 'k' .. i .. ':' .. i * 2 end table.concat(t)"},
     {"a growing map", "local m = {} for i = 1, 200000 do m['k' .. i] = {v = i} end"},
-    {"closures", "local f for i = 1, 300000 do local g = f f = function() return g, i end if i % 100 == 0 then "
-                 "f = nil end end"},
+    {"closures",
+     "local f for i = 1, 300000 do local g = f f = function() return g, i end if i % 100 == 0 then "
+     "f = nil end end"},
     {"large strings", "local s = 'x' for r = 1, 20 do s = 'x' for i = 1, 20 do s = s .. s end end"},
 };
 
@@ -44,8 +47,9 @@ static void *alloc_libc(void *ud, void *ptr, size_t old_size, size_t new_size)
 /* In a process of its own, so that memory is its own. */
 static struct result run(lua_Alloc alloc, const char *source)
 {
-    struct result *shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
-                                 -1, 0), result;
+    struct result *shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
+                                 MAP_SHARED | MAP_ANONYMOUS, -1, 0),
+                  result;
     if (shared == MAP_FAILED)
         abort();
     pid_t pid = fork();
@@ -57,7 +61,8 @@ static struct result run(lua_Alloc alloc, const char *source)
         lua_State *L = lua_newstate(alloc, NULL);
         luaL_openlibs(L);
         getrusage(RUSAGE_SELF, &before);
-        double from = (clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t), (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3);
+        double from = (clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t),
+                       (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3);
         if (luaL_dostring(L, source) != LUA_OK)
             _exit(1);
         clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
@@ -91,8 +96,8 @@ int main(void)
         qsort(libc, ROUNDS, sizeof(libc[0]), by_time);
         qsort(arena, ROUNDS, sizeof(arena[0]), by_time);
         const struct result *l = &libc[ROUNDS / 2], *a = &arena[ROUNDS / 2];
-        printf("%-14s malloc %7.1f ms %6ld KiB, arena %7.1f ms %6ld KiB: %.2f of the speed\n", work[i].what,
-               l->us / 1000, l->kib, a->us / 1000, a->kib, l->us / a->us);
+        printf("%-14s malloc %7.1f ms %6ld KiB, arena %7.1f ms %6ld KiB: %.2f of the speed\n",
+               work[i].what, l->us / 1000, l->kib, a->us / 1000, a->kib, l->us / a->us);
     }
     return 0;
 }

@@ -1,5 +1,6 @@
-/* What the CPU limit costs ordinary code: the same Lua with the limit's timers set and without, interleaved. There is no
- * count hook that could cost anything; a hook is set when the time is up. Prints "BARE_US LIMITED_US", medians. */
+/* What the CPU limit costs ordinary code: the same Lua with the limit's timers set and without,
+ * interleaved. There is no count hook that could cost anything; a hook is set when the time is up.
+ * Prints "BARE_US LIMITED_US", medians. */
 #include <lauxlib.h>
 #include <lualib.h>
 #include <stdio.h>

@@ -1,5 +1,6 @@
-/* What the lock-down costs: fork + lock-down + exit against fork + exit, in the same process, interleaved;
- * and each step by itself. Runs in a zygote's place: in its namespaces, with its Lua state.
+/* What the lock-down costs: fork + lock-down + exit against fork + exit, in the same process,
+ * interleaved; and each step by itself. Runs in a zygote's place: in its namespaces, with its Lua
+ * state.
  *
  *     sandbox_spawn [rounds]
  */
@@ -29,7 +30,7 @@ static int sock;
 static struct results {
     double step[STEPS_MAX]; /* µs, added up */
     double plain[WIDTHS], locked[WIDTHS];
-} *results;
+} * results;
 
 static double now_us(void)
 {
@@ -155,8 +156,9 @@ static void run(unsigned rounds)
 static void print(unsigned rounds)
 {
     for (unsigned i = 0; i < WIDTHS; i++)
-        printf("%u at a time: fork + exit %.1f us, fork + lock-down + exit %.1f us: %.2f of the rate\n",
-               i + 1, results->plain[i], results->locked[i], results->plain[i] / results->locked[i]);
+        printf(
+            "%u at a time: fork + exit %.1f us, fork + lock-down + exit %.1f us: %.2f of the rate\n",
+            i + 1, results->plain[i], results->locked[i], results->plain[i] / results->locked[i]);
     for (size_t i = 0; i < lockdown_executor_count + 2; i++)
         printf("  %-16s %6.2f us\n",
                i < lockdown_executor_count    ? lockdown_executor[i].name
@@ -171,11 +173,13 @@ int main(int argc, char **argv)
     int pair[2];
     buf_auto report = BUF_INIT;
     rounds = rounds < 1 ? 1 : rounds > ROUNDS_MAX ? ROUNDS_MAX : rounds;
-    results = mmap(NULL, sizeof(*results), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    results =
+        mmap(NULL, sizeof(*results), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (results == MAP_FAILED || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
         return 1;
     sock = pair[1];
-    const char *missing = lockdown_apply(lockdown_namespaces, lockdown_namespace_count, &lockdown, &report);
+    const char *missing =
+        lockdown_apply(lockdown_namespaces, lockdown_namespace_count, &lockdown, &report);
     if (missing != NULL)
         printf("without the %s: %s\n", missing, strerror(errno));
     pid_t pid = fork();

@@ -167,9 +167,17 @@ static const char *const good_chats[] = {
 };
 
 static const char *const bad_chats[] = {
-    "", "[]", "{", "{}", "nonsense", "{\"messages\":[]}", "{\"messages\":\"x\"}",
-    "{\"messages\":[7]}", "{\"messages\":[{\"role\":\"robot\",\"content\":\"x\"}]}",
-    "{\"messages\":[{\"role\":\"user\"}]}", "{\"messages\":[{\"role\":\"user\",\"content\":7}]}",
+    "",
+    "[]",
+    "{",
+    "{}",
+    "nonsense",
+    "{\"messages\":[]}",
+    "{\"messages\":\"x\"}",
+    "{\"messages\":[7]}",
+    "{\"messages\":[{\"role\":\"robot\",\"content\":\"x\"}]}",
+    "{\"messages\":[{\"role\":\"user\"}]}",
+    "{\"messages\":[{\"role\":\"user\",\"content\":7}]}",
     "{\"messages\":[{\"role\":\"user\",\"content\":\"x\"}],\"messages\":[]}",
     "{\"messages\":[{\"role\":\"user\",\"content\":\"\xff\"}]}",
 };
@@ -208,8 +216,8 @@ static void fake_replies(struct model *model)
         snprintf(name, sizeof(name), "fake reply %zu", i);
         ok(request.url == NULL, "%s: needs no network", name);
         char head[] = "";
-        struct recording r = {.status = 200, .head = head, .body = request.body,
-                              .body_len = request.body_len};
+        struct recording r = {
+            .status = 200, .head = head, .body = request.body, .body_len = request.body_len};
         autofree char *got = recording_check(&r, model, name);
         recording_abandon(&r, model, name);
         ok(strstr(got, "\nfinish ") != NULL && strstr(got, "\nusage ") != NULL,

@@ -29,20 +29,19 @@ static char *folder;
 
 /* What a queue in the store's rows knows of the domain, with the indexes of core/store. */
 static const struct c9d_migration schema[] = {
-    {1,
-     "CREATE TABLE agent_executions (id @ID@ PRIMARY KEY, agent_id @ID@ NOT NULL,"
-     " status @TEXT@ NOT NULL, priority @INT@ NOT NULL, available_at @TIME@ NOT NULL,"
-     " lease_owner @TEXT@, lease_until @TIME@, turn @INT@,"
-     " attempt @INT@ NOT NULL DEFAULT 0) @STRICT@;"
-     "CREATE INDEX agent_executions_waiting ON agent_executions"
-     " (priority DESC, turn, available_at, id)"
-     " WHERE status IN ('pending', 'running') AND lease_owner IS NULL AND turn IS NOT NULL;"
-     "CREATE INDEX agent_executions_line ON agent_executions (agent_id, priority, turn)"
-     " WHERE status IN ('pending', 'running') AND lease_owner IS NULL AND turn IS NOT NULL;"
-     "CREATE INDEX agent_executions_delayed ON agent_executions (available_at)"
-     " WHERE status IN ('pending', 'running') AND lease_owner IS NULL AND turn IS NULL;"
-     "CREATE INDEX agent_executions_leased ON agent_executions (lease_until)"
-     " WHERE status IN ('pending', 'running') AND lease_owner IS NOT NULL;"}};
+    {1, "CREATE TABLE agent_executions (id @ID@ PRIMARY KEY, agent_id @ID@ NOT NULL,"
+        " status @TEXT@ NOT NULL, priority @INT@ NOT NULL, available_at @TIME@ NOT NULL,"
+        " lease_owner @TEXT@, lease_until @TIME@, turn @INT@,"
+        " attempt @INT@ NOT NULL DEFAULT 0) @STRICT@;"
+        "CREATE INDEX agent_executions_waiting ON agent_executions"
+        " (priority DESC, turn, available_at, id)"
+        " WHERE status IN ('pending', 'running') AND lease_owner IS NULL AND turn IS NOT NULL;"
+        "CREATE INDEX agent_executions_line ON agent_executions (agent_id, priority, turn)"
+        " WHERE status IN ('pending', 'running') AND lease_owner IS NULL AND turn IS NOT NULL;"
+        "CREATE INDEX agent_executions_delayed ON agent_executions (available_at)"
+        " WHERE status IN ('pending', 'running') AND lease_owner IS NULL AND turn IS NULL;"
+        "CREATE INDEX agent_executions_leased ON agent_executions (lease_until)"
+        " WHERE status IN ('pending', 'running') AND lease_owner IS NOT NULL;"}};
 
 static void sane(int result, const struct error *err)
 {
@@ -380,7 +379,7 @@ static void test_twice(void)
     is_int(err.code, E_INVALID_STATE, "which is a conflict");
 }
 
-static void (*const tests[])(void) = {test_order,  test_fairness,   test_finish,
+static void (*const tests[])(void) = {test_order,   test_fairness,   test_finish,
                                       test_release, test_leases,     test_owners,
                                       test_threads, test_descriptor, test_twice};
 

@@ -787,12 +787,14 @@ static const struct {
     void (*run)(void);
     bool file_only;
 } tests[] = {
-    {test_values, false},      {test_reads, false},         {test_batches, false},
-    {test_large_batch, false}, {test_groups, false},        {test_close_finishes, false},
-    {test_threads, false},     {test_migrations, false},    {test_backup, false},
-    {test_kill, true},         {test_second_process, true}, {test_strange_files, true},
-    {test_full, true},         {test_busy, true},           {test_version, false},
-    {test_version_of_others, true},
+    {test_values, false},        {test_reads, false},
+    {test_batches, false},       {test_large_batch, false},
+    {test_groups, false},        {test_close_finishes, false},
+    {test_threads, false},       {test_migrations, false},
+    {test_backup, false},        {test_kill, true},
+    {test_second_process, true}, {test_strange_files, true},
+    {test_full, true},           {test_busy, true},
+    {test_version, false},       {test_version_of_others, true},
 };
 
 static void run_one(void (*run)(void))

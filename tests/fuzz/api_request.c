@@ -1,5 +1,5 @@
-/* A request from the wire: request line, headers and body, up to the handler. Input: "METHOD TARGET\n",
- * "Name: value\n" …, an empty line, the body. */
+/* A request from the wire: request line, headers and body, up to the handler. Input: "METHOD
+ * TARGET\n", "Name: value\n" …, an empty line, the body. */
 #include <stdint.h>
 #include <string.h>
 

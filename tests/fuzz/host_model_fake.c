@@ -16,8 +16,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (fuzz_request(model, (const char *)data + 5, size - 5, &request) < 0)
         return 0;
     char head[] = "";
-    struct recording r = {.status = 200, .head = head, .body = request.body,
-                          .body_len = request.body_len};
+    struct recording r = {
+        .status = 200, .head = head, .body = request.body, .body_len = request.body_len};
     if (request.body_len < 65536)
         fuzz_reply(&r, model);
     c9d_plugin.ops.model->request_free(&request);

@@ -134,8 +134,8 @@ static int body_webhook(const json_t *body, json_t **made, struct error *err)
 
 /* By the first byte: '1', '2' … */
 static int (*const bodies[])(const json_t *body, json_t **made, struct error *err) = {
-    body_agent, body_patch, body_persona, body_token, body_skill, body_list, body_execute,
-    body_batch, body_webhook};
+    body_agent, body_patch,   body_persona, body_token,  body_skill,
+    body_list,  body_execute, body_batch,   body_webhook};
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

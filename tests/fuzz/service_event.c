@@ -1,5 +1,5 @@
-/* Anybody's bytes as an event, as the headers of one, as a triggerConfig, as a webhook's headers: read or refused,
- * and what was read holds what it promises. The first byte says which. */
+/* Anybody's bytes as an event, as the headers of one, as a triggerConfig, as a webhook's headers:
+ * read or refused, and what was read holds what it promises. The first byte says which. */
 #include <string.h>
 
 #include "base/buf.h"
@@ -54,7 +54,8 @@ static void one_message(const char *text, size_t len)
         headers[n] = (struct cloudevent_header){line, value != NULL ? value + 1 : ""};
         if (value != NULL)
             *value = '\0';
-        if (strcmp(line, "Content-Type") == 0 && utf8_valid(headers[n].value, strlen(headers[n].value)))
+        if (strcmp(line, "Content-Type") == 0 &&
+            utf8_valid(headers[n].value, strlen(headers[n].value)))
             type = headers[n].value;
         line = next + 1;
     }

@@ -1,4 +1,5 @@
-/* Any bytes as a JWT: taken apart into objects, or refused; its claims read and checked. The same bytes as a JWK Set. */
+/* Any bytes as a JWT: taken apart into objects, or refused; its claims read and checked. The same
+ * bytes as a JWK Set. */
 #include <string.h>
 
 #include "base/json.h"

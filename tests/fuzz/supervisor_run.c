@@ -1,6 +1,7 @@
-/* Whatever an executor sends into an execution, after framing: LOG, EMIT, REQUEST, RESULT, FAILURE, DENIED. It is
- * answered, or the execution ends; what is stored and told of it is JSON, and what was held for it is given
- * back. The execution has no store, no executor and recorded replies: nothing leaves the process.
+/* Whatever an executor sends into an execution, after framing: LOG, EMIT, REQUEST, RESULT, FAILURE,
+ * DENIED. It is answered, or the execution ends; what is stored and told of it is JSON, and what
+ * was held for it is given back. The execution has no store, no executor and recorded replies:
+ * nothing leaves the process.
  *
  * Input: a byte of flags, then messages: type, length (2 bytes, little endian), payload. */
 #include <stdlib.h>
@@ -14,8 +15,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum { FLAG_SCHEMA = 1, FLAG_NOT_DURABLE = 2, FLAG_NARROW = 4, FLAG_REPLAY = 8, WRONG_ID = 0x80 };
 
-static const unsigned types[] = {WIRE_LOG, WIRE_EMIT, WIRE_REQUEST, WIRE_RESULT, WIRE_FAILURE,
-                                 WIRE_DENIED};
+static const unsigned types[] = {WIRE_LOG,    WIRE_EMIT,    WIRE_REQUEST,
+                                 WIRE_RESULT, WIRE_FAILURE, WIRE_DENIED};
 
 static struct engine engine;
 static struct launch launch;
@@ -127,8 +128,8 @@ static struct run *run_open(unsigned flags)
     run->on_event = on_event;
     if ((flags & FLAG_REPLAY) != 0) {
         run->replays = xcalloc(1, sizeof(*run->replays));
-        run->replays[0] = (struct replay){.seq = 2, .kind = WIRE_KIND_NOW, .digest = "0",
-                                           .answer = xstrdup("{}")};
+        run->replays[0] = (struct replay){
+            .seq = 2, .kind = WIRE_KIND_NOW, .digest = "0", .answer = xstrdup("{}")};
         run->n_replays = 1;
     }
     run_watch(run, &watch);

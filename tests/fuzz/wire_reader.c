@@ -1,5 +1,5 @@
-/* The engine's end: whatever an executor sends is cut into frames, or refused. The first byte says in
- * which pieces it arrives; the result must not depend on them. */
+/* The engine's end: whatever an executor sends is cut into frames, or refused. The first byte says
+ * in which pieces it arrives; the result must not depend on them. */
 #include <stdint.h>
 #include <stdlib.h>
 

@@ -1,4 +1,5 @@
-/* The executor's end: headers from the engine, START and stats. What decodes encodes to the same. */
+/* The executor's end: headers from the engine, START and stats. What decodes encodes to the same.
+ */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>

@@ -47,7 +47,9 @@ static int64_t fuzz_now(void)
 
 static inline struct c9d_model *fuzz_open(struct c9d_settings settings)
 {
-    static const struct c9d_host host = {.log = fuzz_log, .now = fuzz_now, .state_folder = "/tmp",
+    static const struct c9d_host host = {.log = fuzz_log,
+                                         .now = fuzz_now,
+                                         .state_folder = "/tmp",
                                          .setting_text = fuzz_setting_text,
                                          .setting_int = fuzz_setting_int};
     struct c9d_model *model = NULL;

@@ -84,9 +84,12 @@ static void transcript_error(void *arg, int status, const char *message, int ret
 
 static inline struct c9d_model_sink transcript_sink(struct transcript *t)
 {
-    return (struct c9d_model_sink){.arg = t, .delta = transcript_delta,
-                                   .tool_call = transcript_call, .usage = transcript_usage,
-                                   .finish = transcript_finish, .model = transcript_model,
+    return (struct c9d_model_sink){.arg = t,
+                                   .delta = transcript_delta,
+                                   .tool_call = transcript_call,
+                                   .usage = transcript_usage,
+                                   .finish = transcript_finish,
+                                   .model = transcript_model,
                                    .error = transcript_error};
 }
 

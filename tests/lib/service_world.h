@@ -27,8 +27,8 @@ static struct {
     int64_t priority;
 } engine;
 
-static int engine_submit(void *arg, struct execution_order *order,
-                         struct execution_watch *watch, struct error *err)
+static int engine_submit(void *arg, struct execution_order *order, struct execution_watch *watch,
+                         struct error *err)
 {
     (void)arg;
     if (engine.refuses)

@@ -69,8 +69,8 @@ static bool zygote_send(struct zygote_under_test *z, unsigned type, uint64_t coo
 }
 
 /* Starts it as uid (0: as this process is), after `before` ran in the child. True when it is UP. */
-static bool zygote_start(struct zygote_under_test *z, uid_t uid, void (*before)(void), unsigned flags,
-                         uint64_t memory_max)
+static bool zygote_start(struct zygote_under_test *z, uid_t uid, void (*before)(void),
+                         unsigned flags, uint64_t memory_max)
 {
     int pair[2], fd;
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
@@ -80,7 +80,8 @@ static bool zygote_start(struct zygote_under_test *z, uid_t uid, void (*before)(
     z->control = pair[0];
     z->pid = fork();
     if (z->pid == 0) {
-        char *const argv[] = {(char *)"c9d-zygote", NULL}, *const env[] = {(char *)"SECRET=x", NULL};
+        char *const argv[] = {(char *)"c9d-zygote", NULL}, *const env[] = {(char *)"SECRET=x",
+                                                                           NULL};
         if (uid != 0 && (setgroups(0, NULL) < 0 || setresgid(uid, uid, uid) < 0 ||
                          setresuid(uid, uid, uid) < 0))
             _exit(99);
@@ -166,9 +167,15 @@ static bool frame_is(int fd, struct frame *frame, unsigned type)
 
 static struct wire_start start_of(uint64_t cpu_us, uint64_t memory)
 {
-    return (struct wire_start){.mode = WIRE_MODE_RUN, .log_bytes_max = 65536, .log_count_max = 1000,
-                               .emit_count_max = 1000, .requests_max = 1000, .pending_max = 16,
-                               .cpu_us = cpu_us, .memory = memory, .output_max = 1 << 20,
+    return (struct wire_start){.mode = WIRE_MODE_RUN,
+                               .log_bytes_max = 65536,
+                               .log_count_max = 1000,
+                               .emit_count_max = 1000,
+                               .requests_max = 1000,
+                               .pending_max = 16,
+                               .cpu_us = cpu_us,
+                               .memory = memory,
+                               .output_max = 1 << 20,
                                .execution_id = EXECUTION_ID};
 }
 
@@ -177,7 +184,8 @@ static bool execution_begin(int fd, uint64_t cpu_us, uint64_t memory, const char
 {
     buf_auto out = BUF_INIT, start = BUF_INIT, skill = BUF_INIT;
     struct wire_start s = start_of(cpu_us, memory);
-    static const char run[] = "{\"input\":{\"n\":20},\"context\":{\"execution\":{\"id\":\"" EXECUTION_ID "\"}}}";
+    static const char run[] =
+        "{\"input\":{\"n\":20},\"context\":{\"execution\":{\"id\":\"" EXECUTION_ID "\"}}}";
     wire_start_encode(&s, &start);
     wire_frame_append(&out, WIRE_START, 0, 0, start.data, start.len);
     buf_append(&skill, "\4\0test", 6);
@@ -187,7 +195,8 @@ static bool execution_begin(int fd, uint64_t cpu_us, uint64_t memory, const char
     return send(fd, out.data, out.len, MSG_NOSIGNAL) == (ssize_t)out.len;
 }
 
-#define SKILL(body) "return { name = 'test', version = '1.0.0', description = 'a test', " \
-                    "run = function(input, ctx) " body " end }"
+#define SKILL(body)                                                                                \
+    "return { name = 'test', version = '1.0.0', description = 'a test', "                          \
+    "run = function(input, ctx) " body " end }"
 
 #endif

@@ -1,6 +1,6 @@
-/* An attacker who runs native code in an executor: after the real lock-down it makes, from C, each call that is
- * not in the policy and matters, and dies of it. The calls that are in the policy work, and only as far as
- * their arguments allow. */
+/* An attacker who runs native code in an executor: after the real lock-down it makes, from C, each
+ * call that is not in the policy and matters, and dies of it. The calls that are in the policy
+ * work, and only as far as their arguments allow. */
 #include "tap.h"
 
 #include <errno.h>
@@ -40,7 +40,8 @@ enum { WIDE = 1 };
 enum { WIDE = 0 };
 #endif
 
-/* ---- the attempts: each makes one call; reaching its end means that it was let through --------------------- */
+/* ---- the attempts: each makes one call; reaching its end means that it was let through
+ * --------------------- */
 
 struct attempt {
     const char *what;
@@ -53,13 +54,16 @@ struct attempt {
 #define HIGH (1L << 32)
 static const char *const shell[] = {"/bin/sh", NULL};
 static struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = "x"};
-static union bpf_attr bpf_map = {.map_type = BPF_MAP_TYPE_ARRAY, .key_size = 4, .value_size = 4,
-                                 .max_entries = 1};
+static union bpf_attr bpf_map = {
+    .map_type = BPF_MAP_TYPE_ARRAY, .key_size = 4, .value_size = 4, .max_entries = 1};
 static struct iovec here = {page, 16};
 static struct itimerspec later = {.it_value = {1000, 0}};
 
 /* A call under its own name. */
-#define CALL(name, wide, ...) {#name, SYS_##name, {__VA_ARGS__}, wide}
+#define CALL(name, wide, ...)                                                                      \
+    {                                                                                              \
+#name, SYS_##name, {__VA_ARGS__ }, wide                                                    \
+    }
 
 static const struct attempt attempts[] = {
     {"open a file", SYS_openat, {AT_FDCWD, P("/etc/passwd"), O_RDONLY}, false},
@@ -93,9 +97,14 @@ static const struct attempt attempts[] = {
     {"open a neighbour", SYS_pidfd_open, {-1}, false},
     {"queue a signal", SYS_rt_sigqueueinfo, {-1, SIGKILL, P(page)}, false},
     {"compare with a neighbour", SYS_kcmp, {-1, -1, 0}, false},
-    {"map executable memory", SYS_mmap,
-     {0, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0}, true},
-    {"map memory", SYS_mmap, {0, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0}, true},
+    {"map executable memory",
+     SYS_mmap,
+     {0, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0},
+     true},
+    {"map memory",
+     SYS_mmap,
+     {0, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0},
+     true},
     {"make memory executable", SYS_mprotect, {P(page), 4096, PROT_READ | PROT_EXEC}, true},
     {"unmap memory", SYS_munmap, {P(page), 4096}, true},
     {"move memory", SYS_mremap, {P(page), 4096, 8192, MREMAP_MAYMOVE}, false},
@@ -128,7 +137,10 @@ static const struct attempt attempts[] = {
     {"the clock of the wall", SYS_clock_gettime, {CLOCK_REALTIME, P(page)}, false},
     {"the clock of a neighbour", SYS_clock_gettime, {~(1L << 3) | 2, P(page)}, false},
     {"the clock of the process", SYS_clock_gettime, {CLOCK_PROCESS_CPUTIME_ID, P(page)}, false},
-    {"a clock with bits above 32", SYS_clock_gettime, {CLOCK_THREAD_CPUTIME_ID | HIGH, P(page)}, false},
+    {"a clock with bits above 32",
+     SYS_clock_gettime,
+     {CLOCK_THREAD_CPUTIME_ID | HIGH, P(page)},
+     false},
     {"write on standard error", SYS_write, {2, P("x"), 1}, true},
     {"write on another descriptor", SYS_write, {4, P("x"), 1}, false},
     {"write on a descriptor with bits above 32", SYS_write, {3 | HIGH, P("x"), 1}, false},
@@ -324,13 +336,15 @@ static const struct attempt attempts[] = {
 #endif
 };
 
-/* ---- running them --------------------------------------------------------------------------------------------- */
+/* ---- running them
+ * --------------------------------------------------------------------------------------------- */
 
 static void locked_child(int socket, const struct attempt *a)
 {
     struct lockdown mine = lockdown;
     mine.socket = socket;
-    if (executor_lock_down(&mine) != NULL || executor_limit_cpu(5000000) < 0 || policy_install() < 0)
+    if (executor_lock_down(&mine) != NULL || executor_limit_cpu(5000000) < 0 ||
+        policy_install() < 0)
         _exit(1);
     long args[6];
     for (int i = 0; i < 6; i++) /* -1 stands for the neighbour where a pid goes */
@@ -392,9 +406,15 @@ static void test_attempts(void)
 #ifdef __x86_64__
 /* int 0x80, by the numbers of i386: some of them are numbers that the policy allows on x86-64. */
 static const struct attempt i386[] = {
-    {"read", 3, {3, 0, 0}, false},   {"write", 4, {3, 0, 0}, false},       {"open", 5, {0, 0, 0}, false},
-    {"fork", 2, {0}, false},         {"execve", 11, {0, 0, 0}, false},     {"rt_sigreturn", 173, {0}, false},
-    {"exit_group", 252, {42}, false}, {"clock_gettime", 265, {2, 0}, false}, {"the number of exit_group", 231, {0}, false},
+    {"read", 3, {3, 0, 0}, false},
+    {"write", 4, {3, 0, 0}, false},
+    {"open", 5, {0, 0, 0}, false},
+    {"fork", 2, {0}, false},
+    {"execve", 11, {0, 0, 0}, false},
+    {"rt_sigreturn", 173, {0}, false},
+    {"exit_group", 252, {42}, false},
+    {"clock_gettime", 265, {2, 0}, false},
+    {"the number of exit_group", 231, {0}, false},
 };
 
 static void child_i386(int socket, const struct attempt *a)
@@ -404,7 +424,9 @@ static void child_i386(int socket, const struct attempt *a)
     if (executor_lock_down(&mine) != NULL || policy_install() < 0)
         _exit(1);
     long result;
-    __asm__ volatile("int $0x80" : "=a"(result) : "a"(a->call), "b"(a->args[0]), "c"(a->args[1]), "d"(a->args[2])
+    __asm__ volatile("int $0x80"
+                     : "=a"(result)
+                     : "a"(a->call), "b"(a->args[0]), "c"(a->args[1]), "d"(a->args[2])
                      : "memory");
     _exit(PLAIN);
 }
@@ -444,7 +466,8 @@ static void child_layers(int socket, const struct attempt *a)
     _exit(bits);
 }
 
-/* The zygote's policy refuses what has no row; the executor's, put on behind it, decides how such a call ends. */
+/* The zygote's policy refuses what has no row; the executor's, put on behind it, decides how such a
+ * call ends. */
 static void child_both_policies(int socket, const struct attempt *a)
 {
     (void)socket;
@@ -492,11 +515,13 @@ static void run(void)
         ok(policy_rows[i].reason != NULL && policy_rows[i].reason[0] != '\0', "%s has a reason: %s",
            policy_rows[i].name, policy_rows[i].reason);
     int status = status_of(child_allowed, NULL);
-    /* CPU timers are looked at on ticks: on a busy machine both may be due at the same one, and the hard one wins. */
+    /* CPU timers are looked at on ticks: on a busy machine both may be due at the same one, and the
+     * hard one wins. */
     for (int i = 0; i < 20 && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL; i++)
         status = status_of(child_allowed, NULL);
 #ifdef __SANITIZE_THREAD__
-    skip("TSan puts handlers off until a call blocks", "allowed: write, the CPU clock, handlers, exit");
+    skip("TSan puts handlers off until a call blocks",
+         "allowed: write, the CPU clock, handlers, exit");
 #else
     ok(WIFEXITED(status) && WEXITSTATUS(status) == PLAIN,
        "allowed: write, the CPU clock, back from a handler, exit (%#x)", status);
@@ -506,24 +531,27 @@ static void run(void)
     for (size_t i = 0; i < sizeof(i386) / sizeof(i386[0]); i++) {
         status = status_of(child_i386, &i386[i]);
         bool named = told && said.number == (uint32_t)i386[i].call && said.arch == 0x40000003;
-        ok((died_of_sigsys(status) && named) || (WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV),
+        ok((died_of_sigsys(status) && named) ||
+               (WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV),
            "denied by the numbers of i386: %s (%#x)", i386[i].what, status);
     }
 #endif
     status = status_of(child_layers, NULL);
-    static const char *const held[] = {"open", "socket", "fork", "ptrace", "dup", "connect", "dumpable"};
+    static const char *const held[] = {"open", "socket",  "fork",    "ptrace",
+                                       "dup",  "connect", "dumpable"};
     for (int i = 0; i < 7; i++)
-        ok(WIFEXITED(status) && (WEXITSTATUS(status) >> i & 1), "without the policy %s is refused as well",
-           held[i]);
+        ok(WIFEXITED(status) && (WEXITSTATUS(status) >> i & 1),
+           "without the policy %s is refused as well", held[i]);
     status = status_of(child_both_policies, NULL);
-    ok(died_of_sigsys(status), "behind the zygote's policy a call without a row ends the executor as well (%#x)",
-       status);
+    ok(died_of_sigsys(status),
+       "behind the zygote's policy a call without a row ends the executor as well (%#x)", status);
     is_int(kill(neighbour, 0), 0, "the neighbour lives");
     kill(neighbour, SIGKILL);
 }
 
-/* One pass in a process of its own: the lock-down is for good. Descriptor limits and the like hold for the test's own
- * output too, so it goes through a pipe; the last thing in it is how many tests ran and failed. */
+/* One pass in a process of its own: the lock-down is for good. Descriptor limits and the like hold
+ * for the test's own output too, so it goes through a pipe; the last thing in it is how many tests
+ * ran and failed. */
 static void pass_run(uid_t uid)
 {
     int out[2], counts[2] = {tap_run, tap_failed + 1};
@@ -534,7 +562,8 @@ static void pass_run(uid_t uid)
     pid_t pid = fork();
     if (pid == 0) {
         close(out[0]);
-        if (uid != 0 && (setgroups(0, NULL) < 0 || setresgid(uid, uid, uid) < 0 || setresuid(uid, uid, uid) < 0))
+        if (uid != 0 && (setgroups(0, NULL) < 0 || setresgid(uid, uid, uid) < 0 ||
+                         setresuid(uid, uid, uid) < 0))
             _exit(1);
         lockdown_apply(lockdown_namespaces, lockdown_namespace_count, &lockdown, &report);
         pid = fork(); /* into the pid namespace */

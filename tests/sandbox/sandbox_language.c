@@ -37,7 +37,8 @@ int main(void)
     return done_testing();
 #endif
     for (size_t i = 0; i < user_count(); i++) {
-        if (!ok(zygote_start(&z, users[i], NULL, 0, 128u << 20), "a zygote of %s", user_name(users[i])))
+        if (!ok(zygote_start(&z, users[i], NULL, 0, 128u << 20), "a zygote of %s",
+                user_name(users[i])))
             continue;
         test_rows();
         is_int(zygote_stop(&z), 0, "the zygote of %s ends", user_name(users[i]));

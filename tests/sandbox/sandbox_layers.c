@@ -1,5 +1,6 @@
-/* Each layer alone: without it an attempt succeeds, with it and with nothing else the same attempt is refused. All
- * layers together are in sandbox_zygote, the syscall policy is in sandbox_forbidden. */
+/* Each layer alone: without it an attempt succeeds, with it and with nothing else the same attempt
+ * is refused. All layers together are in sandbox_zygote, the syscall policy is in
+ * sandbox_forbidden. */
 #include "tap.h"
 
 #include <arpa/inet.h>
@@ -25,7 +26,8 @@ static ino_t outside_mounts, outside_cgroup;
 static int port, shared = -1;
 static char outside_name[256], folder[] = "/tmp/c9d-layers-XXXXXX";
 
-/* ---- what holds behind each ------------------------------------------------------------------------------- */
+/* ---- what holds behind each
+ * ------------------------------------------------------------------------------- */
 
 static bool cannot_rename_host(void) /* the right name again, so that nothing is changed */
 {
@@ -51,7 +53,8 @@ static bool mounts_are_own(void)
 
 static bool cannot_connect(void)
 {
-    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port),
+    struct sockaddr_in to = {.sin_family = AF_INET,
+                             .sin_port = htons((uint16_t)port),
                              .sin_addr = {htonl(INADDR_LOOPBACK)}};
     int fd = socket(AF_INET, SOCK_STREAM, 0);
     return fd < 0 || connect(fd, (struct sockaddr *)&to, sizeof(to)) < 0;
@@ -82,12 +85,14 @@ static bool cannot_write_or_map(void)
 #ifdef C9_SANITIZED /* whose shadow needs its addresses */
     return !written;
 #endif
-    return !written && mmap(NULL, 64 << 20, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED;
+    return !written &&
+           mmap(NULL, 64 << 20, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED;
 }
 
 static bool root_is_empty(void)
 {
-    return access("/etc/passwd", F_OK) < 0 && access("/proc/self", F_OK) < 0 && mkdir("/new", 0700) < 0;
+    return access("/etc/passwd", F_OK) < 0 && access("/proc/self", F_OK) < 0 &&
+           mkdir("/new", 0700) < 0;
 }
 
 static bool is_not_root(void)
@@ -119,12 +124,14 @@ static bool is_not_dumpable(void)
 
 static bool opens_nothing(void)
 {
-    return open("/etc/passwd", O_RDONLY) < 0 && open(".", O_RDONLY | O_DIRECTORY) < 0 && mkdir("new", 0700) < 0;
+    return open("/etc/passwd", O_RDONLY) < 0 && open(".", O_RDONLY | O_DIRECTORY) < 0 &&
+           mkdir("new", 0700) < 0;
 }
 
 static bool maps_nothing_executable(void)
 {
-    return mmap(NULL, 4096, PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED;
+    return mmap(NULL, 4096, PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) ==
+           MAP_FAILED;
 }
 
 #ifndef PR_GET_THP_DISABLE
@@ -154,8 +161,8 @@ static bool has_no_capability(void)
 {
     struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
     struct __user_cap_data_struct data[2] = {{0}};
-    return syscall(SYS_capget, &header, data) == 0 && data[0].effective == 0 && data[0].permitted == 0 &&
-           data[1].permitted == 0 && chroot("/") < 0;
+    return syscall(SYS_capget, &header, data) == 0 && data[0].effective == 0 &&
+           data[0].permitted == 0 && data[1].permitted == 0 && chroot("/") < 0;
 }
 
 static bool has_one_descriptor(void)
@@ -184,49 +191,57 @@ static bool makes_no_descriptor_or_process(void)
     return pid < 0 && errno == EAGAIN;
 }
 
-/* ---- the table ------------------------------------------------------------------------------------------- */
+/* ---- the table
+ * ------------------------------------------------------------------------------------------- */
 
 enum { AS_ROOT = 1, AS_USER = 2, IN_CHILD = 4 /* the layer holds for children only */ };
 static const struct alone {
-    const char *layer, *needs; /* needs: a layer without which it cannot be applied here, as an ordinary user */
+    const char *layer,
+        *needs; /* needs: a layer without which it cannot be applied here, as an ordinary user */
     unsigned how;
     bool (*holds)(void);
-} namespaces[] = {
-    {"user namespace", NULL, AS_ROOT, cannot_rename_host},
-    {"pid namespace", "user namespace", AS_ROOT | AS_USER | IN_CHILD, cannot_name_others},
-    {"mount namespace", "user namespace", AS_ROOT | AS_USER, mounts_are_own},
-    {"network namespace", "user namespace", AS_ROOT | AS_USER, cannot_connect},
-    {"ipc namespace", "user namespace", AS_ROOT | AS_USER, cannot_share_memory},
-    {"uts namespace", "user namespace", AS_ROOT | AS_USER, has_another_name},
-    {"cgroup namespace", "user namespace", AS_ROOT | AS_USER, cgroup_is_own},
-}, zygote[] = {
-    {"resource limits", NULL, AS_ROOT | AS_USER, cannot_write_or_map},
-    {"empty root", "mount namespace", AS_ROOT, root_is_empty},
-    {"unprivileged user", NULL, AS_ROOT, is_not_root},
-    {"session", NULL, AS_ROOT | AS_USER, leads_session},
-    {"umask", NULL, AS_ROOT | AS_USER, creates_for_nobody},
-    {"no new privileges", NULL, AS_ROOT | AS_USER, gains_nothing},
-    {"no dumps", NULL, AS_ROOT | AS_USER, is_not_dumpable},
-    {"landlock", "no new privileges", AS_ROOT | AS_USER, opens_nothing},
-    {"no executable memory", NULL, AS_ROOT | AS_USER, maps_nothing_executable},
-    {"no huge pages", NULL, AS_ROOT | AS_USER, has_small_pages},
-    {"bounding set", NULL, AS_ROOT, bounding_set_is_empty},
-    {"parent death", NULL, AS_ROOT | AS_USER, dies_with_parent},
-    {"capabilities", NULL, AS_ROOT, has_no_capability},
-}, executor[] = {
-    {"descriptors", NULL, AS_ROOT | AS_USER, has_one_descriptor},
-    {"process group", NULL, AS_ROOT | AS_USER, leads_group},
-    {"own user", "user namespace", AS_ROOT, has_own_uid},
-    {"capabilities", NULL, AS_ROOT, has_no_capability},
-    {"parent death", NULL, AS_ROOT | AS_USER, dies_with_parent},
-    {"process limits", NULL, AS_USER, makes_no_descriptor_or_process},
+} namespaces[] =
+    {
+        {"user namespace", NULL, AS_ROOT, cannot_rename_host},
+        {"pid namespace", "user namespace", AS_ROOT | AS_USER | IN_CHILD, cannot_name_others},
+        {"mount namespace", "user namespace", AS_ROOT | AS_USER, mounts_are_own},
+        {"network namespace", "user namespace", AS_ROOT | AS_USER, cannot_connect},
+        {"ipc namespace", "user namespace", AS_ROOT | AS_USER, cannot_share_memory},
+        {"uts namespace", "user namespace", AS_ROOT | AS_USER, has_another_name},
+        {"cgroup namespace", "user namespace", AS_ROOT | AS_USER, cgroup_is_own},
+},
+  zygote[] =
+      {
+          {"resource limits", NULL, AS_ROOT | AS_USER, cannot_write_or_map},
+          {"empty root", "mount namespace", AS_ROOT, root_is_empty},
+          {"unprivileged user", NULL, AS_ROOT, is_not_root},
+          {"session", NULL, AS_ROOT | AS_USER, leads_session},
+          {"umask", NULL, AS_ROOT | AS_USER, creates_for_nobody},
+          {"no new privileges", NULL, AS_ROOT | AS_USER, gains_nothing},
+          {"no dumps", NULL, AS_ROOT | AS_USER, is_not_dumpable},
+          {"landlock", "no new privileges", AS_ROOT | AS_USER, opens_nothing},
+          {"no executable memory", NULL, AS_ROOT | AS_USER, maps_nothing_executable},
+          {"no huge pages", NULL, AS_ROOT | AS_USER, has_small_pages},
+          {"bounding set", NULL, AS_ROOT, bounding_set_is_empty},
+          {"parent death", NULL, AS_ROOT | AS_USER, dies_with_parent},
+          {"capabilities", NULL, AS_ROOT, has_no_capability},
+},
+  executor[] = {
+      {"descriptors", NULL, AS_ROOT | AS_USER, has_one_descriptor},
+      {"process group", NULL, AS_ROOT | AS_USER, leads_group},
+      {"own user", "user namespace", AS_ROOT, has_own_uid},
+      {"capabilities", NULL, AS_ROOT, has_no_capability},
+      {"parent death", NULL, AS_ROOT | AS_USER, dies_with_parent},
+      {"process limits", NULL, AS_USER, makes_no_descriptor_or_process},
 };
 
-/* ---- applying one ---------------------------------------------------------------------------------------- */
+/* ---- applying one
+ * ---------------------------------------------------------------------------------------- */
 
 enum { HOLDS = 10, HOLDS_NOT, NOT_APPLIED };
 
-static const struct lockdown_layer *layer_in(const struct lockdown_layer *rows, size_t n, const char *name)
+static const struct lockdown_layer *layer_in(const struct lockdown_layer *rows, size_t n,
+                                             const char *name)
 {
     for (size_t i = 0; i < n; i++)
         if (strcmp(rows[i].name, name) == 0)
@@ -237,21 +252,24 @@ static const struct lockdown_layer *layer_in(const struct lockdown_layer *rows, 
 /* By name among those that come before executors. */
 static bool layer_apply(struct lockdown *lockdown, const char *name)
 {
-    const struct lockdown_layer *row = layer_in(lockdown_namespaces, lockdown_namespace_count, name);
+    const struct lockdown_layer *row =
+        layer_in(lockdown_namespaces, lockdown_namespace_count, name);
     if (row == NULL)
         row = layer_in(lockdown_zygote, lockdown_zygote_count, name);
     return row != NULL && row->apply(lockdown) == 0;
 }
 
 /* In a child, in the test's folder, as uid when that is not 0. row NULL: without the layer. */
-static _Noreturn void alone_child(const struct alone *a, const struct lockdown_layer *row, uid_t uid)
+static _Noreturn void alone_child(const struct alone *a, const struct lockdown_layer *row,
+                                  uid_t uid)
 {
     struct lockdown lockdown = {.zygote = outside, .socket = open("/dev/null", O_RDWR)};
     /* Dumpable again, as after an exec: else /proc/self would be root's. */
-    if (uid != 0 && (setgroups(0, NULL) < 0 || setresgid(uid, uid, uid) < 0 || setresuid(uid, uid, uid) < 0 ||
-                     prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) < 0))
+    if (uid != 0 && (setgroups(0, NULL) < 0 || setresgid(uid, uid, uid) < 0 ||
+                     setresuid(uid, uid, uid) < 0 || prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) < 0))
         _exit(NOT_APPLIED);
-    if (a->needs != NULL && (getuid() != 0 || strcmp(a->needs, "user namespace") != 0 || a->holds == has_own_uid) &&
+    if (a->needs != NULL &&
+        (getuid() != 0 || strcmp(a->needs, "user namespace") != 0 || a->holds == has_own_uid) &&
         !layer_apply(&lockdown, a->needs))
         _exit(NOT_APPLIED);
     if (row != NULL && row->apply(&lockdown) < 0)
@@ -261,7 +279,8 @@ static _Noreturn void alone_child(const struct alone *a, const struct lockdown_l
         pid_t pid = fork();
         if (pid == 0)
             _exit(a->holds() ? HOLDS : HOLDS_NOT);
-        _exit(waitpid(pid, &status, 0) == pid && WIFEXITED(status) ? WEXITSTATUS(status) : NOT_APPLIED);
+        _exit(waitpid(pid, &status, 0) == pid && WIFEXITED(status) ? WEXITSTATUS(status)
+                                                                   : NOT_APPLIED);
     }
     _exit(a->holds() ? HOLDS : HOLDS_NOT);
 }
@@ -280,8 +299,8 @@ static int alone_run(const struct alone *a, const struct lockdown_layer *row, ui
     return system(command) == 0 ? WEXITSTATUS(status) : -1;
 }
 
-static void test_rows(const char *whose, const struct alone *tests, size_t n, const struct lockdown_layer *rows,
-                      size_t n_rows)
+static void test_rows(const char *whose, const struct alone *tests, size_t n,
+                      const struct lockdown_layer *rows, size_t n_rows)
 {
     for (size_t i = 0; i < n_rows; i++) {
         bool found = false;
@@ -301,10 +320,13 @@ static void test_rows(const char *whose, const struct alone *tests, size_t n, co
                 skip("this kernel does not have it", row->name);
                 continue;
             }
-            if (!ok(with == HOLDS && without == HOLDS_NOT, "%s: '%s' alone, as %s", whose, row->name,
-                    uid != 0 ? "uid 65534" : root ? "root" : "this user"))
-                note("with it %d, without %d (%d holds, %d does not, %d cannot be applied)", with, without, HOLDS,
-                     HOLDS_NOT, NOT_APPLIED);
+            if (!ok(with == HOLDS && without == HOLDS_NOT, "%s: '%s' alone, as %s", whose,
+                    row->name,
+                    uid != 0 ? "uid 65534"
+                    : root   ? "root"
+                             : "this user"))
+                note("with it %d, without %d (%d holds, %d does not, %d cannot be applied)", with,
+                     without, HOLDS, HOLDS_NOT, NOT_APPLIED);
         }
     }
 }
@@ -331,7 +353,8 @@ int main(void)
         abort();
     int fd = listen_somewhere();
     shared = shmget(IPC_PRIVATE, 4096, 0666);
-    test_rows("namespaces", namespaces, countof(namespaces), lockdown_namespaces, lockdown_namespace_count);
+    test_rows("namespaces", namespaces, countof(namespaces), lockdown_namespaces,
+              lockdown_namespace_count);
     test_rows("zygote", zygote, countof(zygote), lockdown_zygote, lockdown_zygote_count);
     test_rows("executor", executor, countof(executor), lockdown_executor, lockdown_executor_count);
     shmctl(shared, IPC_RMID, NULL);

@@ -1,5 +1,5 @@
-/* CPU time and memory hold against real Lua in real executors; a broad ordinary workload survives the policy;
- * neighbours do not notice. */
+/* CPU time and memory hold against real Lua in real executors; a broad ordinary workload survives
+ * the policy; neighbours do not notice. */
 #include "harness.h"
 
 #include <time.h>
@@ -11,10 +11,10 @@ static uint64_t cookie;
 
 struct outcome {
     int status;
-    bool answered;      /* a final frame came */
-    bool failed;        /* it was a FAILURE */
-    uint64_t cpu_us;    /* as the kernel counts, after READY */
-    char text[4096];    /* the JSON */
+    bool answered;   /* a final frame came */
+    bool failed;     /* it was a FAILURE */
+    uint64_t cpu_us; /* as the kernel counts, after READY */
+    char text[4096]; /* the JSON */
 };
 
 /* Runs a skill to its end; requests are not answered. */
@@ -52,38 +52,46 @@ static const struct {
     {"pcall of pcall", SKILL("local function f() pcall(f) return f() end f()")},
     {"an error handler that loops",
      SKILL("xpcall(function() error('x') end, function() while true do end end)")},
-    {"coroutines in coroutines", SKILL("local function f() while true do local c = coroutine.wrap(function() "
-                                       "coroutine.yield() end) c() c() end end f()")},
-    {"a coroutine that catches", SKILL("while true do local c = coroutine.create(function() while true do end "
-                                       "end) coroutine.resume(c) end")},
-    {"a bad comparator", SKILL("local t = {} for i = 1, 100000 do t[i] = i * 7919 % 100003 end while true do "
-                               "pcall(table.sort, t, function(a, b) return true end) end")},
+    {"coroutines in coroutines",
+     SKILL("local function f() while true do local c = coroutine.wrap(function() "
+           "coroutine.yield() end) c() c() end end f()")},
+    {"a coroutine that catches",
+     SKILL("while true do local c = coroutine.create(function() while true do end "
+           "end) coroutine.resume(c) end")},
+    {"a bad comparator",
+     SKILL("local t = {} for i = 1, 100000 do t[i] = i * 7919 % 100003 end while true do "
+           "pcall(table.sort, t, function(a, b) return true end) end")},
     {"a catastrophic pattern", SKILL("return string.rep('a', 30000):find('.-.-.-.-b')")},
-    {"table.concat", SKILL("local t = {} for i = 1, 100000 do t[i] = 'x' end while true do table.concat(t) end")},
-    {"a metamethod", SKILL("local t = setmetatable({}, {__index = function(t, k) return t[k + 1] end}) "
-                           "while true do pcall(function() return t[1] end) end")},
-    {"__close", SKILL("while true do local x <close> = setmetatable({}, {__close = function() while true do end "
-                      "end}) end")},
+    {"table.concat",
+     SKILL("local t = {} for i = 1, 100000 do t[i] = 'x' end while true do table.concat(t) end")},
+    {"a metamethod",
+     SKILL("local t = setmetatable({}, {__index = function(t, k) return t[k + 1] end}) "
+           "while true do pcall(function() return t[1] end) end")},
+    {"__close",
+     SKILL(
+         "while true do local x <close> = setmetatable({}, {__close = function() while true do end "
+         "end}) end")},
 };
 
 static void test_cpu(void)
 {
     for (size_t i = 0; i < sizeof(loops) / sizeof(loops[0]); i++) {
-        /* The clocks of a virtual machine are coarse, and a loaded one's tick comes late now and then: the best of
-         * a few. DESIGN: 10 ms and 2 %. */
+        /* The clocks of a virtual machine are coarse, and a loaded one's tick comes late now and
+         * then: the best of a few. DESIGN: 10 ms and 2 %. */
         struct outcome o = run(loops[i].source, LIMIT_US, 64 * MIB);
         for (int again = 0; again < 4 && o.cpu_us > LIMIT_US + 10000 + LIMIT_US / 50; again++)
             o = run(loops[i].source, LIMIT_US, 64 * MIB);
         bool killed = WIFSIGNALED(o.status) && WTERMSIG(o.status) == SIGKILL;
-        ok(killed || (o.failed && strstr(o.text, "ExecutionTimeout") != NULL), "%s ends (%s)", loops[i].what,
-           killed ? "killed" : "with an error");
+        ok(killed || (o.failed && strstr(o.text, "ExecutionTimeout") != NULL), "%s ends (%s)",
+           loops[i].what, killed ? "killed" : "with an error");
         if (!killed)
             note("status %#x, %.200s", o.status, o.text);
         ok(o.cpu_us >= LIMIT_US * 95 / 100 && o.cpu_us <= LIMIT_US + 10000 + LIMIT_US / 50,
            "%s: within its time (%.1f ms)", loops[i].what, (double)o.cpu_us / 1000);
     }
     struct outcome o = run(SKILL("for i = 1, 1e8 do end return 1"), 1, 64 * MIB);
-    ok((o.failed || WIFSIGNALED(o.status)) && o.cpu_us < 20000, "a microsecond ends at the kernel's next tick");
+    ok((o.failed || WIFSIGNALED(o.status)) && o.cpu_us < 20000,
+       "a microsecond ends at the kernel's next tick");
 }
 
 static const struct {
@@ -95,14 +103,16 @@ static const struct {
     {"many tables", SKILL("local t while true do t = {t} end")},
     {"caught again and again", SKILL("local t = {} while true do pcall(function() while true do "
                                      "t[#t + 1] = {} end end) end")},
-    {"closures", SKILL("local f = function() end while true do local g = f f = function() return g end end")},
+    {"closures",
+     SKILL("local f = function() end while true do local g = f f = function() return g end end")},
 };
 
 static void test_memory(void)
 {
     for (size_t i = 0; i < sizeof(bombs) / sizeof(bombs[0]); i++) {
         struct outcome o = run(bombs[i].source, 20000000, 16 * MIB);
-        ok(o.failed && strstr(o.text, "ResourceExhausted") != NULL, "%s: ResourceExhausted", bombs[i].what);
+        ok(o.failed && strstr(o.text, "ResourceExhausted") != NULL, "%s: ResourceExhausted",
+           bombs[i].what);
         if (strstr(o.text, "ResourceExhausted") == NULL)
             note("status %#x, %.200s", o.status, o.text);
         ok(z.last.maxrss <= 2 * 16 * MIB + 8 * MIB, "%s: %.1f MiB touched", bombs[i].what,
@@ -110,8 +120,8 @@ static void test_memory(void)
     }
 }
 
-/* What ordinary skills do must not need a call that the policy lacks: formatting of numbers of every size,
- * patterns, sorting, big strings, garbage, deep recursion, errors with tracebacks. */
+/* What ordinary skills do must not need a call that the policy lacks: formatting of numbers of
+ * every size, patterns, sorting, big strings, garbage, deep recursion, errors with tracebacks. */
 static const char workload[] = SKILL(
     "local out = {} "
     "for _, f in ipairs{'%d', '%5.2f', '%.99f', '%g', '%.14g', '%a', '%e', '%x', '%q', '%10s', '%-30s|'} do "
@@ -145,7 +155,8 @@ static void test_workload(void)
     is_str(o.text, "{\"d\":10,\"n\":true}", "a broad workload gives its result");
     is_int(o.status, 0, "and ends by itself");
     struct outcome e = run(SKILL("local t = nil return t.x"), 1000000, 32 * MIB);
-    ok(e.failed && strstr(e.text, "ExecutionFailed") != NULL && strstr(e.text, "test.lua:1") != NULL,
+    ok(e.failed && strstr(e.text, "ExecutionFailed") != NULL &&
+           strstr(e.text, "test.lua:1") != NULL,
        "an error names file and line");
     if (strstr(e.text, "test.lua:1") == NULL)
         note("%.300s", e.text);
@@ -162,8 +173,7 @@ static void test_neighbours(void)
         frame_is(good_fd[i], &frame, WIRE_READY);
     }
     for (int i = 0; i < EACH; i++) {
-        execution_begin(bombs_fd[i], 200000, 16 * MIB,
-                        i % 2 ? bombs[4].source : loops[1].source);
+        execution_begin(bombs_fd[i], 200000, 16 * MIB, i % 2 ? bombs[4].source : loops[1].source);
         execution_begin(good_fd[i], 10000000, 16 * MIB,
                         SKILL("local s = 0 for i = 1, 1e5 do s = s + i % 7 end return s"));
     }
@@ -188,7 +198,8 @@ int main(void)
     return done_testing();
 #endif
     for (size_t i = 0; i < user_count(); i++) {
-        if (!ok(zygote_start(&z, users[i], NULL, 0, 128 * MIB), "a zygote of %s", user_name(users[i])))
+        if (!ok(zygote_start(&z, users[i], NULL, 0, 128 * MIB), "a zygote of %s",
+                user_name(users[i])))
             continue;
         test_workload();
         test_cpu();

@@ -1,5 +1,5 @@
-/* The zygote from SETUP to its end: as root, as an ordinary user, and without namespaces; what it tells, what
- * it forks, what it reaps, and that nothing outlives it. */
+/* The zygote from SETUP to its end: as root, as an ordinary user, and without namespaces; what it
+ * tells, what it forks, what it reaps, and that nothing outlives it. */
 #include "harness.h"
 
 #include "sandbox/patience.h"
@@ -21,10 +21,12 @@ static struct zygote_under_test z;
 static struct frame frame;
 
 static const char *const layers[] = {
-    "user namespace", "pid namespace", "mount namespace", "network namespace", "ipc namespace",
-    "uts namespace", "cgroup namespace", "resource limits", "empty root", "unprivileged user", "session",
-    "umask",
-    "no new privileges", "no dumps", "landlock", "parent death", "capabilities", "zygote syscall policy",
+    "user namespace",    "pid namespace",   "mount namespace",
+    "network namespace", "ipc namespace",   "uts namespace",
+    "cgroup namespace",  "resource limits", "empty root",
+    "unprivileged user", "session",         "umask",
+    "no new privileges", "no dumps",        "landlock",
+    "parent death",      "capabilities",    "zygote syscall policy",
 };
 
 static bool layer_on(const char *name)
@@ -39,8 +41,9 @@ static void test_execution(const char *who)
     int fd = zygote_spawn_one(&z, 1);
     ok(fd >= 0, "%s: SPAWN gives a socket", who);
     ok(frame_is(fd, &frame, WIRE_READY), "%s: the executor is READY", who);
-    ok(execution_begin(fd, 1000000, 32 * MIB,
-                       SKILL("local s = 0 for i = 1, input.n do s = s + i * i % 7 end return { sum = s }")),
+    ok(execution_begin(
+           fd, 1000000, 32 * MIB,
+           SKILL("local s = 0 for i = 1, input.n do s = s + i * i % 7 end return { sum = s }")),
        "%s: it takes its work", who);
     ok(frame_is(fd, &frame, WIRE_RESULT), "%s: it ends with a RESULT", who);
     is_str(frame.payload + WIRE_STATS_SIZE, "{\"sum\":42}", "%s: the right one", who);
@@ -60,7 +63,8 @@ static bool status_line(pid_t pid, const char *key, char *out, size_t size)
     bool found = false;
     while (f != NULL && !found && fgets(line, sizeof(line), f) != NULL)
         if (strncmp(line, key, strlen(key)) == 0 && line[strlen(key)] == ':') {
-            snprintf(out, size, "%s", line + strlen(key) + 1 + strspn(line + strlen(key) + 1, "\t "));
+            snprintf(out, size, "%s",
+                     line + strlen(key) + 1 + strspn(line + strlen(key) + 1, "\t "));
             out[strcspn(out, "\n")] = '\0';
             found = true;
         }
@@ -112,8 +116,9 @@ static void test_from_outside(void)
     static const struct {
         const char *key, *want;
     } lines[] = {
-        {"CapInh", "0000000000000000"}, {"CapPrm", "0000000000000000"}, {"CapEff", "0000000000000000"},
-        {"CapBnd", "0000000000000000"}, {"CapAmb", "0000000000000000"}, {"NoNewPrivs", "1"},
+        {"CapInh", "0000000000000000"}, {"CapPrm", "0000000000000000"},
+        {"CapEff", "0000000000000000"}, {"CapBnd", "0000000000000000"},
+        {"CapAmb", "0000000000000000"}, {"NoNewPrivs", "1"},
     };
     char got[128] = "", path[64];
     int fd = zygote_spawn_one(&z, 2), status;
@@ -128,7 +133,8 @@ static void test_from_outside(void)
         is_str(got, lines[i].want, "%s", lines[i].key);
     }
     unsigned uid = 0;
-    ok(status_line(pid, "Uid", got, sizeof(got)) && sscanf(got, "%u", &uid) == 1 && uid > 0x70000000,
+    ok(status_line(pid, "Uid", got, sizeof(got)) && sscanf(got, "%u", &uid) == 1 &&
+           uid > 0x70000000,
        "its uid is nobody's: %u", uid);
     is_int(entries("/proc/%d/fd", pid), 1, "it has one descriptor");
     is_int(entries("/proc/%d/root", pid), 0, "its root is empty");
@@ -137,11 +143,13 @@ static void test_from_outside(void)
     snprintf(path, sizeof(path), "/proc/%d/environ", (int)pid);
     FILE *f = fopen(path, "r");
     size_t n = f != NULL ? fread(got, 1, sizeof(got), f) : 0;
-    ok(memchr(got, 'x', n) == NULL && memmem(got, n, "SECRET", 6) == NULL, "its environment is wiped");
+    ok(memchr(got, 'x', n) == NULL && memmem(got, n, "SECRET", 6) == NULL,
+       "its environment is wiped");
     if (f != NULL)
         fclose(f);
     ok(execution_begin(fd, 1000000, 32 * MIB, SKILL("c9.sleep(1) return 1")) &&
-           frame_is(fd, &frame, WIRE_REQUEST), "started, it asks");
+           frame_is(fd, &frame, WIRE_REQUEST),
+       "started, it asks");
     ok(status_line(pid, "Seccomp", got, sizeof(got)) && strcmp(got, "2") == 0 &&
            status_line(pid, "Seccomp_filters", got, sizeof(got)) && atoi(got) == ZYGOTE_FILTERS + 1,
        "now its own holds as well");
@@ -153,17 +161,19 @@ static void test_from_outside(void)
     close(fd);
 }
 
-/* Whether the executor whose READY was just read is as urgent as we are; one that was slow to get there need not be. */
+/* Whether the executor whose READY was just read is as urgent as we are; one that was slow to get
+ * there need not be. */
 static bool is_urgent(void)
 {
     uint64_t used = 0;
     for (int i = 7; i >= 0; i--)
         used = used << 8 | (uint8_t)frame.payload[i];
-    return used >= PATIENCE_US / 2 ||
-           getpriority(PRIO_PROCESS, (id_t)child_of(child_of(z.pid))) == getpriority(PRIO_PROCESS, 0);
+    return used >= PATIENCE_US / 2 || getpriority(PRIO_PROCESS, (id_t)child_of(child_of(z.pid))) ==
+                                          getpriority(PRIO_PROCESS, 0);
 }
 
-/* Who burns CPU time gives way to those that do not: the nice value becomes the largest, by itself. */
+/* Who burns CPU time gives way to those that do not: the nice value becomes the largest, by itself.
+ */
 static void test_patience(const char *who)
 {
     int fd = zygote_spawn_one(&z, 20), none;
@@ -191,9 +201,11 @@ static void test_unused(void)
     ok(frame_is(fd, &frame, WIRE_READY), "a spare executor");
     int again = 0;
     ok(zygote_send(&z, WIRE_CTL_SPAWN, 3) && zygote_next(&z, WIRE_CTL_SPAWNED, &again) &&
-           z.last.status == EEXIST && again == -1, "its cookie cannot be used twice");
+           z.last.status == EEXIST && again == -1,
+       "its cookie cannot be used twice");
     close(fd);
-    ok(zygote_next(&z, WIRE_CTL_EXITED, &fd) && z.last.status == 0, "that is not needed ends quietly");
+    ok(zygote_next(&z, WIRE_CTL_EXITED, &fd) && z.last.status == 0,
+       "that is not needed ends quietly");
     ok(zygote_send(&z, WIRE_CTL_SPAWN, 3) && zygote_next(&z, WIRE_CTL_SPAWNED, &fd) && fd >= 0,
        "then its cookie can be used again");
     if (send(fd, "garbage garbage garbage", 23, 0) != 23)
@@ -244,7 +256,8 @@ static void without_unshare(void)
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
     };
     struct sock_fprog program = {sizeof(code) / sizeof(code[0]), code};
-    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0)
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+        prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0)
         _exit(96);
 }
 

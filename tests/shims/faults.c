@@ -24,8 +24,8 @@ static struct orders *orders(void)
         return mapped;
     const char *path = getenv("C9_FAULTS");
     int fd = path != NULL ? open(path, O_RDWR | O_CLOEXEC) : -1;
-    void *p = fd >= 0 ? mmap(NULL, sizeof(none), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0)
-                      : MAP_FAILED;
+    void *p =
+        fd >= 0 ? mmap(NULL, sizeof(none), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) : MAP_FAILED;
     if (fd >= 0)
         close(fd);
     return mapped = p != MAP_FAILED ? p : (struct orders *)(uintptr_t)&none;
@@ -50,7 +50,7 @@ static int refuses(int32_t why, int fd)
 }
 
 #define NEXT(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
-#define SHOWN __attribute__((visibility("default")))
+#define SHOWN      __attribute__((visibility("default")))
 
 SHOWN ssize_t write(int fd, const void *data, size_t len)
 {

@@ -1,4 +1,5 @@
-/* What comes in headers and request lines: media types, Prefer, entity tags, targets; and SSE frames. */
+/* What comes in headers and request lines: media types, Prefer, entity tags, targets; and SSE
+ * frames. */
 #include "api/etag.h"
 #include "api/media.h"
 #include "api/prefer.h"

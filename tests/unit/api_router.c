@@ -34,7 +34,8 @@ static void test_matching(const struct router *router)
     is_str(match(router, "POST", "/v1/agents/validate/versions"), "createVersion",
            "where only a parameter fits, it does");
     is_str(match(router, "DELETE", "/v1/agents"), "GET, HEAD, POST, OPTIONS", "another method");
-    is_str(match(router, "get", "/v1/agents"), "GET, HEAD, POST, OPTIONS", "methods have their case");
+    is_str(match(router, "get", "/v1/agents"), "GET, HEAD, POST, OPTIONS",
+           "methods have their case");
     is_str(match(router, "GET", "/v1/agents/x/y/z/w"), "no route", "no such path");
     is_str(match(router, "GET", "/"), "no route", "nor the root");
     is_str(match(router, "GET", "/v1/{agentId}"), "no route", "braces are no wildcard");
@@ -74,14 +75,16 @@ static void test_refusals(void)
     json_object_set_new(list, "security", json_pack("[{s:[s]}]", "bearer", "agents:fly"));
     build_fails(doc, handler_table, handler_table_len, "agents:fly", "a scope that nobody knows");
     json_object_del(list, "security");
-    build_fails(doc, handler_table, handler_table_len, "scope", "an operation that forgot its scope");
+    build_fails(doc, handler_table, handler_table_len, "scope",
+                "an operation that forgot its scope");
     json_object_set_new(list, "security", security);
     json_object_set_new(list, "operationId", json_string("createAgent"));
     build_fails(doc, handler_table, handler_table_len, "twice", "an operation that is there twice");
     json_object_set_new(list, "operationId", json_string("listAgents"));
-    json_t *limit = json_object_get(
-        json_object_get(json_object_get(doc, "components"), "parameters"), "Limit");
-    json_object_set_new(limit, "schema", json_pack("{s:s, s:s}", "type", "integer", "minimum", "x"));
+    json_t *limit =
+        json_object_get(json_object_get(json_object_get(doc, "components"), "parameters"), "Limit");
+    json_object_set_new(limit, "schema",
+                        json_pack("{s:s, s:s}", "type", "integer", "minimum", "x"));
     build_fails(doc, handler_table, handler_table_len, "Limit", "a schema that is none");
 }
 

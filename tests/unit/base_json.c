@@ -306,9 +306,18 @@ static size_t heap_taken(const char *text, size_t len)
 
 static void test_weight(void)
 {
-    static const char *const pieces[] = {"1", "[]", "{}", "\"\"", "\"some text\"", "1.5", "null",
-                                         "{\"a\":1}", "{\"a\":\"b\",\"c\":[]}", "[[[1]]]",
-                                         "\",,,,[[[{{{\"", "{\"a\":{\"a\":{\"a\":{}}}}"};
+    static const char *const pieces[] = {"1",
+                                         "[]",
+                                         "{}",
+                                         "\"\"",
+                                         "\"some text\"",
+                                         "1.5",
+                                         "null",
+                                         "{\"a\":1}",
+                                         "{\"a\":\"b\",\"c\":[]}",
+                                         "[[[1]]]",
+                                         "\",,,,[[[{{{\"",
+                                         "{\"a\":{\"a\":{\"a\":{}}}}"};
     for (size_t i = 0; i < countof(pieces); i++) {
         buf_auto text = BUF_INIT;
         buf_append_char(&text, '[');

@@ -49,8 +49,9 @@ static void prices_test(void)
                   {"250.5", 250500000},
                   {"1.0000000", 1000000},
                   {"1000000000", INT64_C(1000000000000000)}};
-    static const char *const wrong[] = {"-1", "1,5", "1.", ".5", "1e3", "0.0000001", "1000000001",
-                                        "99999999999999999999", "cheap", "1 2"};
+    static const char *const wrong[] = {"-1",    "1,5",       "1.",         ".5",
+                                        "1e3",   "0.0000001", "1000000001", "99999999999999999999",
+                                        "cheap", "1 2"};
     for (size_t i = 0; i < countof(prices); i++) {
         error_auto err = ERROR_INIT;
         struct config *config;

@@ -50,8 +50,8 @@ static void says(struct model *model, const char *chat, int64_t delay, const cha
     if (!ok(model_request(model, chat, strlen(chat), &request, &err) == 0, "is made %s",
             err.message))
         return;
-    struct recording r = {.status = 200, .head = head, .body = request.body,
-                          .body_len = request.body_len};
+    struct recording r = {
+        .status = 200, .head = head, .body = request.body, .body_len = request.body_len};
     recording_play(&r, model, request.body_len, 1, &t);
     is_int(request.delay, delay, "takes %lld us", (long long)delay);
     is_str(t.text.data, want, "%s", chat);
@@ -60,9 +60,9 @@ static void says(struct model *model, const char *chat, int64_t delay, const cha
 }
 
 #define USER(text) "{\"messages\":[{\"role\":\"user\",\"content\":\"" text "\"}]"
-#define TOOL(name, text) \
-    "{\"messages\":[{\"role\":\"user\",\"content\":\"weather\"},{\"role\":\"assistant\"," \
-    "\"tool_calls\":[{\"id\":\"1\",\"name\":\"" name "\",\"arguments\":{}}]}," \
+#define TOOL(name, text)                                                                           \
+    "{\"messages\":[{\"role\":\"user\",\"content\":\"weather\"},{\"role\":\"assistant\","          \
+    "\"tool_calls\":[{\"id\":\"1\",\"name\":\"" name "\",\"arguments\":{}}]},"                     \
     "{\"role\":\"tool\",\"tool_call_id\":\"1\",\"content\":\"" text "\"}]"
 
 static void script_test(void)
@@ -82,9 +82,10 @@ static void script_test(void)
     says(model, USER("busy") "}", 0, "error 429 retry 2000000 calm é\n");
     says(model, USER("x") ",\"model\":\"long\"}", 0,
          "model long\ndelta \"cut\"\nusage 1 1\nfinish length\n");
-    says(model, "{\"messages\":[{\"role\":\"assistant\",\"content\":\"a\"},{\"role\":\"assistant\","
-                "\"content\":\"b\"},{\"role\":\"user\",\"content\":\"weather\"}]}", 0,
-         "model fake\ndelta \"third\"\nusage 3 2\nfinish stop\n");
+    says(model,
+         "{\"messages\":[{\"role\":\"assistant\",\"content\":\"a\"},{\"role\":\"assistant\","
+         "\"content\":\"b\"},{\"role\":\"user\",\"content\":\"weather\"}]}",
+         0, "model fake\ndelta \"third\"\nusage 3 2\nfinish stop\n");
     says(model, USER("nothing fits") "}", 0,
          "model fake\ndelta \"fake: nothing fits\"\nusage 3 5\nfinish stop\n");
     model_close(model);

@@ -58,7 +58,7 @@ static void messages_test(struct model *model)
         "empty lists, which providers refuse, are left out");
 }
 
-#define ONE "\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}]"
+#define ONE      "\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}]"
 #define ONE_MADE "{\"model\":\"gpt\"," ONE
 
 static void options_test(struct model *model)
@@ -132,7 +132,8 @@ static void refusals_test(struct model *model)
     for (int i = 0; i < 100000; i++)
         buf_append_char(&deep, '[');
     ok(model_request(model, deep.data, deep.len, &request, &err) < 0 &&
-           strstr(err.message, "nested") != NULL, "refused: %s", err.message);
+           strstr(err.message, "nested") != NULL,
+       "refused: %s", err.message);
 }
 
 static const char *header_of(const struct c9d_http_request *request, const char *name)
@@ -155,7 +156,8 @@ static void settings_test(void)
     struct config *config;
     struct c9d_http_request request;
     struct model *model = open_section("api_key = sk-abc\norganization = org-1\nproject = p-1\n"
-                                       "headers = X-A: one two | X-B:3\n", &config);
+                                       "headers = X-A: one two | X-B:3\n",
+                                       &config);
     request_make(model, &request);
     is_str(request.method, "POST", "it is posted");
     is_str(request.url, "https://api.openai.com/v1/chat/completions", "to the public API");
@@ -170,7 +172,8 @@ static void settings_test(void)
     config_free(config);
     model = open_section("base_url = http://[::1]:8080/deployments/x/?api-version=1\napi_key = k\n"
                          "api_key_header = api-key\nstream_usage = no\nstrict_schema = yes\n"
-                         "max_tokens_field = max_completion_tokens\n", &config);
+                         "max_tokens_field = max_completion_tokens\n",
+                         &config);
     request_make(model, &request);
     is_str(request.url, "http://[::1]:8080/deployments/x/chat/completions?api-version=1",
            "a query stays behind the path");

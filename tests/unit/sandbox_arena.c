@@ -79,8 +79,8 @@ static uint64_t random_life(unsigned steps, bool write)
 /* Runs in a child, so that each starts with a fresh arena; its answer. */
 static uint64_t in_child(uint64_t (*fn)(void))
 {
-    uint64_t *answer = mmap(NULL, sizeof(*answer), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
-                            -1, 0);
+    uint64_t *answer =
+        mmap(NULL, sizeof(*answer), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     fflush(stdout);
     pid_t pid = fork();
     if (pid == 0) {
@@ -209,7 +209,8 @@ static void test_limit(void)
     ok(!arena_exceeded(), "nothing was refused yet");
     void *a = arena_realloc(NULL, NULL, 0, 600000);
     ok(a != NULL && arena_used() == 600000, "what is asked for is what counts");
-    ok(arena_realloc(NULL, NULL, 0, 400001) == NULL && arena_exceeded(), "a byte too many is refused");
+    ok(arena_realloc(NULL, NULL, 0, 400001) == NULL && arena_exceeded(),
+       "a byte too many is refused");
     void *b = arena_realloc(NULL, NULL, 0, 400000);
     ok(b != NULL && arena_peak() == 1000000, "the last byte is not");
     ok(arena_realloc(NULL, b, 400000, 400001) == NULL, "growing is held to it too");
@@ -224,7 +225,8 @@ static void test_limit(void)
     ok(!arena_exceeded(), "which also forgets what was refused");
     ok(arena_realloc(NULL, NULL, 0, SIZE_MAX / 2) == NULL, "absurd sizes are refused");
     arena_limit(SIZE_MAX);
-    ok(arena_realloc(NULL, NULL, 0, SIZE_MAX / 2) == NULL && arena_exceeded(), "also by the range's end");
+    ok(arena_realloc(NULL, NULL, 0, SIZE_MAX / 2) == NULL && arena_exceeded(),
+       "also by the range's end");
     ok(arena_realloc(NULL, NULL, 0, (size_t)1 << 30) == NULL, "whatever the limit says");
 }
 
@@ -232,14 +234,16 @@ static void test_resize(void)
 {
     arena_limit(limit);
     uint8_t *p = arena_realloc(NULL, NULL, 0, 100000);
-    is_int((uintptr_t)arena_realloc(NULL, p, 100000, 1000000), (uintptr_t)p, "a large block grows in place");
+    is_int((uintptr_t)arena_realloc(NULL, p, 100000, 1000000), (uintptr_t)p,
+           "a large block grows in place");
     is_int((uintptr_t)arena_realloc(NULL, p, 1000000, 50000), (uintptr_t)p, "and shrinks in place");
     uint8_t *q = arena_realloc(NULL, NULL, 0, 100000);
     ok(q == p + 53248, "what it gave away is used again");
     arena_realloc(NULL, q, 100000, 0);
     uint8_t *small = arena_realloc(NULL, p, 50000, 20);
     ok(small != NULL && small != p, "made small it moves, so that its pages are free");
-    is_int((uintptr_t)arena_realloc(NULL, small, 20, 32), (uintptr_t)small, "within its class it stays");
+    is_int((uintptr_t)arena_realloc(NULL, small, 20, 32), (uintptr_t)small,
+           "within its class it stays");
     arena_realloc(NULL, small, 32, 0);
     is_int(arena_used(), 0, "nothing is left");
 }
@@ -253,7 +257,8 @@ int main(void)
     ok(a != 0 && a == in_child(life_a), "the same requests get the same addresses");
     ok(in_child(life_written) != 0, "blocks keep what is written, and all counts to zero");
     ok(in_child(life_limited) != 0, "also behind the pages for the first blocks");
-    ok(in_child(first_blocks) == 1, "the first blocks lie side by side; the last one grows where it is, and goes");
+    ok(in_child(first_blocks) == 1,
+       "the first blocks lie side by side; the last one grows where it is, and goes");
     static const struct {
         const char *what;
         uint64_t (*fn)(void);

@@ -1,4 +1,5 @@
-/* The table of executors: found by cookie and by pid, also when both collide, and hidden from children. */
+/* The table of executors: found by cookie and by pid, also when both collide, and hidden from
+ * children. */
 #include "tap.h"
 
 #include <sys/wait.h>

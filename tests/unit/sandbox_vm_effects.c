@@ -64,10 +64,12 @@ static void test_requests(void)
     is_str(run("local r = c9.http.request{ url = 'x' } return { #r.body, r.body:byte(1, -1) }",
                ANSWERS("{\"status\":200,\"headers\":{},\"body_base64\":\"/wAB\"}")),
            "[3,255,0,1]", "bodies of bytes");
-    is_str(run("local p, s = c9.wait_for('approve', { schema = { type = 'boolean' }, timeout = "
-               "'2h' }) return { p, s.sent_by, s.sent_at, s.sent_us == nil }",
-               ANSWERS("{\"payload\":false,\"sent_by\":\"u\",\"signal_id\":\"i\",\"sent_us\":1500000}")),
-           "[false,\"u\",1.5,true]", "wait_for gives the payload and the signal");
+    is_str(
+        run("local p, s = c9.wait_for('approve', { schema = { type = 'boolean' }, timeout = "
+            "'2h' }) return { p, s.sent_by, s.sent_at, s.sent_us == nil }",
+            ANSWERS(
+                "{\"payload\":false,\"sent_by\":\"u\",\"signal_id\":\"i\",\"sent_us\":1500000}")),
+        "[false,\"u\",1.5,true]", "wait_for gives the payload and the signal");
     is_str(vm_end.text,
            "REQUEST 1 wait_for "
            "{\"name\":\"approve\",\"schema\":{\"type\":\"boolean\"},\"timeout_us\":7200000000}\n",

@@ -1,4 +1,5 @@
-/* Whom visibility, grants and teams let at an agent; and that a list shows what can be read one by one. */
+/* Whom visibility, grants and teams let at an agent; and that a list shows what can be read one by
+ * one. */
 #include "lib/service_world.h"
 
 #include "service/grant.h"
@@ -98,8 +99,7 @@ static void compare(const struct principal *who, const char *what)
             jx_auto *listed = json_object();
             size_t rows = list_all(who, limits[l], sorts[s], listed), wrong = 0;
             for (size_t i = 0; i < n_agents; i++)
-                wrong += (get(who, agents[i]) == 0) !=
-                         (json_object_get(listed, agents[i]) != NULL);
+                wrong += (get(who, agents[i]) == 0) != (json_object_get(listed, agents[i]) != NULL);
             if (!ok(wrong == 0 && rows == json_object_size(listed),
                     "%s: by %s, %d a page: the list is what can be read", what, sorts[s],
                     (int)limits[l]))

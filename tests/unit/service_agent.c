@@ -324,8 +324,8 @@ static void delete_test(void)
               "INSERT INTO agent_executions (id, agent_id, agent_version, organization_id,"
               " triggered_by, available_at, created_at) SELECT 'e', id, 'draft', organization_id,"
               " user_id, 1, 1 FROM agents WHERE name = 'Añe'");
-    fails(agent_delete(service, &owner, "Añe", NULL, false, &err), E_INVALID_STATE, "pending or running",
-          "while it runs");
+    fails(agent_delete(service, &owner, "Añe", NULL, false, &err), E_INVALID_STATE,
+          "pending or running", "while it runs");
     world_sql(&w, "UPDATE agent_executions SET status = 'completed'");
     works(agent_delete(service, &owner, "Añe", NULL, false, &err), "and after");
     is_int(world_int(&w, "SELECT count(*) FROM agent_executions"), 0, "its executions go with it");

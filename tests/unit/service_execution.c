@@ -262,7 +262,8 @@ static void *starter(void *arg)
         struct launch *launch = NULL;
         autofree char *note = NULL;
         const char *name = i % 2 == 0 ? hidden : agent, *version = i % 10 == 9 ? "draft" : NULL;
-        if (execution_prepare(service, &owner, name, version, "id", arg, &launch, &note, &err) == 0) {
+        if (execution_prepare(service, &owner, name, version, "id", arg, &launch, &note, &err) ==
+            0) {
             prepared++;
             launch_unref(launch);
         }

@@ -74,8 +74,7 @@ static void agents_test(void)
 static void kinds_test(void)
 {
     struct principal who = {.user_id = "me", .organization_id = "org", .role = "member"};
-    struct resource token = {
-        .organization_id = "org", .owner_id = "you", .kind = RESOURCE_PRIVATE};
+    struct resource token = {.organization_id = "org", .owner_id = "you", .kind = RESOURCE_PRIVATE};
     is_str(may(&who, &token), "", "another's token is not seen");
     token.owner_id = "me";
     is_str(may(&who, &token), "rwxa", "one's own is one's own");
@@ -114,8 +113,11 @@ int main(void)
     kinds_test();
     error_auto err = ERROR_INIT;
     const struct principal viewer = {.user_id = "me", .organization_id = "org", .role = "viewer"};
-    const struct resource seen = {.organization_id = "org", .owner_id = "you", .visibility = "public"},
-                          unseen = {.organization_id = "org", .owner_id = "you", .visibility = "private"};
+    const struct resource seen = {.organization_id = "org",
+                                  .owner_id = "you",
+                                  .visibility = "public"},
+                          unseen = {
+                              .organization_id = "org", .owner_id = "you", .visibility = "private"};
     permission_require(&viewer, ACTION_WRITE, &seen, E_AGENT_NOT_FOUND, "agent", "a", &err);
     is_int(err.code, E_INSUFFICIENT_PERMISSIONS, "what one sees and may not do");
     permission_require(&viewer, ACTION_WRITE, &unseen, E_AGENT_NOT_FOUND, "agent", "a", &err);

@@ -23,8 +23,8 @@ static void test_header(void)
     struct wire_header h = {0x01020304, WIRE_REQUEST, 0, 0x1112131415161718};
     uint8_t bytes[WIRE_HEADER_SIZE];
     wire_header_encode(&h, bytes);
-    static const uint8_t want[] = {4, 3, 2, 1, WIRE_REQUEST, 0, 0, 0,
-                                   0x18, 0x17, 0x16, 0x15, 0x14, 0x13, 0x12, 0x11};
+    static const uint8_t want[] = {4,    3,    2,    1,    WIRE_REQUEST, 0,    0,    0,
+                                   0x18, 0x17, 0x16, 0x15, 0x14,         0x13, 0x12, 0x11};
     ok(memcmp(bytes, want, sizeof(want)) == 0, "a header is little endian");
     for (unsigned t = 0; t < WIRE_TYPE_COUNT_ + 3; t++) {
         const struct wire_row *row = wire_row(t);
@@ -37,9 +37,12 @@ static void test_header(void)
         uint64_t id = row->numbered;
         uint16_t type = (uint16_t)t;
         bool dir = row->from_executor;
-        ok(decode((struct wire_header){row->min, type, 0, id}, dir) == NULL, "%s at its least", row->name);
-        ok(decode((struct wire_header){row->max, type, 0, id}, dir) == NULL, "%s at its most", row->name);
-        ok(decode((struct wire_header){row->max + 1, type, 0, id}, dir) != NULL, "%s above it", row->name);
+        ok(decode((struct wire_header){row->min, type, 0, id}, dir) == NULL, "%s at its least",
+           row->name);
+        ok(decode((struct wire_header){row->max, type, 0, id}, dir) == NULL, "%s at its most",
+           row->name);
+        ok(decode((struct wire_header){row->max + 1, type, 0, id}, dir) != NULL, "%s above it",
+           row->name);
         if (row->min > 0)
             ok(decode((struct wire_header){row->min - 1, type, 0, id}, dir) != NULL, "%s below it",
                row->name);
@@ -65,7 +68,8 @@ static void test_names(void)
 static void test_reader(void)
 {
     buf_auto stream = BUF_INIT;
-    static const char text[] = "\x02\0\0\0" "{\"us\":5}";
+    static const char text[] = "\x02\0\0\0"
+                               "{\"us\":5}";
     wire_frame_append(&stream, WIRE_READY, 0, 0, "12345678", 8);
     for (uint64_t i = 1; i <= 3; i++)
         wire_frame_append(&stream, WIRE_REQUEST, 0, i, text, i == 2 ? 3 : sizeof(text) - 1);
@@ -77,10 +81,11 @@ static void test_reader(void)
         const char *why = NULL;
         unsigned frames = 0, good = 0;
         for (size_t at = 0; at < stream.len; at += step) {
-            buf_append(&reader.in, stream.data + at, at + step > stream.len ? stream.len - at : step);
+            buf_append(&reader.in, stream.data + at,
+                       at + step > stream.len ? stream.len - at : step);
             int rc;
             while ((rc = wire_reader_next(&reader, &h, &payload, &why)) == 1)
-                good += ++frames == 1   ? h.type == WIRE_READY && memcmp(payload, "12345678", 8) == 0
+                good += ++frames == 1 ? h.type == WIRE_READY && memcmp(payload, "12345678", 8) == 0
                         : frames == 5 ? h.type == WIRE_RESULT && payload[16] == '1'
                                       : h.id == frames - 1 && memcmp(payload, text, 3) == 0;
             if (rc < 0)
@@ -123,9 +128,15 @@ static void test_reader_limits(void)
 
 static struct wire_start sample_start(void)
 {
-    struct wire_start s = {.mode = WIRE_MODE_RUN, .log_bytes_max = 1, .log_count_max = 2,
-                           .emit_count_max = 3, .requests_max = 4, .pending_max = 5, .cpu_us = 6,
-                           .memory = 1ull << 40, .output_max = 8,
+    struct wire_start s = {.mode = WIRE_MODE_RUN,
+                           .log_bytes_max = 1,
+                           .log_count_max = 2,
+                           .emit_count_max = 3,
+                           .requests_max = 4,
+                           .pending_max = 5,
+                           .cpu_us = 6,
+                           .memory = 1ull << 40,
+                           .output_max = 8,
                            .execution_id = "01890a5d-ac96-774b-bcce-b302099a8057"};
     for (size_t i = 0; i < sizeof(s.seed); i++)
         s.seed[i] = (uint8_t)i;
@@ -140,14 +151,39 @@ static const char *start_changed(void (*change)(struct wire_start *))
     wire_start_encode(&s, &b);
     return wire_start_decode((const uint8_t *)b.data, b.len, &back);
 }
-static void no_cpu(struct wire_start *s) { s->cpu_us = 0; }
-static void no_memory(struct wire_start *s) { s->memory = 0; }
-static void bad_mode(struct wire_start *s) { s->mode = WIRE_MODE_PROBE_BEHIND + 1; }
-static void no_probe(struct wire_start *s) { s->mode = WIRE_MODE_PROBE; }
-static void bad_probe(struct wire_start *s) { s->mode = WIRE_MODE_PROBE; s->probe = WIRE_PROBE_COUNT_; }
-static void stray_probe(struct wire_start *s) { s->probe = WIRE_PROBE_OPEN; }
-static void bad_id(struct wire_start *s) { s->execution_id[7] = '/'; }
-static void much_output(struct wire_start *s) { s->output_max = WIRE_PAYLOAD_MAX + 1ull; }
+static void no_cpu(struct wire_start *s)
+{
+    s->cpu_us = 0;
+}
+static void no_memory(struct wire_start *s)
+{
+    s->memory = 0;
+}
+static void bad_mode(struct wire_start *s)
+{
+    s->mode = WIRE_MODE_PROBE_BEHIND + 1;
+}
+static void no_probe(struct wire_start *s)
+{
+    s->mode = WIRE_MODE_PROBE;
+}
+static void bad_probe(struct wire_start *s)
+{
+    s->mode = WIRE_MODE_PROBE;
+    s->probe = WIRE_PROBE_COUNT_;
+}
+static void stray_probe(struct wire_start *s)
+{
+    s->probe = WIRE_PROBE_OPEN;
+}
+static void bad_id(struct wire_start *s)
+{
+    s->execution_id[7] = '/';
+}
+static void much_output(struct wire_start *s)
+{
+    s->output_max = WIRE_PAYLOAD_MAX + 1ull;
+}
 
 static void test_start(void)
 {
@@ -157,13 +193,16 @@ static void test_start(void)
     is_int(b.len, WIRE_START_SIZE, "START has its size");
     memset(&back, 0xff, sizeof(back));
     ok(wire_start_decode((const uint8_t *)b.data, b.len, &back) == NULL, "START decodes");
-    ok(back.mode == s.mode && back.pending_max == 5 && back.cpu_us == 6 && back.memory == s.memory &&
-           back.output_max == 8 && memcmp(back.seed, s.seed, sizeof(s.seed)) == 0,
+    ok(back.mode == s.mode && back.pending_max == 5 && back.cpu_us == 6 &&
+           back.memory == s.memory && back.output_max == 8 &&
+           memcmp(back.seed, s.seed, sizeof(s.seed)) == 0,
        "START comes back as it was");
     is_str(back.execution_id, s.execution_id, "the id is terminated");
-    ok(wire_start_decode((const uint8_t *)b.data, b.len - 1, &back) != NULL, "a short START is refused");
+    ok(wire_start_decode((const uint8_t *)b.data, b.len - 1, &back) != NULL,
+       "a short START is refused");
     ok(start_changed(no_cpu) && start_changed(no_memory) && start_changed(bad_mode) &&
-           start_changed(bad_id) && start_changed(much_output), "limits, mode and id are checked");
+           start_changed(bad_id) && start_changed(much_output),
+       "limits, mode and id are checked");
 
     ok(start_changed(no_probe) && start_changed(bad_probe) && start_changed(stray_probe),
        "a probe is named when one is wanted, and only then");
@@ -172,8 +211,10 @@ static void test_start(void)
     wire_stats_encode(&(struct wire_stats){77, 1ull << 33}, &st);
     struct wire_stats stats;
     ok(st.len == WIRE_STATS_SIZE && wire_stats_decode((uint8_t *)st.data, st.len, &stats) == NULL &&
-           stats.memory_peak == 77 && stats.cpu_us == 1ull << 33, "stats come back");
-    ok(wire_stats_decode((uint8_t *)st.data, st.len - 1, &stats) != NULL, "short stats are refused");
+           stats.memory_peak == 77 && stats.cpu_us == 1ull << 33,
+       "stats come back");
+    ok(wire_stats_decode((uint8_t *)st.data, st.len - 1, &stats) != NULL,
+       "short stats are refused");
 }
 
 static void test_denied(void)
@@ -181,8 +222,9 @@ static void test_denied(void)
     struct wire_denied d = {257, 0xc000003e, WIRE_NOWHERE}, back;
     uint8_t bytes[WIRE_DENIED_SIZE];
     wire_denied_encode(&d, bytes);
-    ok(wire_denied_decode(bytes, sizeof(bytes), &back) == NULL && back.number == 257 && back.arch == d.arch &&
-           back.place == WIRE_NOWHERE, "a denied call comes back");
+    ok(wire_denied_decode(bytes, sizeof(bytes), &back) == NULL && back.number == 257 &&
+           back.arch == d.arch && back.place == WIRE_NOWHERE,
+       "a denied call comes back");
     ok(wire_denied_decode(bytes, sizeof(bytes) - 1, &back) != NULL, "a short one is refused");
 #ifdef __x86_64__
     is_str(wire_syscall_name(0xc000003e, 257), "openat", "its name");
@@ -191,12 +233,14 @@ static void test_denied(void)
     is_str(wire_syscall_name(0x40000003, 5), "open", "and by those of i386");
     is_str(wire_arch_name(0x40000003, 5), "i386", "which are told too");
 #endif
-    ok(wire_syscall_name(0xc000003e, 100000) == NULL && wire_syscall_name(0xc000003e, UINT32_MAX) == NULL &&
-           wire_syscall_name(1, 1) == NULL, "a number that nobody knows has none");
+    ok(wire_syscall_name(0xc000003e, 100000) == NULL &&
+           wire_syscall_name(0xc000003e, UINT32_MAX) == NULL && wire_syscall_name(1, 1) == NULL,
+       "a number that nobody knows has none");
     is_str(wire_arch_name(1, 1), "unknown", "nor an unknown machine");
 }
 
-static void send_raw(int socket, const struct wire_control *c, size_t extra, const int *fds, size_t n)
+static void send_raw(int socket, const struct wire_control *c, size_t extra, const int *fds,
+                     size_t n)
 {
     char more[WIRE_CTL_TEXT_MAX + 100] = {0};
     struct iovec parts[] = {{(void *)(uintptr_t)c, sizeof(*c)}, {more, extra}};
@@ -222,20 +266,22 @@ static void test_control(void)
         abort();
     static char text[WIRE_CTL_TEXT_MAX];
     struct wire_control c = {.type = WIRE_CTL_SPAWNED, .cookie = 9, .pid = 4}, got;
-    is_int(wire_control_send(pair[0], &c, "hello", null), 0, "a packet with text and descriptor goes");
+    is_int(wire_control_send(pair[0], &c, "hello", null), 0,
+           "a packet with text and descriptor goes");
     is_int(wire_control_receive(pair[1], &got, text, &fd), 1, "and arrives");
     ok(got.type == c.type && got.cookie == 9 && got.pid == 4, "as it was sent");
     is_str(text, "hello", "with its text");
     ok(fd >= 0 && (fcntl(fd, F_GETFD) & FD_CLOEXEC), "and a descriptor that is close-on-exec");
     close(fd);
-    ok(wire_control_receive(pair[1], &got, text, &fd) == -1 && errno == EAGAIN, "nothing more: EAGAIN");
+    ok(wire_control_receive(pair[1], &got, text, &fd) == -1 && errno == EAGAIN,
+       "nothing more: EAGAIN");
 
     struct wire_control old = {.type = WIRE_CTL_SETUP, .version = WIRE_VERSION + 1};
     struct wire_control odd = {.type = 99, .version = WIRE_VERSION};
     struct wire_control lies = {.type = WIRE_CTL_UP, .version = WIRE_VERSION, .text_len = 4};
     struct wire_control fine = {.type = WIRE_CTL_UP, .version = WIRE_VERSION};
-    struct wire_control large = {.type = WIRE_CTL_UP, .version = WIRE_VERSION,
-                                 .text_len = WIRE_CTL_TEXT_MAX + 50};
+    struct wire_control large = {
+        .type = WIRE_CTL_UP, .version = WIRE_VERSION, .text_len = WIRE_CTL_TEXT_MAX + 50};
     int two[] = {null, null};
     send_raw(pair[0], &old, 0, NULL, 0);
     send_raw(pair[0], &odd, 0, NULL, 0);
@@ -256,7 +302,8 @@ static void test_control(void)
     close(second);
     if (send(pair[0], "x", 1, 0) < 0)
         abort();
-    ok(wire_control_receive(pair[1], &got, text, &fd) == -1 && errno == EPROTO, "refused: one byte");
+    ok(wire_control_receive(pair[1], &got, text, &fd) == -1 && errno == EPROTO,
+       "refused: one byte");
     close(pair[0]);
     is_int(wire_control_receive(pair[1], &got, text, &fd), 0, "end of file is 0");
     close(pair[1]);
