@@ -89,15 +89,14 @@ static void waiters_free(struct finding *f)
  * Only the store's failures are returned. */
 static int waiter_prepare(struct service *service, const struct principal *who,
                           const struct waiter *waiter, const char *execution_id,
-                          struct launch **launch_r, char **note_r, struct error *why,
-                          struct error *err)
+                          struct launch_row *row_r, struct error *why, struct error *err)
 {
     struct principal publisher;
     error_auto failure = ERROR_INIT;
     if (execution_principal(service, waiter->user_id, who->organization_id, &publisher, &failure) ==
             0 &&
-        execution_prepare(service, &publisher, waiter->agent_id, NULL, execution_id, waiter->input,
-                          launch_r, note_r, &failure) == 0)
+        launch_row_prepare(service, &publisher, waiter->agent_id, NULL, execution_id,
+                           waiter->input, row_r, &failure) == 0)
         return 0;
     return failure.code == E_STORAGE_FAILED ? error_move(err, &failure)
                                             : (error_move(why, &failure), 0);
@@ -147,36 +146,33 @@ static int waiter_show(const struct taking *t, const struct waiter *waiter, json
 static int waiter_take(struct taking *t, const char *event_id, const struct waiter *waiter,
                        json_t *matches, struct error *err)
 {
-    struct launch *launch = NULL;
+    launch_row_auto prepared = {NULL};
     error_auto why = ERROR_INIT;
     char execution_id[UUID_SIZE];
-    autofree char *note = NULL;
     uuid_make(execution_id);
-    if (waiter_prepare(t->service, t->who, waiter, execution_id, &launch, &note, &why, err) < 0)
+    if (waiter_prepare(t->service, t->who, waiter, execution_id, &prepared, &why, err) < 0)
         return -1;
     json_t *match = match_json(waiter, t->batch != NULL ? execution_id : NULL, &why);
     json_array_append_new(matches, match);
-    if (t->batch == NULL) {
-        launch_unref(launch);
+    if (t->batch == NULL)
         return waiter_show(t, waiter, match, err);
-    }
+    bool started = prepared.launch != NULL;
     const struct event_match_row row = {.event_id = event_id,
                                         .agent_id = waiter->agent_id,
-                                        .outcome = launch != NULL ? "started" : "failed",
-                                        .execution_id = launch != NULL ? execution_id : NULL,
-                                        .reason = launch != NULL ? NULL : why.message,
+                                        .outcome = started ? "started" : "failed",
+                                        .execution_id = started ? execution_id : NULL,
+                                        .reason = started ? NULL : why.message,
                                         .error_code =
-                                            launch != NULL ? NULL : error_row(why.code)->name};
+                                            started ? NULL : error_row(why.code)->name};
     store_event_match_insert(t->batch, &row);
-    if (launch != NULL) {
+    if (started) {
         jx_auto *context =
             json_pack("{s:{s:s, s:s}}", "trigger", "type", "event", "eventId", event_id);
         autofree char *input = jx_encode(waiter->input, NULL);
-        launch_row_add(t->batch, launch, execution_id, waiter->user_id, input, context, note,
+        launch_row_add(t->batch, &prepared, execution_id, waiter->user_id, input, context,
                        t->now);
         t->starts = true;
     }
-    launch_unref(launch);
     return 0;
 }
 

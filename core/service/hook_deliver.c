@@ -98,7 +98,7 @@ static int execution_try(struct service *service, const struct principal *who,
     char id[UUID_SIZE];
     int64_t now = clock_wall_us();
     int64_t since = now - config_int(service->config, "hooks", NULL, "replay_window");
-    struct launch *launch = NULL;
+    launch_row_auto prepared = {NULL};
     error_auto failure = ERROR_INIT;
     if (store_hook_delivered(service->storage, target->id, key, since, id, err) < 0)
         return -1;
@@ -106,18 +106,16 @@ static int execution_try(struct service *service, const struct principal *who,
         *result_r = json_pack("{s:b, s:s}", "duplicate", true, "executionId", id);
         return 0;
     }
-    autofree char *note = NULL;
     uuid_make(id);
-    if (execution_prepare(service, who, target->agent_id, target->version, id, input, &launch,
-                          &note, err) < 0)
+    if (launch_row_prepare(service, who, target->agent_id, target->version, id, input, &prepared,
+                           err) < 0)
         return -1;
     jx_auto *context =
         json_pack("{s:{s:s, s:s}}", "trigger", "type", "webhook", "endpointId", target->id);
     autofree char *text = jx_encode(input, NULL);
     struct storage_batch *batch = storage_batch_new();
     store_hook_deliver(batch, target->id, key, id, since, now);
-    launch_row_add(batch, launch, id, target->user_id, text, context, note, now);
-    launch_unref(launch);
+    launch_row_add(batch, &prepared, id, target->user_id, text, context, now);
     if (storage_commit(service->storage, batch, &failure) < 0)
         return failure.code == E_INVALID_STATE ? 1 : error_move(err, &failure);
     service_nudge(service);

@@ -154,13 +154,9 @@ static int settings_executable(struct service *service, const struct principal *
                                const char *agent, const struct schedule_settings *settings,
                                struct error *err)
 {
-    struct launch *launch = NULL;
-    autofree char *note = NULL;
-    if (execution_prepare(service, who, agent, settings->columns.version, "", settings->input,
-                          &launch, &note, err) < 0)
-        return -1;
-    launch_unref(launch);
-    return 0;
+    launch_row_auto prepared = {NULL};
+    return launch_row_prepare(service, who, agent, settings->columns.version, "", settings->input,
+                              &prepared, err);
 }
 
 static struct schedule_time settings_next(const struct schedule_settings *settings, const char *id,
@@ -339,7 +335,7 @@ int schedule_run_now(struct service *service, const struct principal *who, const
     static const struct conflict conflicts[] = {{-1, E_NONE, NULL}};
     struct schedule_meta meta;
     jx_auto *schedule = NULL;
-    struct launch *launch = NULL;
+    launch_row_auto prepared = {NULL};
     if (service_engine(service, err) < 0 ||
         schedule_find(service, who, id, &meta, &schedule, err) < 0)
         return -1;
@@ -347,10 +343,9 @@ int schedule_run_now(struct service *service, const struct principal *who, const
     const json_t *given = json_object_get(schedule, "inputData");
     const json_t *input = given != NULL ? given : nothing;
     char execution_id[UUID_SIZE];
-    autofree char *note = NULL;
     uuid_make(execution_id);
-    if (execution_prepare(service, who, meta.agent_id, jx_str(schedule, "version", NULL),
-                          execution_id, input, &launch, &note, err) < 0)
+    if (launch_row_prepare(service, who, meta.agent_id, jx_str(schedule, "version", NULL),
+                           execution_id, input, &prepared, err) < 0)
         return -1;
     int64_t now = clock_wall_us();
     struct schedule_run_row row = {.schedule_id = meta.id,
@@ -363,8 +358,7 @@ int schedule_run_now(struct service *service, const struct principal *who, const
     autofree char *text = jx_encode(input, NULL);
     struct storage_batch *batch = storage_batch_new();
     store_schedule_run_insert(batch, &row);
-    schedule_execution_add(batch, launch, who->user_id, &row, text, note);
-    launch_unref(launch);
+    schedule_execution_add(batch, &prepared, who->user_id, &row, text);
     autofree char *location = xasprintf("/v1/executions/%s", execution_id);
     if (service_commit_made(service, who, batch, 202, location, conflicts, err) < 0)
         return -1;

@@ -41,14 +41,12 @@ struct firing {
     struct schedule_time next; /* when this has come */
     int64_t run_statement;     /* of the run's row in the batch; -1: none */
     bool repeated;             /* this time has come before */
-    char *note;                /* of the version that the run has; or NULL */
 };
 
 static void firing_clear(struct firing *f)
 {
     zone_unref(f->zone);
     schedule_due_free(&f->due);
-    free(f->note);
 }
 
 static struct schedule_time time_after(const struct firing *f, int64_t after)
@@ -118,23 +116,22 @@ static void missed_record(struct firing *f, const struct missed *missed)
 
 /* ---- one run ---- */
 
-void schedule_execution_add(struct storage_batch *batch, const struct launch *launch,
+void schedule_execution_add(struct storage_batch *batch, const struct launch_row *row,
                             const char *user_id, const struct schedule_run_row *run,
-                            const char *input, const char *version_note)
+                            const char *input)
 {
     char scheduled_for[CLOCK_RFC3339_SIZE];
     clock_format_rfc3339(run->scheduled_for, scheduled_for);
     jx_auto *context =
         json_pack("{s:{s:s, s:s, s:s, s:s}}", "trigger", "type", "schedule", "scheduleId",
                   run->schedule_id, "runId", run->id, "scheduledFor", scheduled_for);
-    launch_row_add(batch, launch, run->execution_id, user_id, input, context, version_note,
-                   run->at);
+    launch_row_add(batch, row, run->execution_id, user_id, input, context, run->at);
     store_schedule_execution(batch, run->execution_id, run->schedule_id);
 }
 
 /* Whether it could be executed now, in the name of who made the schedule. The store's failures are
  * returned; all others are why this run failed. */
-static int run_prepare(struct firing *f, const char *execution_id, struct launch **launch_r,
+static int run_prepare(struct firing *f, const char *execution_id, struct launch_row *prepared_r,
                        struct error *why, struct error *err)
 {
     const struct schedule_due *due = &f->due;
@@ -144,8 +141,8 @@ static int run_prepare(struct firing *f, const char *execution_id, struct launch
     jx_auto *input = jx_decode(text, strlen(text), "inputData", &failure);
     if (input != NULL &&
         execution_principal(f->service, due->user_id, due->organization_id, &who, &failure) == 0 &&
-        execution_prepare(f->service, &who, due->agent_id, due->version, execution_id, input,
-                          launch_r, &f->note, &failure) == 0)
+        launch_row_prepare(f->service, &who, due->agent_id, due->version, execution_id, input,
+                           prepared_r, &failure) == 0)
         return 0;
     return failure.code == E_STORAGE_FAILED ? error_move(err, &failure)
                                             : (error_move(why, &failure), 0);
@@ -153,15 +150,13 @@ static int run_prepare(struct firing *f, const char *execution_id, struct launch
 
 /* Fills the row's outcome and adds the execution, if it is one. */
 static int run_begin(struct firing *f, struct schedule_run_row *row, struct error *why,
-                     char execution_id[UUID_SIZE], struct launch **launch_r, struct error *err)
+                     char execution_id[UUID_SIZE], struct launch_row *prepared_r, struct error *err)
 {
     uuid_make(execution_id);
-    free(f->note);
-    f->note = NULL;
-    if (run_prepare(f, execution_id, launch_r, why, err) < 0)
+    if (run_prepare(f, execution_id, prepared_r, why, err) < 0)
         return -1;
-    row->outcome = *launch_r != NULL ? "started" : "failed";
-    if (*launch_r != NULL) {
+    row->outcome = prepared_r->launch != NULL ? "started" : "failed";
+    if (prepared_r->launch != NULL) {
         row->execution_id = execution_id;
         return 0;
     }
@@ -230,21 +225,20 @@ static int fire_time(struct firing *f, struct schedule_time time, struct error *
     autofree char *text = NULL;
     error_auto why = ERROR_INIT;
     char execution_id[UUID_SIZE];
-    struct launch *launch = NULL;
+    launch_row_auto prepared = {NULL};
     struct schedule_run_row row = {
         .schedule_id = f->due.id, .scheduled_for = time.scheduled_for, .at = f->now};
     uuid_make(row.id);
     int decided = overlap_decide(f, &row, &text, err);
-    if (decided < 0 || (decided == 0 && run_begin(f, &row, &why, execution_id, &launch, err) < 0))
+    if (decided < 0 || (decided == 0 && run_begin(f, &row, &why, execution_id, &prepared, err) < 0))
         return -1;
     f->next = time_after(f, time.scheduled_for);
-    advance(f, row.outcome, time.scheduled_for, launch != NULL ? &f->now : NULL);
+    advance(f, row.outcome, time.scheduled_for, prepared.launch != NULL ? &f->now : NULL);
     f->run_statement = (int64_t)storage_batch_count(f->batch);
     store_schedule_run_insert(f->batch, &row);
-    if (launch != NULL)
-        schedule_execution_add(f->batch, launch, f->due.user_id, &row,
-                               f->due.input != NULL ? f->due.input : "null", f->note);
-    launch_unref(launch);
+    if (prepared.launch != NULL)
+        schedule_execution_add(f->batch, &prepared, f->due.user_id, &row,
+                               f->due.input != NULL ? f->due.input : "null");
     store_schedule_forget(f->batch, f->due.id, f->now - f->service->schedules->history);
     return 0;
 }
@@ -296,19 +290,18 @@ static int queued_build(struct firing *f, struct error *err)
 {
     error_auto why = ERROR_INIT;
     char execution_id[UUID_SIZE];
-    struct launch *launch = NULL;
+    launch_row_auto prepared = {NULL};
     struct schedule_run_row row = {
         .schedule_id = f->due.id, .scheduled_for = f->due.scheduled_for, .at = f->now};
     memcpy(row.id, f->due.run_id, UUID_SIZE);
     f->batch = storage_batch_new();
     f->run_statement = -1;
-    if (run_begin(f, &row, &why, execution_id, &launch, err) < 0)
+    if (run_begin(f, &row, &why, execution_id, &prepared, err) < 0)
         return -1;
     store_schedule_run_leave(f->batch, &row);
-    if (launch != NULL)
-        schedule_execution_add(f->batch, launch, f->due.user_id, &row,
-                               f->due.input != NULL ? f->due.input : "null", f->note);
-    launch_unref(launch);
+    if (prepared.launch != NULL)
+        schedule_execution_add(f->batch, &prepared, f->due.user_id, &row,
+                               f->due.input != NULL ? f->due.input : "null");
     return 0;
 }
 

@@ -1,5 +1,9 @@
 #!/usr/bin/python3
 """How many run at once: of an agent, of a key, of an organization; and what becomes of more."""
+import base64
+import hashlib
+import hmac
+import json
 import os
 import sys
 import threading
@@ -74,6 +78,42 @@ def test_of_a_key():
     too_long = daemon.api.post(f"/v1/agents/{plain}/execute", {"input": {}, "concurrencyKey": "x" * 300})
     equal(too_long.code, "InvalidRequest", "a key is bounded")
     equal(start(keyed, {"customer": {"id": "x" * 300}}).code, "InvalidInput", "also from the input")
+
+
+def deliver(hook, body):
+    raw, at, id_ = json.dumps(body).encode(), str(int(time.time())), os.urandom(8).hex()
+    digest = hmac.new(base64.b64decode(hook["secret"][6:]), f"{id_}.{at}.".encode() + raw, hashlib.sha256).digest()
+    return daemon.api.with_token(None).request("POST", hook["path"], raw, {
+        "Content-Type": "application/json", "webhook-id": id_, "webhook-timestamp": at,
+        "webhook-signature": f"v1,{base64.b64encode(digest).decode()}"})
+
+
+def test_whatever_starts_it():
+    api, input_ = daemon.api, {"customer": {"id": "any"}, "sleep": 0.02}
+    waits = api.lua_agent("waits", SOURCE % ("waits", "waits", "waits"), triggerMode="event", triggerConfig={
+        "events": [{"type": "com.example.#", "input": "/data"}]}, executionConfig={
+            "entrypoint": "waits", "concurrency": {"key": "/customer/id"}})["id"]
+    holder = start(waits, {"customer": {"id": "any"}, "sleep": 30}).json["executionId"]
+    hook = api.post(f"/v1/agents/{waits}/hooks", {"name": "h"}).json
+    schedule = api.post(f"/v1/agents/{waits}/schedules", {"cronExpression": "0 0 1 1 *", "inputData": input_}).json
+    event = api.request("POST", "/v1/events", json.dumps({
+        "specversion": "1.0", "id": "1", "source": "/s", "type": "com.example.a", "data": input_}),
+        {"Content-Type": "application/cloudevents+json"})
+    batch = api.post(f"/v1/agents/{waits}/batches", {"inputs": [input_] * 2}).json
+    ids = [execution_["id"] for execution_ in api.get(f"/v1/batches/{batch['id']}/executions").json["items"]] + [
+        deliver(hook, input_).json["executionId"], event.json["items"][0]["matches"][0]["executionId"],
+        api.post(f"/v1/schedules/{schedule['id']}/run").json["executionId"]]
+    equal([execution(i).get("concurrencyKey") for i in ids], ["any"] * 5,
+          "a batch, a delivery, an event and a schedule find the key in the input")
+    equal(api.execute(plain, {"sleep": 0}).json["status"], "completed", "while others run")
+    equal([execution(i)["status"] for i in ids], ["pending"] * 5, "they wait for their turn")
+    api.post(f"/v1/executions/{holder}/cancel")
+    ok(ended(ids), "which comes")
+    equal(most_at_once(ids), 1, "one at a time")
+    too_long = {"customer": {"id": "x" * 300}}
+    equal(deliver(hook, too_long).code, "InvalidInput", "a key that is too long is refused at the door")
+    equal(api.post(f"/v1/agents/{waits}/schedules", {"cronExpression": "0 0 1 1 *", "inputData": too_long}).code,
+          "InvalidInput", "and when a schedule is made")
 
 
 def test_order_in_line():
