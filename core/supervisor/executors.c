@@ -45,6 +45,11 @@ struct executor {
     bool throttled;
     struct loop_timer slow;
     struct cgroup_leaf *leaf; /* NULL: none */
+    /* The message to the zygote that its socket had no room for; 0: none. It never needs two: what is
+     * spawned has been sent before it can be killed. */
+    unsigned unsent;
+    int unsent_fd;
+    struct executor *next_unsent, **unsent_place;
     UT_hash_handle hh;        /* by cookie */
 };
 
@@ -63,6 +68,7 @@ struct executors {
     uint64_t last_cookie;
     struct executor *all;                 /* hash */
     struct executor *ready;               /* stack: the warmest first */
+    struct executor *unsent, **unsent_end; /* their messages, in order: as many as executors at most */
     size_t n_ready, n_spawning, n_killed; /* n_killed: KILL was sent, EXITED has not come */
     struct loop_timer hung;               /* runs while the zygote owes an answer */
     struct executor_user *line, **line_end;
@@ -227,16 +233,76 @@ static void zygote_expect(struct executors *x, bool heard)
         loop_timer_set(x->loop, &x->hung, HUNG_US);
 }
 
-static void control_send(struct executors *x, unsigned type, uint64_t cookie, int fd)
+/* True when the socket had room; false: later. What cannot be sent at all ends the zygote. */
+static bool control_put(struct executors *x, const struct executor *e, unsigned type, int fd)
 {
-    struct wire_control c = {.type = (uint16_t)type, .version = WIRE_VERSION, .cookie = cookie};
-    zygote_expect(x, false);
-    if (x->control < 0 || wire_control_send(x->control, &c, NULL, fd) == 0)
-        return;
-    /* The number of SPAWNs under way is bounded and the zygote always reads: a full socket means it
-     * hangs. */
+    struct wire_control c = {.type = (uint16_t)type, .version = WIRE_VERSION, .cookie = e->cookie};
+    if (wire_control_send(x->control, &c, NULL, fd) == 0)
+        return true;
+    if (errno == EAGAIN)
+        return false;
     log_error("zygote.send", "%s; the zygote is killed and started again", strerror(errno));
     zygote_kill(x);
+    return true;
+}
+
+static void control_interest(struct executors *x)
+{
+    error_auto err = ERROR_INIT;
+    uint32_t events = EPOLLIN | (x->unsent != NULL ? EPOLLOUT : 0);
+    if (loop_watch_change(x->loop, &x->watch, events, &err) == 0)
+        return;
+    log_error("zygote.watch", "%s; the zygote is killed and started again", err.message);
+    zygote_kill(x);
+}
+
+static void unsent_remove(struct executor *e)
+{
+    struct executors *x = e->owner;
+    if (e->unsent == 0)
+        return;
+    *e->unsent_place = e->next_unsent;
+    if (e->next_unsent != NULL)
+        e->next_unsent->unsent_place = e->unsent_place;
+    else
+        x->unsent_end = e->unsent_place;
+    if (e->unsent_fd >= 0)
+        close(e->unsent_fd);
+    e->unsent = 0;
+}
+
+static void unsent_add(struct executor *e, unsigned type, int fd)
+{
+    struct executors *x = e->owner;
+    bool first = x->unsent == NULL;
+    e->unsent = type;
+    e->unsent_fd = fd;
+    e->next_unsent = NULL;
+    e->unsent_place = x->unsent_end;
+    *x->unsent_end = e;
+    x->unsent_end = &e->next_unsent;
+    if (first)
+        control_interest(x);
+}
+
+/* Takes the descriptor over; -1: none. Many at once (a batch is cancelled, thousands are evicted) are
+ * more than the socket holds: they wait for room. A zygote that makes none is hung. */
+static void control_send(struct executor *e, unsigned type, int fd)
+{
+    struct executors *x = e->owner;
+    zygote_expect(x, false);
+    if (x->control >= 0 && (x->unsent != NULL || !control_put(x, e, type, fd)))
+        unsent_add(e, type, move_fd(&fd));
+    if (fd >= 0)
+        close(fd);
+}
+
+static void control_flush(struct executors *x)
+{
+    for (struct executor *e; (e = x->unsent) != NULL && control_put(x, e, e->unsent, e->unsent_fd);)
+        unsent_remove(e);
+    if (x->unsent == NULL)
+        control_interest(x);
 }
 
 /* ---- executors
@@ -266,6 +332,7 @@ static void executor_free(struct executor *e)
 {
     executor_close(e);
     executor_unready(e);
+    unsent_remove(e);
     loop_timer_cancel(e->owner->loop, &e->slow);
     if (e->leaf != NULL)
         cgroup_leaf_give(e->owner->cgroup, e->leaf);
@@ -317,8 +384,7 @@ static void spawn_one(struct executors *x)
     e->allowance_at = loop_now(x->loop);
     HASH_ADD(hh, x->all, cookie, sizeof(e->cookie), e);
     x->n_spawning++;
-    autofd int leaf = executor_leaf(e);
-    control_send(x, WIRE_CTL_SPAWN, e->cookie, leaf);
+    control_send(e, WIRE_CTL_SPAWN, executor_leaf(e));
 }
 
 static void spawn_more(struct executors *x)
@@ -554,7 +620,7 @@ void executor_kill(struct executor *e)
     e->killed = true;
     e->owner->n_killed++;
     executor_unready(e);
-    control_send(e->owner, WIRE_CTL_KILL, e->cookie, -1);
+    control_send(e, WIRE_CTL_KILL, -1);
 }
 
 /* ---- news from the zygote
@@ -656,8 +722,9 @@ static void control_packet(struct executors *x, const struct wire_control *c, co
 
 static void control_event(struct loop_watch *watch, uint32_t events)
 {
-    (void)events;
     struct executors *x = watch->arg;
+    if (events & EPOLLOUT)
+        control_flush(x);
     for (int i = 0; i < 64 && x->control >= 0; i++) {
         struct wire_control c;
         char text[WIRE_CTL_TEXT_MAX];
@@ -709,6 +776,7 @@ struct executors *executors_new(struct config *config, const char *path, bool st
     x->control = -1;
     x->restart_pause = RESTART_MIN_US;
     x->line_end = &x->line;
+    x->unsent_end = &x->unsent;
     x->restart.fn = restart_fire;
     x->restart.arg = x;
     x->hung.fn = hung_fire;
