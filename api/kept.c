@@ -7,12 +7,13 @@
 #include "api/api-private.h"
 #include "api/reply.h"
 #include "api/request.h"
+#include "base/json.h"
 
 enum {
     PLACES = 256, /* a power of two */
     LOCKS = 16,
-    BODY_MAX = 8 * 1024, /* bytes of an answer: with PLACES, what all can take */
-    PATH_SIZE = 256,
+    BODY_MAX = 32 * 1024, /* bytes of an answer, a page of fifty: with PLACES, what all can take */
+    QUESTION_SIZE = 512,
     HEADERS_KEPT = 4,
 };
 
@@ -21,7 +22,7 @@ struct answer {
     /* The question: */
     const struct operation *operation;
     const char *accept; /* the document's own text, so the address will do */
-    char path[PATH_SIZE];
+    char question[QUESTION_SIZE];
     struct principal who;
     /* The answer: */
     const char *media;
@@ -65,22 +66,34 @@ void kept_free(struct kept *kept)
     free(kept);
 }
 
-/* What is asked about: the decoded path, in which no segment has a slash. False for what is not
- * kept: a question with a query, or a long one. */
-static bool path_of(const struct request *request, char path_r[PATH_SIZE])
+static bool question_add(char question[QUESTION_SIZE], size_t *len, char separator,
+                         const char *text, size_t text_len)
+{
+    if (text_len + 1 >= QUESTION_SIZE - *len)
+        return false;
+    question[(*len)++] = separator;
+    memcpy(question + *len, text, text_len);
+    *len += text_len;
+    return true;
+}
+
+/* What is asked: the decoded path, in which no segment has a slash, and the query as it was
+ * understood. False for what is not kept, a long one. */
+static bool question_of(const struct request *request, char question_r[QUESTION_SIZE])
 {
     const struct target *target = &request->target;
     size_t len = 0;
-    for (size_t i = 0; i < target->n_segments; i++) {
-        size_t n = strlen(target->segments[i]);
-        if (n + 1 >= PATH_SIZE - len)
+    for (size_t i = 0; i < target->n_segments; i++)
+        if (!question_add(question_r, &len, '/', target->segments[i], strlen(target->segments[i])))
             return false;
-        path_r[len++] = '/';
-        memcpy(path_r + len, target->segments[i], n);
-        len += n;
+    if (request->query != NULL) {
+        buf_auto query = BUF_INIT;
+        jx_append(&query, request->query);
+        if (!question_add(question_r, &len, '?', query.data, query.len))
+            return false;
     }
-    path_r[len] = '\0';
-    return target->query == NULL;
+    question_r[len] = '\0';
+    return true;
 }
 
 /* Who asks, byte for byte but for what is the request's own: whatever a principal is, another one
@@ -93,10 +106,10 @@ static void who_of(const struct request *request, struct principal *who_r)
 }
 
 /* Locked. */
-static struct answer *place_take(struct kept *kept, const char *path, const char *user_id)
+static struct answer *place_take(struct kept *kept, const char *question, const char *user_id)
 {
     uint32_t hash = 2166136261u; /* FNV-1a */
-    for (const char *c = path; *c != '\0'; c++)
+    for (const char *c = question; *c != '\0'; c++)
         hash = (hash ^ (unsigned char)*c) * 16777619u;
     for (const char *c = user_id; *c != '\0'; c++)
         hash = (hash ^ (unsigned char)*c) * 16777619u;
@@ -125,13 +138,13 @@ bool kept_find(struct kept *kept, const struct request *request, uint64_t versio
                struct reply *reply)
 {
     struct principal who;
-    char path[PATH_SIZE];
-    if (version == 0 || !path_of(request, path))
+    char question[QUESTION_SIZE];
+    if (version == 0 || !question_of(request, question))
         return false;
     who_of(request, &who);
-    struct answer *answer = place_take(kept, path, who.user_id);
+    struct answer *answer = place_take(kept, question, who.user_id);
     bool found = answer->version == version && answer->operation == request->operation &&
-                 answer->accept == request->accept && strcmp(answer->path, path) == 0 &&
+                 answer->accept == request->accept && strcmp(answer->question, question) == 0 &&
                  memcmp(&answer->who, &who, sizeof(who)) == 0;
     if (found)
         answer_give(answer, request, reply);
@@ -154,17 +167,17 @@ static void answer_take(struct answer *answer, const struct reply *reply)
 void kept_put(struct kept *kept, const struct request *request, uint64_t version,
               const struct reply *reply)
 {
-    char path[PATH_SIZE];
+    char question[QUESTION_SIZE];
     if (version == 0 || reply->status != 200 || reply->stream != NULL || reply->fixed != NULL ||
         reply->text.len == 0 || reply->text.len > BODY_MAX || reply->n_headers > HEADERS_KEPT ||
-        !path_of(request, path))
+        !question_of(request, question))
         return;
-    struct answer *answer = place_take(kept, path, request->who.user_id);
+    struct answer *answer = place_take(kept, question, request->who.user_id);
     answer_clear(answer);
     answer->version = version;
     answer->operation = request->operation;
     answer->accept = request->accept;
-    memcpy(answer->path, path, sizeof(answer->path));
+    memcpy(answer->question, question, sizeof(answer->question));
     who_of(request, &answer->who);
     answer_take(answer, reply);
     place_give(kept, answer);

@@ -13,7 +13,7 @@ struct request;
 
 struct kept *kept_new(void);
 void kept_free(struct kept *kept); /* NULL is fine */
-/* Questions without a query only. Fills the reply, as the handler would, if an answer of this
+/* Fills the reply, as the handler would, if an answer of this
  * version of the store is kept (service_version; 0, not known, never is). */
 bool kept_find(struct kept *kept, const struct request *request, uint64_t version,
                struct reply *reply);
