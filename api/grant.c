@@ -31,6 +31,16 @@ int handle_grant_create(struct request *request, struct reply *reply, struct err
     return 0;
 }
 
+int handle_grant_get(struct request *request, struct reply *reply, struct error *err)
+{
+    jx_auto *grant = NULL;
+    if (grant_get(request->api->service, &request->who, request_path(request, "agentId"),
+                  request_path(request, "grantId"), &grant, err) < 0)
+        return -1;
+    reply_json(reply, 200, grant);
+    return 0;
+}
+
 int handle_grant_delete(struct request *request, struct reply *reply, struct error *err)
 {
     if (grant_delete(request->api->service, &request->who, request_path(request, "agentId"),

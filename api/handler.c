@@ -75,6 +75,7 @@ const struct handler_row handler_table[] = {
     {"deletePersona", handle_persona_delete, HANDLER_POOL},
     {"listGrants", handle_grant_list, HANDLER_INLINE},
     {"createGrant", handle_grant_create, HANDLER_POOL},
+    {"getGrant", handle_grant_get, HANDLER_INLINE},
     {"deleteGrant", handle_grant_delete, HANDLER_POOL},
     {"listAgentSchedules", handle_schedule_list_of_agent, HANDLER_INLINE},
     {"createSchedule", handle_schedule_create, HANDLER_POOL},

@@ -23,13 +23,6 @@ struct idempotency {
     char digest[SHA256_HEX_SIZE];
 };
 
-void stored_answer_clear(struct stored_answer *answer)
-{
-    free(answer->location);
-    free(answer->body);
-    *answer = (struct stored_answer){0};
-}
-
 /* What makes two requests the same: who asks, for which operation on what, with which body. */
 static void digest_make(const struct request *request, char digest_r[SHA256_HEX_SIZE])
 {
@@ -59,8 +52,8 @@ static int key_look_up(struct request *request, const char *value, struct idempo
     key->key = xstrdup(value);
     digest_make(request, key->digest);
     key->claim = (struct idempotency_claim){key->key, key->digest};
-    int seen = idempotency_get(request->api->service, &request->who, key->key, key->digest,
-                               &answer_r->status, &answer_r->location, &answer_r->body, err);
+    int seen =
+        idempotency_get(request->api->service, &request->who, key->key, key->digest, answer_r, err);
     if (seen != 0) {
         idempotency_free(key);
         return seen;
@@ -107,11 +100,24 @@ void idempotency_store(struct idempotency *key, const struct reply *reply)
         log_warn("http.idempotency", "the answer was not kept: %s", err.message);
 }
 
+static int answer_add(struct reply *reply, const char *added, struct error *err)
+{
+    jx_auto *more = jx_decode(added, strlen(added), "stored answer", err);
+    jx_auto *answer = jx_decode(reply->text.data, reply->text.len, "answer", err);
+    if (more == NULL || answer == NULL)
+        return -1;
+    json_object_update(answer, more);
+    buf_reset(&reply->text);
+    jx_append(&reply->text, answer);
+    return 0;
+}
+
 /* The work was done, but a crash came before its answer was kept: what it made answers, as it is
  * now. */
-static int answer_from_location(const struct request *request, const char *location,
+static int answer_from_location(const struct request *request, const struct stored_answer *first,
                                 struct reply *reply, struct error *err)
 {
+    const char *location = first->location;
     struct request get = {.api = request->api,
                           .method = "GET",
                           .target_text = xstrdup(location),
@@ -124,6 +130,8 @@ static int answer_from_location(const struct request *request, const char *locat
         result = error_set(err, E_INTERNAL, "nothing answers at %s", location);
     if (result == 0)
         result = get.operation->handler->fn(&get, reply, err);
+    if (result == 0 && first->added != NULL)
+        result = answer_add(reply, first->added, err);
     request_clear(&get);
     return result;
 }
@@ -143,7 +151,7 @@ int idempotency_replay(const struct request *request, const struct stored_answer
 {
     int result = first->body != NULL || first->location == NULL
                      ? answer_from_body(request, first->body != NULL ? first->body : "", reply)
-                     : answer_from_location(request, first->location, reply, err);
+                     : answer_from_location(request, first, reply, err);
     reply->status = first->status;
     if (first->location != NULL && (first->status == 201 || first->status == 202))
         reply_header(reply, "Location", "%s", first->location);

@@ -5,14 +5,9 @@
 #include "api/keys.h"
 #include "api/reply.h"
 #include "api/request.h"
+#include "service/idempotency.h"
 
 struct idempotency; /* a key in flight, with what is to be stored beside it */
-
-struct stored_answer {
-    int status;
-    char *location, *body;
-};
-void stored_answer_clear(struct stored_answer *answer);
 
 /* 0 with *key_r NULL: the request has no key, or its operation takes none. 0 with a key: it is new,
  * in flight until idempotency_free, and claimed by request->who. 1: seen before, answer_r is the

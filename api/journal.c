@@ -82,8 +82,7 @@ static int make_of(struct request *request, make_fn *make, struct reply *reply, 
     const char *origin = request_path(request, "executionId");
     if (make(request->api->service, &request->who, origin, request->body, id, err) < 0)
         return -1;
-    jx_auto *json =
-        json_pack("{s:s, s:s, s:s}", "executionId", id, "status", "pending", "originId", origin);
+    jx_auto *json = execution_made_json(id, origin);
     reply_header(reply, "Location", "/v1/executions/%s", id);
     reply_json(reply, 202, json);
     return 0;

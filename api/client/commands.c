@@ -941,6 +941,7 @@ const struct command commands[] = {
     {"grant", "create", "AGENT --permission PERMISSION [--user USER] [--team TEAM]",
      "Grant a user or a team access to an agent.", NULL, &grant_create},
     {"grant", "list", "AGENT [--limit N]", "List an agent's grants.", NULL, &grant_list},
+    {"grant", "get", "AGENT GRANT", "Show a grant.", NULL, &grant_get},
     {"grant", "delete", "AGENT GRANT", "Take a grant back.", NULL, &grant_delete},
 
     {"audit", "list",

@@ -177,6 +177,7 @@ const struct route grant_create = {.method = "POST",
                                    .members = "id agentId permission userId teamId"};
 const struct route grant_list = {
     .method = "GET", .path = "/v1/agents/{agent}/grants", COLUMNS(grant_columns)};
+const struct route grant_get = {.method = "GET", .path = "/v1/agents/{agent}/grants/{grant}"};
 const struct route grant_delete = {
     .method = "DELETE", .path = "/v1/agents/{agent}/grants/{grant}", .done = "has one grant less"};
 

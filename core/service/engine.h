@@ -100,8 +100,9 @@ struct execution_order {
     int64_t priority;
     /* Idempotency-Key, kept in the row's own batch; NULL: none. */
     const char *key, *key_sha256;
-    int64_t key_expired;                      /* keys made before are forgotten */
-    int64_t available_at;                     /* wall µs: not to be started before; 0: at once */
+    const char *key_answer; /* the answer's body, kept with the key; NULL: the execution answers */
+    int64_t key_expired;    /* keys made before are forgotten */
+    int64_t available_at;   /* wall µs: not to be started before; 0: at once */
     const char *concurrency_key;              /* or NULL */
     const char *webhook_url, *webhook_secret; /* told of its end; or NULL */
     /* The execution it is made of, how (retry, fork), and whose seed it has; or NULL. */

@@ -8,6 +8,7 @@
 #include "host/storage.h"
 #include "schema/schema.h"
 #include "service/execution-private.h"
+#include "service/journal.h"
 #include "service/launch.h"
 #include "service/policy.h"
 #include "service/service-private.h"
@@ -203,8 +204,12 @@ int execution_start_of(struct service *service, const struct principal *who, con
         order.key_expired = clock_wall_us() - service->key_lifetime;
     }
     order.version_note = note;
-    if (origin != NULL)
+    autofree char *answer = NULL;
+    if (origin != NULL) {
+        jx_auto *made = execution_made_json(id_r, origin->id);
+        order.key_answer = answer = jx_encode(made, NULL);
         order_origin(&order, origin);
+    }
     int result = service->ops->submit(service->engine, &order, watch, err);
     journal_copy_clear(&order.journal); /* of what was not taken */
     launch_unref(order.launch);
@@ -328,6 +333,12 @@ int execution_attempts(struct service *service, const struct principal *who, con
         return -1;
     const struct c9d_value scope[] = {list_text(meta.id)};
     return service_list(service, &store_execution_attempt_list, query, scope, page_r, err);
+}
+
+json_t *execution_made_json(const char *id, const char *origin_id)
+{
+    return json_pack("{s:s, s:s, s:s}", "executionId", id, "status", "pending", "originId",
+                     origin_id);
 }
 
 bool execution_has_ended(const char *status)

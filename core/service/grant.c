@@ -74,6 +74,27 @@ int grant_create(struct service *service, const struct principal *who, const cha
                             : error_set(err, E_GRANT_NOT_FOUND, "the grant was removed meanwhile");
 }
 
+static int grant_find(struct service *service, const struct principal *who, const char *agent,
+                      const char *id, struct agent_meta *meta_r, json_t **grant_r,
+                      struct error *err)
+{
+    if (agent_find(service, who, agent, ACTION_ADMIN, meta_r, NULL, err) < 0)
+        return -1;
+    const struct grant_row row = {.id = id, .agent_id = meta_r->id};
+    if (store_grant_get(service->storage, &row, grant_r, err) < 0)
+        return -1;
+    return *grant_r != NULL
+               ? 0
+               : error_set(err, E_GRANT_NOT_FOUND, "agent %s has no grant %s", meta_r->id, id);
+}
+
+int grant_get(struct service *service, const struct principal *who, const char *agent,
+              const char *id, json_t **grant_r, struct error *err)
+{
+    struct agent_meta meta;
+    return grant_find(service, who, agent, id, &meta, grant_r, err);
+}
+
 int grant_delete(struct service *service, const struct principal *who, const char *agent,
                  const char *id, struct error *err)
 {
@@ -81,13 +102,8 @@ int grant_delete(struct service *service, const struct principal *who, const cha
         {0, E_GRANT_NOT_FOUND, "the grant was removed meanwhile"}, {-1, E_NONE, NULL}};
     struct agent_meta meta;
     jx_auto *grant = NULL;
-    if (agent_find(service, who, agent, ACTION_ADMIN, &meta, NULL, err) < 0)
+    if (grant_find(service, who, agent, id, &meta, &grant, err) < 0)
         return -1;
-    const struct grant_row row = {.id = id, .agent_id = meta.id};
-    if (store_grant_get(service->storage, &row, &grant, err) < 0)
-        return -1;
-    if (grant == NULL)
-        return error_set(err, E_GRANT_NOT_FOUND, "agent %s has no grant %s", meta.id, id);
     struct storage_batch *batch = storage_batch_new();
     store_grant_delete(batch, meta.id, id, json_object_get(grant, "teamId") != NULL);
     audit_change(service, batch, who, "agent", meta.id, grant, NULL);

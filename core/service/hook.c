@@ -170,10 +170,13 @@ int hook_create(struct service *service, const struct principal *who, const char
     store_hook_insert(batch, uuid_make(id), meta.id, meta.organization_id, who->user_id, &columns,
                       secret, clock_wall_us());
     audit_change(service, batch, who, "hook", id, NULL, body);
-    if (service_commit(service, batch, conflicts, err) < 0 ||
+    autofree char *location = xasprintf("/v1/hooks/%s", id);
+    jx_auto *shown_once = json_pack("{s:s}", "secret", secret);
+    if (service_commit_made_with(service, who, batch, 201, location, shown_once, conflicts, err) <
+            0 ||
         hook_get(service, who, id, hook_r, err) < 0)
         return -1;
-    json_object_set_new(*hook_r, "secret", json_string(secret));
+    json_object_update(*hook_r, shown_once);
     return 0;
 }
 

@@ -26,9 +26,16 @@ static int key_check(const char *key, struct error *err)
                      "Idempotency-Key: must be 1 to %d visible ASCII characters", KEY_MAX);
 }
 
+void stored_answer_clear(struct stored_answer *answer)
+{
+    free(answer->location);
+    free(answer->body);
+    free(answer->added);
+    *answer = (struct stored_answer){0};
+}
+
 int idempotency_get(struct service *service, const struct principal *who, const char *key,
-                    const char *request_sha256, int *status_r, char **location_r, char **body_r,
-                    struct error *err)
+                    const char *request_sha256, struct stored_answer *answer_r, struct error *err)
 {
     cleanup(row_cleanup) struct idempotency_row row = {0};
     if (key_check(key, err) < 0)
@@ -40,9 +47,10 @@ int idempotency_get(struct service *service, const struct principal *who, const 
     if (strcmp(row.request_sha256, request_sha256) != 0)
         return error_set(err, E_IDEMPOTENCY_CONFLICT,
                          "Idempotency-Key %s was used with another request", key);
-    *status_r = (int)row.status;
-    *location_r = move_ptr(&row.location);
-    *body_r = move_ptr(&row.body);
+    *answer_r = (struct stored_answer){.status = (int)row.status,
+                                       .location = move_ptr(&row.location),
+                                       .body = move_ptr(&row.body),
+                                       .added = move_ptr(&row.added)};
     return 1;
 }
 
@@ -65,9 +73,19 @@ int service_commit_made(struct service *service, const struct principal *who,
                         struct storage_batch *batch, int status, const char *location,
                         const struct conflict *conflicts, struct error *err)
 {
+    return service_commit_made_with(service, who, batch, status, location, NULL, conflicts, err);
+}
+
+int service_commit_made_with(struct service *service, const struct principal *who,
+                             struct storage_batch *batch, int status, const char *location,
+                             const json_t *added, const struct conflict *conflicts,
+                             struct error *err)
+{
     if (who->claim == NULL)
         return service_commit(service, batch, conflicts, err);
+    autofree char *added_text = added != NULL ? jx_encode(added, NULL) : NULL;
     const struct idempotency_row row = {.request_sha256 = (char *)who->claim->request_sha256,
+                                        .added = added_text,
                                         .location = (char *)location,
                                         .status = status};
     int64_t now = clock_wall_us();

@@ -13,13 +13,19 @@ struct idempotency_claim {
     const char *request_sha256; /* of who asks, the operation, and the body */
 };
 
-/* 0: new (proceed, with the claim in the principal); 1: seen with the same request: status,
- * location and body of the first answer, to be freed (location may be NULL; body is NULL when it
- * was not filled in before a crash, and for executions: what is at location answers); -1: seen with
- * another request (E_IDEMPOTENCY_CONFLICT), a malformed key, or failure. */
+/* The first answer; its texts are owned. Without a body (a crash came before it was filled in; and
+ * for executions) what is at location answers, with the members of `added` (JSON object; or NULL).
+ */
+struct stored_answer {
+    int status;
+    char *location, *body, *added; /* each may be NULL */
+};
+void stored_answer_clear(struct stored_answer *answer);
+
+/* 0: new (proceed, with the claim in the principal); 1: seen with the same request: the first
+ * answer; -1: seen with another request (E_IDEMPOTENCY_CONFLICT), a malformed key, or failure. */
 int idempotency_get(struct service *service, const struct principal *who, const char *key,
-                    const char *request_sha256, int *status_r, char **location_r, char **body_r,
-                    struct error *err);
+                    const char *request_sha256, struct stored_answer *answer_r, struct error *err);
 /* Fills in the first answer's body, and keeps the key when the work's batch did not. Blocks for a
  * commit. */
 int idempotency_answer(struct service *service, const struct principal *who, const char *key,

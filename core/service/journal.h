@@ -31,6 +31,9 @@ int execution_retry(struct service *service, const struct principal *who, const 
 int execution_fork(struct service *service, const struct principal *who, const char *execution,
                    const json_t *body, char id_r[UUID_SIZE], struct error *err);
 
+/* What answers both: {"executionId","status":"pending","originId"}. New object. */
+json_t *execution_made_json(const char *id, const char *origin_id);
+
 /* Runs a version (default the draft) on the inputs of the last executions of another (default the
  * current one), every effect answered from their journals. body: {"version"?, "baseVersion"?,
  * "executions"?: at most BACKTEST_MAX, default 20}. *report_r: {"version","baseVersion","compared",

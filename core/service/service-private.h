@@ -68,6 +68,12 @@ int service_commit_made(struct service *service, const struct principal *who,
                         struct storage_batch *batch, int status, const char *location,
                         const struct conflict *conflicts, struct error *err);
 
+/* The same; added: an object, what the answer has beside what can be read at location. */
+int service_commit_made_with(struct service *service, const struct principal *who,
+                             struct storage_batch *batch, int status, const char *location,
+                             const json_t *added, const struct conflict *conflicts,
+                             struct error *err);
+
 /* The member `name` of a body: a text of a sensible length. */
 void service_name_check(const json_t *body, json_t *problems);
 

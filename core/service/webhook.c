@@ -206,13 +206,15 @@ int webhook_create(struct service *service, const struct principal *who, const j
     store_webhook_insert(batch, &row);
     audit_change(service, batch, who, "webhook", id, NULL, body);
     autofree char *location = xasprintf("/v1/webhooks/%s", id);
-    if (service_commit_made(service, who, batch, 201, location, conflicts, err) < 0)
+    jx_auto *shown_once = json_pack("{s:s}", "secret", secret);
+    if (service_commit_made_with(service, who, batch, 201, location, shown_once, conflicts, err) <
+        0)
         return -1;
     if (service->ops != NULL)
         service->ops->notify(service->engine);
     if (webhook_get(service, who, id, webhook_r, err) < 0)
         return -1;
-    json_object_set_new(*webhook_r, "secret", json_string(secret));
+    json_object_update(*webhook_r, shown_once);
     return 0;
 }
 

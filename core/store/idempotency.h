@@ -8,7 +8,8 @@
 
 struct idempotency_row {
     char *request_sha256, *location, *body; /* owned; the last two may be NULL */
-    int64_t status;                         /* of the answer */
+    char *added; /* owned, or NULL: JSON object, what the answer has beside what is at location */
+    int64_t status; /* of the answer */
 };
 void idempotency_row_free(struct idempotency_row *row); /* what it owns */
 

@@ -24,6 +24,10 @@ CREATE INDEX agent_executions_blocked ON agent_executions (blocked_on, priority 
 CREATE INDEX agent_executions_key ON agent_executions (organization_id, concurrency_key, id)
   WHERE concurrency_key IS NOT NULL;
 
+-- Members of the answer that are not to be read at `location` (a secret that is shown once), as a JSON
+-- object.
+ALTER TABLE idempotency_keys ADD COLUMN added @TEXT@;
+
 CREATE TABLE execution_attempts ( -- one row an attempt that failed and was tried again, and the last
   execution_id @ID@ NOT NULL REFERENCES agent_executions(id) ON DELETE CASCADE,
   attempt @INT@ NOT NULL,        -- 1, 2, 3 …

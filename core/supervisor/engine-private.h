@@ -288,7 +288,7 @@ void run_child_adopt(struct run *parent,
 void run_admit(struct run *run);         /* it is known to the engine and may ask for an executor */
 /* The Idempotency-Key under which an execution was asked for. */
 struct run_key {
-    char *key;
+    char *key, *answer; /* answer: NULL for none */
     char request_sha256[SHA256_HEX_SIZE];
     int64_t expired;
 };

@@ -149,6 +149,7 @@ static void submit_on_loop(void *arg)
             run_admit(run);
     }
     free(s->key.key);
+    free(s->key.answer);
     free(s);
 }
 
@@ -178,6 +179,7 @@ static int engine_submit(void *arg, struct execution_order *order, struct execut
     s->priority = order->priority;
     if (order->key != NULL) {
         s->key.key = xstrdup(order->key);
+        s->key.answer = copy_or_null(order->key_answer);
         snprintf(s->key.request_sha256, sizeof(s->key.request_sha256), "%s", order->key_sha256);
         s->key.expired = order->key_expired;
     }

@@ -236,8 +236,10 @@ void run_admit(struct run *run)
 static void insert_key(struct run *run, struct commit *c, const struct run_key *key)
 {
     autofree char *location = xasprintf("/v1/executions/%s", run->id);
-    struct idempotency_row row = {
-        .request_sha256 = (char *)key->request_sha256, .location = location, .status = 202};
+    struct idempotency_row row = {.request_sha256 = (char *)key->request_sha256,
+                                  .location = location,
+                                  .body = key->answer,
+                                  .status = 202};
     store_idempotency_insert(c->batch, run->launch->organization_id, key->key, &row,
                              run->created_at, key->expired);
 }

@@ -29,7 +29,7 @@ _c9ctl() {
         2:org) words="create list get update delete" ;;
         2:user) words="create list get update delete" ;;
         2:team) words="create list get update delete members add remove" ;;
-        2:grant) words="create list delete" ;;
+        2:grant) words="create list get delete" ;;
         2:audit) words="list verify" ;;
     esac
     if [[ -n $words && $cur != -* ]]; then
@@ -152,6 +152,7 @@ _c9ctl() {
         "team remove") words="" ;;
         "grant create") words=" --permission --user --team" ;;
         "grant list") words=" --limit" ;;
+        "grant get") words="" ;;
         "grant delete") words="" ;;
         "audit list") words=" --kind --operation --user --type --id --request --after --before --limit" ;;
         "audit verify") words=" --expect" ;;

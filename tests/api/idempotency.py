@@ -141,6 +141,44 @@ def test_a_crash_before_the_answer_is_kept():
           "IdempotencyConflict", "another request is refused as before")
 
 
+def test_whatever_is_made_knows_its_key():
+    """The same for all else that takes a key: what answers after the crash is what answered before."""
+    api_ = daemon.api
+    failing = api_.lua_agent("failing", 'return { name = "failing", version = "1.0.0", run = function() error("no") end }')["id"]
+    idle = api_.lua_agent("idle", LUA % "idle")["id"]  # no delivery changes its webhook
+    failed = api_.execute(failing).json["executionId"]
+    org = api_.get("/v1/organizations").json["items"][0]["id"]
+    user = api_.post("/v1/users", {"email": "held@example.org", "name": "held"}).json["id"]
+    schedule = {"cronExpression": "0 0 1 1 *"}
+    made = {
+        "f1": (f"/v1/agents/{sleeper}/batches", {"inputs": [0, 0]}),
+        "f2": ("/v1/webhooks", {"url": "http://127.0.0.1:9/", "agentId": idle}),
+        "f3": (f"/v1/agents/{sleeper}/hooks", {"name": "crash"}),
+        "f4": (f"/v1/agents/{sleeper}/schedules", schedule),
+        "f5": ("/v1/organizations", {"name": "crash"}),
+        "f6": ("/v1/users", {"email": "crash@example.org", "name": "crash"}),
+        "f7": ("/v1/teams", {"name": "crash"}),
+        "f8": (f"/v1/agents/{sleeper}/grants", {"userId": user, "permission": "read"}),
+        "f9": (f"/v1/executions/{failed}/retry", {}),
+        "fa": (f"/v1/executions/{failed}/fork", {}),
+    }
+    first = {key: api_.post(path, body, {"Idempotency-Key": key}) for key, (path, body) in made.items()}
+    for key, answer in first.items():
+        ok(answer.status in (201, 202), f"{made[key][0]}: {answer!r}")
+    eventually(lambda: api_.get(f"/v1/batches/{first['f1'].json['id']}").json["status"] == "completed")
+    daemon.kill()
+    sql("UPDATE idempotency_keys SET body = NULL WHERE key LIKE 'f_' AND location NOT LIKE '/v1/executions/%'")
+    daemon.start()
+    for key, (path, body) in made.items():
+        again = daemon.api.post(path, body, {"Idempotency-Key": key})
+        equal((again.status, again.headers.get("Idempotent-Replayed"), again.headers.get("Location")),
+              (first[key].status, "true", first[key].headers.get("Location")), f"{path}: again the same")
+        if key == "f1":
+            equal(again.json["id"], first[key].json["id"], "as it is now")
+        else:
+            equal(again.json, first[key].json, "with all that the first answer had, secrets too")
+
+
 def test_kill_during_keyed_requests():
     """Whatever the moment: what was asked for twice is there once."""
     keys, stop = [f"kill{i}" for i in range(400)], threading.Event()

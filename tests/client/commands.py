@@ -488,6 +488,7 @@ def test_people():
     succeeds("grant", "grant", "create", "granted", "--permission", "read", "--team", "crimson")
     succeeds("what is granted is", "agent", "get", "granted", C9CTL_TOKEN=robot)
     grants = ctl("grant", "list", "granted", "--json").json["items"]
+    succeeds("a grant is shown", "grant", "get", "granted", grants[0]["id"])
     succeeds("take back", "grant", "delete", "granted", grants[0]["id"])
     succeeds("remove", "team", "remove", "crimson", "robot")
     succeeds("delete", "team", "delete", "crimson", "--yes")

@@ -223,8 +223,11 @@ static void result_test(void)
 
 static int key(const char *name, const char *sha256, int *status, struct error *err)
 {
-    autofree char *location = NULL, *body = NULL;
-    return idempotency_get(service, &owner, name, sha256, status, &location, &body, err);
+    struct stored_answer answer = {0};
+    int seen = idempotency_get(service, &owner, name, sha256, &answer, err);
+    *status = answer.status;
+    stored_answer_clear(&answer);
+    return seen;
 }
 
 static int put(const char *name, const char *sha256, int status, struct error *err)
