@@ -81,6 +81,19 @@ void store_execution_ended(struct storage_batch *batch, const char *id, const ch
     usage_insert(batch, id, agent_id, &end->usage, end->completed_at);
 }
 
+void store_execution_usage_set(struct storage_batch *batch, const char *id, const char *usage_json,
+                               const struct execution_usage *usage)
+{
+    storage_batch_add(batch,
+                      "UPDATE agent_executions SET resource_usage = $2 WHERE id = $1"
+                      " AND status = 'completed'",
+                      -1, NULL, NULL, "ss", id, usage_json);
+    storage_batch_add(batch,
+                      "UPDATE agent_resource_usage SET cpu_time_ms = $2, cpu_time_us = $3"
+                      " WHERE execution_id = $1",
+                      -1, NULL, NULL, "sii", id, divide_up(usage->cpu_us, 1000), usage->cpu_us);
+}
+
 void store_execution_attempt(struct storage_batch *batch, const char *id,
                              const struct execution_attempt *attempt)
 {

@@ -46,6 +46,9 @@ struct execution_end {
  * statements. */
 void store_execution_ended(struct storage_batch *batch, const char *id, const char *agent_id,
                            const char *owner, const struct execution_end *end);
+/* What a completed one used, put right after its end. */
+void store_execution_usage_set(struct storage_batch *batch, const char *id, const char *usage_json,
+                               const struct execution_usage *usage);
 
 struct execution_attempt {
     int64_t attempt; /* 1, 2, 3 … */

@@ -56,6 +56,7 @@ struct engine {
     struct secrets *secrets;
     struct provider *providers; /* n_models */
     struct run *runs;           /* hash by id */
+    struct leaver *leavers;     /* executors whose runs went on without them */
     struct line *lines, *turns; /* admitted, but over the limit of running ones: turn.c */
     int64_t n_running;          /* runs that have or have asked for an executor */
     int64_t n_children;         /* of these, executed by executions */
@@ -271,8 +272,15 @@ void run_violated(struct executor_user *user, const char *why); /* also kills it
 void run_exited(struct executor_user *user, const struct executor_exit *how);
 void run_wall_fire(struct loop_timer *timer);
 void run_grace_fire(struct loop_timer *timer);
-void run_watchers_end(struct run *run);                        /* tells them the outcome */
-void run_usage_append(const struct run *run, struct buf *out); /* ResourceUsage */
+void run_watchers_end(struct run *run); /* tells them the outcome */
+/* What ResourceUsage says. */
+struct usage_report {
+    struct execution_usage own;
+    int64_t children_tokens, children_cost;
+};
+void usage_append(const struct usage_report *usage, struct buf *out);
+void run_usage_append(const struct run *run, struct buf *out);
+struct usage_report run_usage(const struct run *run);
 
 /* run.c */
 struct run *run_new(struct engine *engine, const char *id,
@@ -315,8 +323,15 @@ void run_watch(struct run *run, struct execution_watch *watch);
 struct run *run_find(struct engine *engine, const char *id);
 void run_settle(struct run *run);        /* nothing of it runs any more: go on from there */
 void run_executor_left(struct run *run); /* frees its place under running_max */
+void engine_place_free(struct engine *engine, bool child); /* that an executor held */
 /* Takes a run without an executor out of every line: none will be given to it any more. */
 void run_leave_line(struct run *run);
+
+/* leave.c */
+/* After its final frame: the executor leaves by itself, and the run goes on as if it had. False:
+ * its CPU time cannot be told yet; the run waits for it. */
+bool run_leave_executor(struct run *run);
+void leavers_free(struct engine *engine);
 
 /* run_retry.c */
 /* Instead of the end of a failed attempt: true when there will be another one. */

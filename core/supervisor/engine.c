@@ -613,6 +613,7 @@ void engine_free(struct engine *engine)
         free(move_ptr(&run->flying));
         run_free(run);
     }
+    leavers_free(engine);
     executors_free(engine->parts.executors);
     notifier_free(engine);
     fetcher_free(engine->model_fetcher);

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <uthash.h>
 
 #include "base/clock.h"
@@ -38,19 +39,21 @@ struct executor {
     uint64_t cpu_before; /* µs used before START: not the user's */
     bool warming;        /* counted in n_spawning: SPAWN was sent, READY has not come */
     uint32_t pid;        /* as other executors see it */
+    pid_t pid_here;      /* as the kernel said to whom its last bytes belong; 0: not known */
     bool spawned;        /* SPAWNED came with its socket */
     bool final, killed, writing, paused;
+    bool reaped;                     /* its pid may be another's by now */
     bool closed;                     /* to reading: paused, or throttled */
     int64_t allowance, allowance_at; /* bytes that it may send; below 0 it is not read */
     bool throttled;
     struct loop_timer slow;
     struct cgroup_leaf *leaf; /* NULL: none */
-    /* The message to the zygote that its socket had no room for; 0: none. It never needs two: what is
-     * spawned has been sent before it can be killed. */
+    /* The message to the zygote that its socket had no room for; 0: none. It never needs two: what
+     * is spawned has been sent before it can be killed. */
     unsigned unsent;
     int unsent_fd;
     struct executor *next_unsent, **unsent_place;
-    UT_hash_handle hh;        /* by cookie */
+    UT_hash_handle hh; /* by cookie */
 };
 
 struct executors {
@@ -66,9 +69,10 @@ struct executors {
     struct loop_timer restart;
     int64_t restart_pause;
     uint64_t last_cookie;
-    struct executor *all;                 /* hash */
-    struct executor *ready;               /* stack: the warmest first */
-    struct executor *unsent, **unsent_end; /* their messages, in order: as many as executors at most */
+    struct executor *all;   /* hash */
+    struct executor *ready; /* stack: the warmest first */
+    struct executor *unsent,
+        **unsent_end; /* their messages, in order: as many as executors at most */
     size_t n_ready, n_spawning, n_killed; /* n_killed: KILL was sent, EXITED has not come */
     struct loop_timer hung;               /* runs while the zygote owes an answer */
     struct executor_user *line, **line_end;
@@ -285,8 +289,8 @@ static void unsent_add(struct executor *e, unsigned type, int fd)
         control_interest(x);
 }
 
-/* Takes the descriptor over; -1: none. Many at once (a batch is cancelled, thousands are evicted) are
- * more than the socket holds: they wait for room. A zygote that makes none is hung. */
+/* Takes the descriptor over; -1: none. Many at once (a batch is cancelled, thousands are evicted)
+ * are more than the socket holds: they wait for room. A zygote that makes none is hung. */
 static void control_send(struct executor *e, unsigned type, int fd)
 {
     struct executors *x = e->owner;
@@ -512,16 +516,39 @@ static void executor_frames(struct executor *e)
         buf_free(&e->reader.in);
 }
 
+/* The kernel's word on who sent it, in our pid namespace: an executor cannot make it another's. */
+static pid_t sender_of(struct msghdr *message)
+{
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c != NULL; c = CMSG_NXTHDR(message, c)) {
+        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_CREDENTIALS)
+            continue;
+        struct ucred who;
+        memcpy(&who, CMSG_DATA(c), sizeof(who));
+        return who.pid;
+    }
+    return 0;
+}
+
 /* One read; level-triggered epoll brings us back. false: end of file or error. */
 static bool executor_read_some(struct executor *e)
 {
     buf_reserve(&e->reader.in, 2048);
-    ssize_t n = recv(e->watch.fd, e->reader.in.data + e->reader.in.len,
-                     e->reader.in.cap - e->reader.in.len - 1, MSG_DONTWAIT);
+    struct iovec space = {e->reader.in.data + e->reader.in.len,
+                          e->reader.in.cap - e->reader.in.len - 1};
+    union {
+        struct cmsghdr align;
+        char bytes[CMSG_SPACE(sizeof(struct ucred))];
+    } control;
+    struct msghdr message = {.msg_iov = &space,
+                             .msg_iovlen = 1,
+                             .msg_control = control.bytes,
+                             .msg_controllen = sizeof(control.bytes)};
+    ssize_t n = recvmsg(e->watch.fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return true;
     if (n <= 0)
         return false;
+    e->pid_here = sender_of(&message);
     e->reader.in.len += (size_t)n;
     executor_charge(e, n);
     executor_frames(e);
@@ -608,6 +635,22 @@ void executor_payload_limit(struct executor *e, uint64_t bytes)
     e->reader.limit = bytes < WIRE_PAYLOAD_MAX ? bytes : WIRE_PAYLOAD_MAX;
 }
 
+int64_t executor_cpu_now(const struct executor *e)
+{
+    clockid_t clock;
+    struct timespec used;
+    if (e->pid_here <= 0 || e->reaped || clock_getcpuclockid(e->pid_here, &clock) != 0 ||
+        clock_gettime(clock, &used) < 0)
+        return -1;
+    int64_t us = used.tv_sec * CLOCK_SECOND + used.tv_nsec / 1000 - (int64_t)e->cpu_before;
+    return us > 0 ? us : 0;
+}
+
+void executor_hand_over(struct executor *e, struct executor_user *user)
+{
+    e->user = user;
+}
+
 uint32_t executor_pid(const struct executor *e)
 {
     return e->pid;
@@ -645,6 +688,10 @@ static void control_spawned(struct executors *x, struct executor *e, const struc
     e->pid = c->pid;
     e->watch = (struct loop_watch){.fd = fd, .fn = executor_event, .arg = e};
     error_auto err = ERROR_INIT;
+    /* What it sends after START comes with its pid. */
+    static const int on = 1;
+    if (setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) < 0)
+        log_error("executor.credentials", "%s", strerror(errno));
     if (loop_watch_add(x->loop, &e->watch, EPOLLIN, &err) < 0) {
         log_error("executor.watch", "%s", err.message);
         executor_kill(e);
@@ -655,6 +702,7 @@ static void control_exited(struct executors *x, struct executor *e, const struct
 {
     /* What it sent before it ended is still in the socket. */
     char peek;
+    e->reaped = true;
     while (e->watch.fd >= 0 && !e->killed)
         if (recv(e->watch.fd, &peek, 1, MSG_PEEK | MSG_DONTWAIT) <= 0 || !executor_read_some(e))
             executor_close(e);

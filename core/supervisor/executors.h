@@ -17,7 +17,7 @@ struct executor;
 struct executor_exit {
     bool lost;      /* with its zygote: nothing is known, and it was not its fault */
     int status;     /* as waitpid gives it */
-    int64_t cpu_us; /* since it was ready, exact, from the kernel */
+    int64_t cpu_us; /* since it was ready, exact, from the kernel, with what ending took */
     int64_t maxrss; /* bytes */
 };
 
@@ -67,6 +67,11 @@ void executor_payload_limit(struct executor *executor, uint64_t bytes); /* of on
 void executor_kill(struct executor *executor); /* SIGKILL; `exited` follows */
 /* Before START: what Lua may hold; its cgroup, where it has one, gets a bound from that. */
 void executor_limit_memory(struct executor *executor, uint64_t bytes);
+/* µs of CPU since it was ready, from the kernel, as of now; -1: cannot be told, `exited` will. Once
+ * it has sent its final frame. */
+int64_t executor_cpu_now(const struct executor *executor);
+/* From now on it is this user's. */
+void executor_hand_over(struct executor *executor, struct executor_user *user);
 uint32_t executor_pid(const struct executor *executor); /* as executors see it */
 
 extern const struct config_key executors_keys[];

@@ -172,12 +172,16 @@ static void run_ask(struct run *run)
 
 void run_executor_left(struct run *run)
 {
-    struct engine *engine = run->engine;
     if (!run->counted)
         return;
     run->counted = false;
+    engine_place_free(run->engine, run->depth > 0);
+}
+
+void engine_place_free(struct engine *engine, bool child)
+{
     engine->n_running--;
-    engine->n_children -= run->depth > 0;
+    engine->n_children -= child;
     struct run *first = engine->n_running < engine->running_max ? turn_next(engine) : NULL;
     if (first != NULL)
         run_ask(first);

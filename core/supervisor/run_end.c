@@ -16,9 +16,14 @@ static const char *const end_status[] = {
     [RUN_CANCELLED] = "cancelled",
 };
 
-void run_usage_append(const struct run *run, struct buf *out)
+struct usage_report run_usage(const struct run *run)
 {
-    const struct execution_usage *u = &run->usage;
+    return (struct usage_report){run->usage, run->children_tokens, run->children_cost};
+}
+
+void usage_append(const struct usage_report *usage, struct buf *out)
+{
+    const struct execution_usage *u = &usage->own;
     buf_printf(
         out,
         "{\"cpuTimeMs\":%ld,\"cpuTimeUs\":%ld,\"memoryPeakMb\":%ld,\"memoryPeakBytes\":%ld,"
@@ -27,7 +32,13 @@ void run_usage_append(const struct run *run, struct buf *out)
         (long)((u->cpu_us + 999) / 1000), (long)u->cpu_us,
         (long)((u->memory_peak + (1 << 20) - 1) >> 20), (long)u->memory_peak, (long)u->api_calls,
         (long)u->tokens, (long)((u->cost_microcents + 999999) / 1000000), (long)u->cost_microcents,
-        (long)run->children_tokens, (long)run->children_cost);
+        (long)usage->children_tokens, (long)usage->children_cost);
+}
+
+void run_usage_append(const struct run *run, struct buf *out)
+{
+    const struct usage_report usage = run_usage(run);
+    usage_append(&usage, out);
 }
 
 void run_watchers_end(struct run *run)
@@ -87,7 +98,10 @@ void run_end_completed(struct run *run, const char *output, size_t len)
     if (!run_decide(run, RUN_COMPLETED))
         return;
     run->output = xstrndup(output, len);
-    run_after_decision(run);
+    if (run->executor != NULL && run_leave_executor(run))
+        run_settle(run);
+    else
+        run_after_decision(run);
 }
 
 void run_end_failed(struct run *run, const struct error *err, const char *traceback)
