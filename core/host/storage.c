@@ -270,20 +270,33 @@ static struct c9d_statement *batch_statement(struct storage_batch *batch)
     return &batch->statements[batch->n++];
 }
 
-void storage_batch_vadd(struct storage_batch *batch, const char *sql, int64_t expect,
-                        c9d_row_fn row, void *row_arg, const char *format, va_list ap)
+static struct c9d_statement statement_of(struct storage_batch *batch, const char *sql,
+                                         int64_t expect, const char *format, va_list ap)
 {
     struct c9d_value *values = batch_values(batch, strlen(format));
     size_t n = params_read(values, format, ap);
     for (size_t i = 0; i < n; i++)
         if (values[i].type == C9D_TEXT || values[i].type == C9D_BLOB)
             values[i].u.s = batch_copy(batch, values[i].u.s, values[i].len);
-    *batch_statement(batch) = (struct c9d_statement){.sql = sql,
-                                                     .params = values,
-                                                     .n_params = n,
-                                                     .expect = expect,
-                                                     .row = row,
-                                                     .row_arg = row_arg};
+    return (struct c9d_statement){.sql = sql, .params = values, .n_params = n, .expect = expect};
+}
+
+void storage_batch_vadd(struct storage_batch *batch, const char *sql, int64_t expect,
+                        c9d_row_fn row, void *row_arg, const char *format, va_list ap)
+{
+    struct c9d_statement statement = statement_of(batch, sql, expect, format, ap);
+    statement.row = row;
+    statement.row_arg = row_arg;
+    *batch_statement(batch) = statement;
+}
+
+void storage_batch_replace(struct storage_batch *batch, size_t i, const char *sql, int64_t expect,
+                           const char *format, ...)
+{
+    va_list ap;
+    va_start(ap, format);
+    batch->statements[i] = statement_of(batch, sql, expect, format, ap);
+    va_end(ap);
 }
 
 void storage_batch_add(struct storage_batch *batch, const char *sql, int64_t expect, c9d_row_fn row,

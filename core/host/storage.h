@@ -57,6 +57,9 @@ void storage_batch_add(struct storage_batch *batch, const char *sql, int64_t exp
                        void *row_arg, const char *format, ...);
 void storage_batch_vadd(struct storage_batch *batch, const char *sql, int64_t expect,
                         c9d_row_fn row, void *row_arg, const char *format, va_list ap);
+/* In the place of statement i, whose row_arg is forgotten. */
+void storage_batch_replace(struct storage_batch *batch, size_t i, const char *sql, int64_t expect,
+                           const char *format, ...);
 size_t storage_batch_count(const struct storage_batch *batch);
 
 /* Why a batch failed: E_STORAGE_FAILED for all that is nobody's fault; E_INVALID_STATE for a

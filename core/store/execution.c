@@ -81,6 +81,29 @@ void store_execution_ended(struct storage_batch *batch, const char *id, const ch
     usage_insert(batch, id, agent_id, &end->usage, end->completed_at);
 }
 
+void store_execution_insert_ended(struct storage_batch *batch, size_t statement,
+                                  const struct execution_row *row, const struct execution_end *end)
+{
+    bool started = end->started_at != 0;
+    int64_t time_ms = started ? (end->completed_at - end->started_at) / 1000 : 0;
+    storage_batch_replace(
+        batch, statement,
+        "INSERT INTO agent_executions (id, agent_id, agent_version, organization_id,"
+        " input_data, triggered_by, parent_id, execution_context, priority,"
+        " available_at, attempt, created_at, concurrency_key, version_note, origin_id,"
+        " origin_kind, seed_id, status, output_data, error_message, error_details,"
+        " resource_usage, started_at, completed_at, execution_time_ms) VALUES ($1, $2, $3, $4,"
+        " $5, $6, $7, $8, $9, $10, 1, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22,"
+        " $23, $24)",
+        1, "ssssssssiiissssssssssIiI", row->id, row->agent_id, row->agent_version,
+        row->organization_id, row->input, row->triggered_by, row->parent_id, row->context,
+        row->priority, row->available_at, row->created_at, row->concurrency_key, row->version_note,
+        row->origin_id, row->origin_kind, row->seed_id, end->status, end->output,
+        end->error_message, end->error_details, end->usage_json, started ? &end->started_at : NULL,
+        end->completed_at, started ? &time_ms : NULL);
+    usage_insert(batch, row->id, row->agent_id, &end->usage, end->completed_at);
+}
+
 void store_execution_usage_set(struct storage_batch *batch, const char *id, const char *usage_json,
                                const struct execution_usage *usage)
 {

@@ -50,6 +50,11 @@ void store_execution_ended(struct storage_batch *batch, const char *id, const ch
 void store_execution_usage_set(struct storage_batch *batch, const char *id, const char *usage_json,
                                const struct execution_usage *usage);
 
+/* Both at once, when the row is in the batch still: in the place of the statement of
+ * store_execution_insert. Two statements, as store_execution_ended's second behind all. */
+void store_execution_insert_ended(struct storage_batch *batch, size_t statement,
+                                  const struct execution_row *row, const struct execution_end *end);
+
 struct execution_attempt {
     int64_t attempt; /* 1, 2, 3 … */
     const char *status, *error_message, *error_details /* as in execution_end */;

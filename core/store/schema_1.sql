@@ -192,7 +192,7 @@ CREATE TABLE execution_events (  -- everything of the stream that is not a log
   notice @INT@,                  -- number of the executor's notice (LOG and EMIT), for replay
   timestamp @TIME@ NOT NULL,
   PRIMARY KEY (execution_id, seq)
-) @STRICT@;
+) @STRICT_BY_KEY@;
 
 CREATE TABLE execution_journal ( -- answers of effects, in the order answered
   execution_id @ID@ NOT NULL REFERENCES agent_executions(id) ON DELETE CASCADE,
@@ -222,7 +222,7 @@ CREATE TABLE agent_resource_usage (
   cost_cents @INT@ NOT NULL,
   cost_microcents @INT@ NOT NULL,
   recorded_at @TIME@ NOT NULL
-) @STRICT@;
+) @STRICT_BY_KEY@;
 CREATE INDEX agent_resource_usage_execution ON agent_resource_usage (execution_id);
 CREATE INDEX agent_resource_usage_agent ON agent_resource_usage (agent_id, recorded_at);
 

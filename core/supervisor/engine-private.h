@@ -89,13 +89,13 @@ struct commit {
     size_t bytes;       /* about how much it holds */
     struct buf answers; /* frames for the executor, sent when this is durable */
     int64_t last_seq;   /* events up to here become visible; 0: none new */
-    bool inserts, ends;
-    bool notifies; /* a delivery of a webhook is in it */
-    bool retries;  /* the next attempt follows when run->available_at has come */
-    bool releases; /* the row has no lease from then on: the run is let go */
-    bool settles;  /* a signal: run_signal_settled */
-    bool asks;     /* effects that wait for it are asked again */
-    bool failed;   /* set when it came back; then: */
+    bool inserts, ends; /* inserts: the row, its first statement */
+    bool notifies;      /* a delivery of a webhook is in it */
+    bool retries;       /* the next attempt follows when run->available_at has come */
+    bool releases;      /* the row has no lease from then on: the run is let go */
+    bool settles;       /* a signal: run_signal_settled */
+    bool asks;          /* effects that wait for it are asked again */
+    bool failed;        /* set when it came back; then: */
     struct error err;
 };
 
@@ -301,6 +301,7 @@ struct run_key {
     int64_t expired;
 };
 enum { RUN_KEY_STATEMENT = 2 }; /* of the inserting commit: the row, the old keys, the key */
+struct execution_row run_row(const struct run *run); /* as it is before it is stored */
 /* Its row goes into the next commit, and with it the key (NULL: none), if it has one. */
 void run_insert(struct run *run, const struct run_key *key);
 void run_cancel(struct run *run);

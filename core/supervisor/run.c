@@ -287,12 +287,9 @@ static void insert_journal(struct run *run, struct commit *c)
     journal_copy_clear(&run->journal);
 }
 
-void run_insert(struct run *run, const struct run_key *key)
+struct execution_row run_row(const struct run *run)
 {
-    struct engine *engine = run->engine;
-    struct commit *c = commit_next(run);
-    c->inserts = true;
-    c->releases = run->unleased = run->available_at != 0;
+    const struct engine *engine = run->engine;
     struct execution_row row = {
         .agent_id = run->launch->agent_id,
         .agent_version = run->launch->version,
@@ -313,6 +310,15 @@ void run_insert(struct run *run, const struct run_key *key)
         .seed_id = run->seed_id,
     };
     memcpy(row.id, run->id, UUID_SIZE);
+    return row;
+}
+
+void run_insert(struct run *run, const struct run_key *key)
+{
+    struct commit *c = commit_next(run);
+    c->inserts = true;
+    c->releases = run->unleased = run->available_at != 0;
+    const struct execution_row row = run_row(run);
     if (!run->ephemeral)
         store_execution_insert(c->batch, &row);
     insert_journal(run, c);

@@ -300,6 +300,17 @@ static void settle_webhooks(struct run *run, struct commit *c)
     store_webhook_deliver(c->batch, run->id, events[run->end], run->ended_at);
 }
 
+/* A row that is not stored yet is stored as it ended. */
+static void settle_row(struct run *run, struct commit *c, const struct execution_end *end)
+{
+    const struct execution_row row = run_row(run);
+    if (c->inserts)
+        store_execution_insert_ended(c->batch, 0, &row, end);
+    else
+        store_execution_ended(c->batch, run->id, run->launch->agent_id,
+                              run->unleased ? NULL : run->engine->owner, end);
+}
+
 static void settle_end_event(struct run *run)
 {
     buf_auto usage = BUF_INIT, event = BUF_INIT;
@@ -330,8 +341,7 @@ static void settle_end_event(struct run *run)
     struct commit *c = commit_next(run);
     c->ends = true;
     if (!run->ephemeral) {
-        store_execution_ended(c->batch, run->id, run->launch->agent_id,
-                              run->unleased ? NULL : run->engine->owner, &end);
+        settle_row(run, c, &end);
         if (run->retries > 0)
             settle_last_attempt(run, c);
         if (run->end == RUN_FAILED && (run->retries > 0 || run->exhausted))

@@ -4,22 +4,39 @@
 
 static struct world w;
 
+/* Of agent_executions, all but the id. */
+#define COLUMNS                                                                                    \
+    "agent_id, agent_version, organization_id, input_data, output_data, status, started_at, "      \
+    "completed_at, execution_time_ms, error_message, error_details, resource_usage, "              \
+    "triggered_by, parent_id, execution_context, cancel_requested, priority, available_at, "       \
+    "lease_owner, lease_until, attempt, created_at, version_note, journal_removed, "               \
+    "waiting_for, active_us, cpu_us, memory_peak, origin_id, origin_kind, seed_id, turn, "         \
+    "retries, attempt_seq, concurrency_key, blocked_on, batch_id, batch_index, schedule_id"
+
+static struct execution_row row_of(const char *id, const char *owner)
+{
+    struct execution_row row = {.agent_id = "agent",
+                                .agent_version = "1.0.0",
+                                .organization_id = "org",
+                                .triggered_by = "ann",
+                                .input = "{\"n\":1}",
+                                .context = "{}",
+                                .priority = 3,
+                                .available_at = 10,
+                                .created_at = 10,
+                                .lease_owner = owner,
+                                .lease_until = 99,
+                                .concurrency_key = "key",
+                                .version_note = "{\"ref\":\"^1\"}"};
+    snprintf(row.id, sizeof(row.id), "%s", id);
+    return row;
+}
+
 static void insert(const char *id, const char *owner)
 {
     struct storage_batch *batch = storage_batch_new();
-    const struct execution_row row = {.agent_id = "agent",
-                                      .agent_version = "1.0.0",
-                                      .organization_id = "org",
-                                      .triggered_by = "ann",
-                                      .input = "{\"n\":1}",
-                                      .context = "{}",
-                                      .available_at = 10,
-                                      .created_at = 10,
-                                      .lease_owner = owner,
-                                      .lease_until = 99};
-    struct execution_row whole = row;
-    snprintf(whole.id, sizeof(whole.id), "%s", id);
-    store_execution_insert(batch, &whole);
+    const struct execution_row row = row_of(id, owner);
+    store_execution_insert(batch, &row);
     is_int(world_commit(&w, batch), 0, "%s is inserted", id);
 }
 
@@ -30,16 +47,23 @@ static int started(const char *id, const char *owner)
     return world_commit(&w, batch);
 }
 
-static int ended(const char *id, const char *owner, const char *status)
+static struct execution_end end_of(const char *status)
 {
-    struct storage_batch *batch = storage_batch_new();
-    const struct execution_end end = {
+    return (struct execution_end){
         .status = status,
         .output = "42",
-        .usage_json = "{}",
+        .error_message = "why",
+        .error_details = "{}",
+        .usage_json = "{\"cpuTimeUs\":1500}",
         .usage = {.cpu_us = 1500, .memory_peak = 1, .tokens = 7, .cost_microcents = 1},
         .started_at = 2000000,
         .completed_at = 2345000};
+}
+
+static int ended(const char *id, const char *owner, const char *status)
+{
+    struct storage_batch *batch = storage_batch_new();
+    const struct execution_end end = end_of(status);
     store_execution_ended(batch, id, "agent", owner, &end);
     return world_commit(&w, batch);
 }
@@ -65,6 +89,44 @@ static void life_test(void)
     is_int(world_int(&w, "SELECT cpu_time_ms * 100 + memory_peak_mb * 10 + cost_cents"
                          " FROM agent_resource_usage WHERE execution_id = 'e1'"),
            211, "rounded up");
+}
+
+/* An insertion that waits in its batch for the end of the execution. */
+static void at_once_test(void)
+{
+    struct storage_batch *batch = storage_batch_new();
+    const struct execution_row row = row_of("once", "me");
+    const struct execution_end end = end_of("completed");
+    store_execution_insert(batch, &row);
+    store_execution_event(batch, "once", 1, "status", "{}", 2, 0, 11);
+    store_execution_insert_ended(batch, 0, &row, &end);
+    is_int(world_commit(&w, batch), 0, "inserted as it ended, and what hangs from it behind it");
+    insert("twice", "me");
+    is_int(ended("twice", "me", "completed"), 0, "one inserted and ended");
+    is_int(world_int(&w, "SELECT count(*) FROM pragma_table_info('agent_executions')") > 30, 1,
+           "of all columns");
+    is_int(world_int(&w,
+                     "SELECT count(*) FROM (SELECT json_array(" COLUMNS
+                     ") FROM agent_executions WHERE id = 'once' INTERSECT"
+                     " SELECT json_array(" COLUMNS ") FROM agent_executions WHERE id = 'twice')"),
+           1, "both have the same row");
+    is_int(world_int(&w, "SELECT count(*) FROM agent_resource_usage WHERE execution_id = 'once'"
+                         " AND cpu_time_us = 1500 AND recorded_at = 2345000"),
+           1, "and usage");
+}
+
+static void usage_set_test(void)
+{
+    struct storage_batch *batch = storage_batch_new();
+    const struct execution_usage usage = {.cpu_us = 2500};
+    store_execution_usage_set(batch, "once", "{\"cpuTimeUs\":2500}", &usage);
+    is_int(world_commit(&w, batch), 0, "usage is put right");
+    is_int(world_int(&w, "SELECT cpu_time_ms * 10000 + cpu_time_us + memory_peak_mb * 100000"
+                         " FROM agent_resource_usage WHERE execution_id = 'once'"),
+           132500, "CPU time, and nothing else");
+    is_int(world_int(&w, "SELECT json_extract(resource_usage, '$.cpuTimeUs') FROM agent_executions"
+                         " WHERE id = 'once'"),
+           2500, "in the execution too");
 }
 
 static int retried(const char *id, const char *owner, bool keep)
@@ -258,6 +320,8 @@ int main(void)
     w = world_new(true, "");
     world_people(&w);
     life_test();
+    at_once_test();
+    usage_set_test();
     unleased_test();
     retry_test();
     blocked_test();
