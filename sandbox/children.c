@@ -10,7 +10,7 @@ enum { BUCKETS = CHILDREN_MAX };
 struct child {
     uint64_t cookie;
     pid_t pid;
-    int timer;
+    struct patience patience;
     uint32_t next_by_cookie, next_by_pid; /* entries are 1 … CHILDREN_MAX; 0 ends a chain */
 };
 
@@ -54,7 +54,8 @@ void children_add(uint64_t cookie, pid_t pid)
     else
         at = ++children->fresh;
     uint32_t *c = cookie_bucket(cookie), *p = pid_bucket(pid);
-    children->entries[at] = (struct child){cookie, pid, -1, *c, *p};
+    children->entries[at] =
+        (struct child){.cookie = cookie, .pid = pid, .next_by_cookie = *c, .next_by_pid = *p};
     *c = *p = at;
     children->alive++;
 }
@@ -67,12 +68,12 @@ pid_t children_pid(uint64_t cookie)
     return 0;
 }
 
-int *children_timer(pid_t pid)
+struct patience *children_patience(pid_t pid)
 {
     uint32_t at = *pid_bucket(pid);
     while (at != 0 && children->entries[at].pid != pid)
         at = children->entries[at].next_by_pid;
-    return at != 0 ? &children->entries[at].timer : NULL;
+    return at != 0 ? &children->entries[at].patience : NULL;
 }
 
 bool children_remove(pid_t pid, uint64_t *cookie_r)

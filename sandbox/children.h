@@ -8,6 +8,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "sandbox/patience.h"
+
 enum { CHILDREN_MAX = 1 << 16 };
 
 int children_set_up(void); /* 0, or -1 with errno */
@@ -15,9 +17,8 @@ bool children_full(void);
 /* cookie must not be there, pid > 0; not when full. */
 void children_add(uint64_t cookie, pid_t pid);
 pid_t children_pid(uint64_t cookie); /* 0: not alive */
-/* The place of a child's timer (patience.c), -1 at first; NULL: there is no such child. Until it is
- * removed. */
-int *children_timer(pid_t pid);
+/* A child's patience, zero at first; NULL: there is no such child. Until it is removed. */
+struct patience *children_patience(pid_t pid);
 bool children_remove(pid_t pid, uint64_t *cookie_r); /* false: there is no such child */
 
 #endif

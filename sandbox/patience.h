@@ -1,24 +1,41 @@
-/* Executors that take long give way to those that do not: a hundred that burn all they get do not
- * make others wait for their turn among a hundred. An executor that has used PATIENCE_US of CPU
- * time gets the lowest weight there is; most are done by then. Zygote only. Where it cannot be had,
- * nothing is demoted: it is no part of the isolation. */
+/* Executors that take long take turns: a hundred that burn all they get do not make others wait for
+ * theirs among a hundred. An executor that has used PATIENCE_US of CPU time, as most never do, gets
+ * the least weight there is and joins a line. Of the line as many run as there are CPUs, the others
+ * are stopped; while executions come, one CPU is left to these. Who is found waiting for something
+ * when its turn is over leaves the line until it has used as much again. Zygote only, one thread.
+ * What cannot be had is done without: it is no part of the isolation. */
 #ifndef C9_SANDBOX_PATIENCE_H
 #define C9_SANDBOX_PATIENCE_H
 
 #include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <sys/signalfd.h>
 #include <sys/types.h>
 
 enum { PATIENCE_US = 10000 };
 
-/* What tells that an executor's time is up: for the zygote's signalfd. */
+/* What tells that an executor has used it: for the zygote's signalfd. */
 #define PATIENCE_SIGNAL (SIGRTMIN + 1)
 
-/* For a new child: its timer, to be kept until it is reaped; -1: none. */
-int patience_begin(pid_t pid);
-void patience_end(int timer); /* -1 does nothing */
-/* The signal came. timer: of the child that it names now, -1 when that is gone; pids are used
- * again. */
-void patience_over(const struct signalfd_siginfo *info, int timer);
+/* Of one child, from fork to reaping. */
+struct patience {
+    pid_t pid;
+    int timer; /* -1: none */
+    bool in_line, stopped;
+    int64_t used_us; /* CPU time when its turn began */
+    struct patience *prev, *next;
+};
+
+/* Once, before the syscall policy. 0, or -1 with errno. */
+int patience_prepare(void);
+void patience_begin(struct patience *p, pid_t pid);
+/* It was reaped, or nothing was begun. */
+void patience_end(struct patience *p);
+/* The signal came. p: of the child that it names now, NULL when that is gone; pids are used again.
+ */
+void patience_over(const struct signalfd_siginfo *info, struct patience *p);
+/* Ends the turns that are over. Returns when to call it again, in ms for poll(2); -1: never. */
+int patience_turn(void);
 
 #endif

@@ -126,7 +126,7 @@ static const struct lockdown_layer last_layers[] = {
 static const char *zygote_prepare(struct zygote *z, uint64_t memory_max)
 {
     zygote_leave_rseq();
-    if (zygote_signals(z) < 0 || executor_prepare() < 0)
+    if (zygote_signals(z) < 0 || patience_prepare() < 0 || executor_prepare() < 0)
         return "signals";
     if (children_set_up() < 0)
         return "table of executors";
@@ -192,7 +192,7 @@ static int zygote_spawn(struct zygote *z, uint64_t cookie, int leaf)
     if (pid < 0)
         return spawned_send(cookie, errno, 0, -1);
     children_add(cookie, pid);
-    *children_timer(pid) = patience_begin(pid);
+    patience_begin(children_patience(pid), pid);
     return spawned_send(cookie, 0, pid, engine);
 }
 
@@ -215,10 +215,10 @@ static int zygote_reap(void)
     struct rusage usage;
     pid_t pid;
     while ((pid = wait4(-1, &exited.status, WNOHANG, &usage)) > 0) {
-        int *timer = children_timer(pid);
-        if (timer == NULL)
+        struct patience *patience = children_patience(pid);
+        if (patience == NULL)
             continue; /* pid 1 inherits orphans; an executor cannot fork, so none is known */
-        patience_end(*timer);
+        patience_end(patience);
         children_remove(pid, &exited.cookie);
         exited.pid = (uint32_t)pid;
         exited.user_us = us_of(usage.ru_utime);
@@ -240,9 +240,8 @@ static int zygote_hear(struct zygote *z)
     bool ended = false;
     for (size_t i = 0; i < (size_t)n / sizeof(infos[0]); i++) {
         ended |= infos[i].ssi_signo == SIGCHLD;
-        int *timer = children_timer((pid_t)infos[i].ssi_int);
         if (infos[i].ssi_signo == (uint32_t)PATIENCE_SIGNAL)
-            patience_over(&infos[i], timer != NULL ? *timer : -1);
+            patience_over(&infos[i], children_patience((pid_t)infos[i].ssi_int));
     }
     return ended ? zygote_reap() : 0;
 }
@@ -270,7 +269,7 @@ static int zygote_loop(struct zygote *z)
 {
     struct pollfd fds[] = {{CONTROL_FD, POLLIN, 0}, {z->signals, POLLIN, 0}};
     for (;;) {
-        if (poll(fds, countof(fds), -1) < 0 && errno != EINTR)
+        if (poll(fds, countof(fds), patience_turn()) < 0 && errno != EINTR)
             return zygote_down("poll");
         if (fds[1].revents != 0 && zygote_hear(z) < 0)
             return zygote_down("signals");

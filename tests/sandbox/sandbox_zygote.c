@@ -195,6 +195,99 @@ static void test_patience(const char *who)
     ok(zygote_next(&z, WIRE_CTL_EXITED, &none), "%s: it ends too", who);
 }
 
+enum { BURNERS = 12 };
+
+/* The executors there are, in the order spawned; how many. */
+static int executors_of(pid_t zygote, pid_t pids_r[BURNERS])
+{
+    char path[96];
+    int n = 0;
+    snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)zygote, (int)zygote);
+    FILE *f = fopen(path, "r");
+    while (f != NULL && n < BURNERS && fscanf(f, "%d", &pids_r[n]) == 1)
+        n++;
+    if (f != NULL)
+        fclose(f);
+    return n;
+}
+
+static bool is_stopped(pid_t pid)
+{
+    char state[32];
+    return status_line(pid, "State", state, sizeof(state)) && state[0] == 'T';
+}
+
+/* Of many that burn CPU time as many run as there are CPUs, and each comes to its turn. */
+static void test_turns(const char *who)
+{
+    int fds[BURNERS], none, n;
+    pid_t pids[BURNERS];
+    bool ran[BURNERS] = {false}, rested[BURNERS] = {false};
+    long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+    for (int i = 0; i < BURNERS; i++) {
+        fds[i] = zygote_spawn_one(&z, (uint64_t)(100 + i));
+        if (!frame_is(fds[i], &frame, WIRE_READY) ||
+            !execution_begin(fds[i], 60000000, 32 * MIB, SKILL("while true do end")))
+            ok(false, "%s: burner %d starts", who, i);
+    }
+    is_int(n = executors_of(child_of(z.pid), pids), BURNERS, "%s: many burn", who);
+    int all = 0, least = BURNERS;
+    for (int k = 0; k < 4000 && (all < n || least > cpus); k++, usleep(5000)) {
+        int running = 0;
+        all = 0;
+        for (int i = 0; i < n; i++) {
+            bool stopped = is_stopped(pids[i]);
+            running += !stopped;
+            rested[i] |= stopped;
+            ran[i] |= !stopped && rested[i];
+            all += ran[i];
+        }
+        least = running < least ? running : least;
+    }
+    is_int(all, n, "%s: each was stopped, and went on", who);
+    ok(cpus >= BURNERS || least <= cpus, "%s: %d run on %ld CPUs", who, least, cpus);
+    for (int i = 0; i < BURNERS; i++)
+        zygote_send(&z, WIRE_CTL_KILL, (uint64_t)(100 + i));
+    int ended = 0;
+    while (ended < BURNERS && zygote_next(&z, WIRE_CTL_EXITED, &none))
+        ended += WIFSIGNALED(z.last.status) && WTERMSIG(z.last.status) == SIGKILL;
+    is_int(ended, BURNERS, "%s: stopped or not, all are killed", who);
+    for (int i = 0; i < BURNERS; i++)
+        close(fds[i]);
+}
+
+/* Who burned and then waits is not stopped: what it waits for finds it. */
+static void test_waiting_out_of_turn(const char *who)
+{
+    int none, stopped = 0;
+    int fd = zygote_spawn_one(&z, 200), burner[4];
+    ok(frame_is(fd, &frame, WIRE_READY) &&
+           execution_begin(fd, 60000000, 32 * MIB,
+                           SKILL("for i = 1, 3e7 do end c9.sleep(1) return 1")),
+       "%s: one burns and then waits", who);
+    pid_t pid = child_of(child_of(z.pid));
+    for (int i = 0; i < 4; i++) {
+        burner[i] = zygote_spawn_one(&z, (uint64_t)(201 + i));
+        if (!frame_is(burner[i], &frame, WIRE_READY) ||
+            !execution_begin(burner[i], 60000000, 32 * MIB, SKILL("while true do end")))
+            ok(false, "%s: burner %d starts", who, i);
+    }
+    ok(frame_is(fd, &frame, WIRE_REQUEST), "%s: it asks", who);
+    for (int k = 0; k < 400 && is_stopped(pid); k++)
+        usleep(5000); /* its last turn comes yet */
+    usleep(100000);
+    for (int k = 0; k < 40; k++, usleep(5000))
+        stopped += is_stopped(pid);
+    is_int(stopped, 0, "%s: and is not stopped while it waits", who);
+    for (int i = 0; i < 5; i++)
+        zygote_send(&z, WIRE_CTL_KILL, (uint64_t)(200 + i));
+    for (int i = 0; i < 5; i++)
+        zygote_next(&z, WIRE_CTL_EXITED, &none);
+    close(fd);
+    for (int i = 0; i < 4; i++)
+        close(burner[i]);
+}
+
 static void test_unused(void)
 {
     int fd = zygote_spawn_one(&z, 3);
@@ -297,12 +390,15 @@ int main(void)
         test_up(0, "root");
         test_from_outside();
         test_patience("root");
+        test_turns("root");
+        test_waiting_out_of_turn("root");
         test_unused();
         test_end();
         test_refusals();
         test_without_namespaces(0, "root");
         test_up(65534, "uid 65534");
         test_patience("uid 65534");
+        test_turns("uid 65534");
         is_int(zygote_stop(&z), 0, "uid 65534: it ends");
         test_without_namespaces(65534, "uid 65534");
     } else {
