@@ -2,6 +2,7 @@
 #include "host/storage.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #include "base/cleanup.h"
@@ -13,6 +14,9 @@ struct storage {
     const struct c9d_storage_ops *ops;
     struct c9d_storage *raw;
     const char *name;
+    const char *const *busy; /* tables */
+    size_t n_busy;
+    atomic_ullong definitions;
 };
 
 struct storage *storage_open(struct host *host, struct config *config, const char *name,
@@ -33,7 +37,10 @@ struct storage *storage_open(struct host *host, struct config *config, const cha
         return NULL;
     }
     struct storage *storage = xcalloc(1, sizeof(*storage));
-    *storage = (struct storage){plugin->ops.storage, raw, plugin->name};
+    storage->ops = plugin->ops.storage;
+    storage->raw = raw;
+    storage->name = plugin->name;
+    atomic_store(&storage->definitions, 1);
     return storage;
 }
 
@@ -61,6 +68,17 @@ bool storage_exclusive(struct storage *storage)
 uint64_t storage_version(struct storage *storage)
 {
     return storage->ops->version != NULL ? storage->ops->version(storage->raw) : 0;
+}
+
+void storage_set_busy(struct storage *storage, const char *const *tables, size_t n)
+{
+    storage->busy = tables;
+    storage->n_busy = n;
+}
+
+uint64_t storage_definitions(struct storage *storage)
+{
+    return storage_exclusive(storage) ? atomic_load(&storage->definitions) : 0;
 }
 
 int storage_backup(struct storage *storage, const char *path, struct error *err)
@@ -191,6 +209,7 @@ struct storage_batch {
     void *arg;
     struct c9d_statement *statements;
     size_t n, room;
+    bool defines; /* it changes other than busy tables */
     struct block *blocks;
     char *free, *end; /* of the current block */
     struct c9d_statement first_statements[FIRST_STATEMENTS];
@@ -313,9 +332,36 @@ size_t storage_batch_count(const struct storage_batch *batch)
     return batch->n;
 }
 
+/* Whether it changes a busy table; what is not understood does not. */
+static bool statement_busy(const struct storage *storage, const char *sql)
+{
+    static const char *const verbs[] = {"INSERT INTO ", "UPDATE ", "DELETE FROM "};
+    size_t verb = 0;
+    while (verb < countof(verbs) && strncmp(sql, verbs[verb], strlen(verbs[verb])) != 0)
+        verb++;
+    if (verb == countof(verbs))
+        return false;
+    const char *table = sql + strlen(verbs[verb]);
+    size_t len = strcspn(table, " (");
+    for (size_t i = 0; i < storage->n_busy; i++)
+        if (strlen(storage->busy[i]) == len && memcmp(storage->busy[i], table, len) == 0)
+            return true;
+    return false;
+}
+
+static bool batch_defines(const struct storage *storage, const struct storage_batch *batch)
+{
+    for (size_t i = 0; i < batch->n; i++)
+        if (!statement_busy(storage, batch->statements[i].sql))
+            return true;
+    return false;
+}
+
 static void batch_done(struct c9d_batch *raw, int status)
 {
     struct storage_batch *batch = (struct storage_batch *)raw;
+    if (batch->defines)
+        atomic_fetch_add(&batch->storage->definitions, 1);
     if (status == 0) {
         batch->done(batch->arg, NULL);
     } else {
@@ -336,6 +382,10 @@ void storage_submit(struct storage *storage, struct storage_batch *batch,
     batch->raw.statements = batch->statements;
     batch->raw.n = batch->n;
     batch->raw.done = batch_done;
+    /* Now, and again when it is done: what is read between may be of before or behind. */
+    batch->defines = batch_defines(storage, batch);
+    if (batch->defines)
+        atomic_fetch_add(&storage->definitions, 1);
     storage->ops->submit(storage->raw, &batch->raw);
 }
 

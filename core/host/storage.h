@@ -22,6 +22,13 @@ int storage_migrate(struct storage *storage, const struct c9d_migration *migrati
 bool storage_exclusive(struct storage *storage);
 /* Another number after each commit, by whomever; 0: not known. */
 uint64_t storage_version(struct storage *storage);
+/* Names the tables, in a constant array, of which storage_definitions says nothing. Before the
+ * first batch. */
+void storage_set_busy(struct storage *storage, const char *const *tables, size_t n);
+/* Another number after each commit of this process that changed anything but busy tables; what was
+ * read since it was given is what there is while it stays. 0: not known, as other processes may
+ * write. */
+uint64_t storage_definitions(struct storage *storage);
 int storage_backup(struct storage *storage, const char *path, struct error *err);
 /* For queue plugins' host struct. */
 const struct c9d_storage_ops *storage_ops(const struct storage *storage);

@@ -6,6 +6,7 @@
 #include "host/storage.h"
 #include "service/agent_config.h"
 #include "service/audit.h"
+#include "service/metas.h"
 #include "service/service-private.h"
 #include "service/trigger.h"
 #include "store/team.h"
@@ -49,16 +50,23 @@ struct resource agent_resource(const struct agent_meta *meta)
                              .agent_id = meta->id};
 }
 
+static int agent_read(struct service *service, const struct principal *who, const char *ref,
+                      enum action action, struct agent_meta *meta_r, json_t **agent_r,
+                      struct error *err)
+{
+    if (!uuid_valid(ref, strlen(ref)))
+        return store_agent_get_by_name(service->storage, who->organization_id, ref, who->user_id,
+                                       meta_r, agent_r, err);
+    if (action == ACTION_EXECUTE && agent_r == NULL)
+        return metas_agent(service->metas, service->storage, ref, who->user_id, meta_r, err);
+    return store_agent_get(service->storage, ref, who->user_id, meta_r, agent_r, err);
+}
+
 int agent_find(struct service *service, const struct principal *who, const char *ref,
                enum action action, struct agent_meta *meta_r, json_t **agent_r, struct error *err)
 {
     jx_auto *agent = NULL;
-    json_t **wanted = agent_r != NULL ? &agent : NULL;
-    int result = uuid_valid(ref, strlen(ref))
-                     ? store_agent_get(service->storage, ref, who->user_id, meta_r, wanted, err)
-                     : store_agent_get_by_name(service->storage, who->organization_id, ref,
-                                               who->user_id, meta_r, wanted, err);
-    if (result < 0)
+    if (agent_read(service, who, ref, action, meta_r, agent_r != NULL ? &agent : NULL, err) < 0)
         return -1;
     if (meta_r->id[0] == '\0')
         return permission_unseen(E_AGENT_NOT_FOUND, "agent", ref, err);

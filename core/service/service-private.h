@@ -16,6 +16,7 @@ struct auditor;
 struct identities;
 struct token_cache;
 struct launch_cache;
+struct metas;
 struct schedule_context;
 
 /* The agent loop that c9d brings along; source NULL when its file could not be read. */
@@ -36,6 +37,7 @@ struct service {
     struct loop_skill loop;
     struct token_cache *tokens;
     struct launch_cache *launches;
+    struct metas *metas;
     struct schedule_context *schedules;
     struct auditor *auditor;
     struct identities *identities; /* NULL: no JWTs */

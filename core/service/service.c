@@ -15,6 +15,7 @@
 #include "service/identity.h"
 #include "service/launch.h"
 #include "service/limits.h"
+#include "service/metas.h"
 #include "service/problem.h"
 #include "service/schedule_settings.h"
 #include "service/skill.h"
@@ -125,6 +126,7 @@ struct service *service_new(struct storage *storage, struct config *config, stru
     service->tokens = token_cache_new();
     service->auditor = auditor_new(storage, config_int(config, "audit", NULL, "denied_per_minute"));
     service->launches = launch_cache_new();
+    service->metas = metas_new();
     service->schedules = schedule_context_new(config);
     loop_load(service);
     if (identities_new(config, &service->identities, err) < 0) {
@@ -171,6 +173,7 @@ void service_free(struct service *service)
     free(service->models);
     token_cache_free(service->tokens);
     launch_cache_free(service->launches);
+    metas_free(service->metas);
     schedule_context_free(service->schedules);
     free(service->loop.file);
     free(service->loop.source);

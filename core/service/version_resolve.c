@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "service/alias.h"
 #include "service/launch.h"
+#include "service/metas.h"
 #include "service/semver_range.h"
 #include "service/service-private.h"
 #include "service/version.h"
@@ -136,7 +137,7 @@ static int draft_require(const struct principal *who, const struct agent_meta *m
 static int choose_exact(struct service *service, const struct agent_meta *agent, const char *exact,
                         struct version_meta *meta_r, struct error *err)
 {
-    if (store_version_meta(service->storage, agent->id, exact, meta_r, err) < 0)
+    if (metas_version(service->metas, service->storage, agent->id, exact, meta_r, err) < 0)
         return -1;
     return meta_r->version[0] != '\0' ? 0 : version_missing(agent->id, exact, err);
 }
@@ -144,7 +145,7 @@ static int choose_exact(struct service *service, const struct agent_meta *agent,
 static int choose_latest(struct service *service, const struct agent_meta *agent,
                          struct version_meta *meta_r, struct error *err)
 {
-    if (store_version_meta(service->storage, agent->id, NULL, meta_r, err) < 0)
+    if (metas_version(service->metas, service->storage, agent->id, NULL, meta_r, err) < 0)
         return -1;
     if (meta_r->version[0] != '\0')
         return 0;

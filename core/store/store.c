@@ -26,8 +26,16 @@ static const struct c9d_migration migrations[] = {
     {1, schema_1}, {2, schema_2}, {3, schema_3}, {4, schema_4}, {5, schema_5}, {6, schema_6},
 };
 
+/* What every execution writes. */
+static const char *const busy[] = {
+    "agent_executions", "execution_events",   "execution_logs",       "execution_journal",
+    "execution_asks",   "execution_waits",    "execution_signals",    "execution_attempts",
+    "idempotency_keys", "webhook_deliveries", "agent_resource_usage",
+};
+
 int store_migrate(struct storage *storage, struct error *err)
 {
+    storage_set_busy(storage, busy, countof(busy));
     return storage_migrate(storage, migrations, countof(migrations), err);
 }
 
