@@ -85,8 +85,7 @@ static struct {
     uint16_t slab_blocks[CLASS_COUNT];
 } arena;
 
-/* ---- set-up
- * ------------------------------------------------------------------------------------------ */
+/* ---- set-up ---------------------------------------------------------------------------------- */
 
 /* The fewest pages of which at most a sixteenth is lost at the end. */
 static void class_set_up(unsigned c)
@@ -177,8 +176,7 @@ bool arena_exceeded(void)
     return arena.exceeded;
 }
 
-/* ---- runs of pages
- * ------------------------------------------------------------------------------------- */
+/* ---- runs of pages --------------------------------------------------------------------------- */
 
 /* The bin whose runs have at least its size: sizes are rounded down to it. */
 static unsigned bin_below(uint32_t run)
@@ -294,8 +292,7 @@ static uint32_t run_take(uint32_t need)
     return at;
 }
 
-/* ---- large blocks
- * --------------------------------------------------------------------------------------- */
+/* ---- large blocks ---------------------------------------------------------------------------- */
 
 static uint32_t pages_for(size_t size)
 {
@@ -346,8 +343,7 @@ static bool large_resize(uint32_t at, uint32_t need)
     return true;
 }
 
-/* ---- small blocks
- * --------------------------------------------------------------------------------------- */
+/* ---- small blocks ---------------------------------------------------------------------------- */
 
 static uint32_t slab_new(unsigned class)
 {
@@ -408,8 +404,7 @@ static void small_free(uint32_t at, void *ptr)
         slab_release(at);
 }
 
-/* ---- the first small blocks
- * -------------------------------------------------------------------------------- */
+/* ---- the first small blocks ------------------------------------------------------------------ */
 
 static size_t grains(size_t size)
 {
@@ -454,8 +449,7 @@ static void first_free(uint8_t *ptr, size_t size)
         arena.fresh = ptr;
 }
 
-/* ---- what Lua calls
- * --------------------------------------------------------------------------------------- */
+/* ---- what Lua calls -------------------------------------------------------------------------- */
 
 static uint32_t page_of(const void *ptr)
 {

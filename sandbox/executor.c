@@ -14,8 +14,7 @@
 #include "sandbox/probe.h"
 #include "sandbox/vm.h"
 
-/* ---- transport
- * ---------------------------------------------------------------------------------------- */
+/* ---- transport ------------------------------------------------------------------------------- */
 /* Raw calls: the policy compares all 64 bits of the descriptor, and a wrapper may leave the upper
  * ones to chance. Nobody is there to tell of a broken socket: the supervisor sees the exit. */
 
@@ -81,8 +80,7 @@ void executor_receive(struct wire_header *header_r)
         _exit(1); /* the engine is of another build, and knows from the exit */
 }
 
-/* ---- CPU time
- * ------------------------------------------------------------------------------------------- */
+/* ---- CPU time -------------------------------------------------------------------------------- */
 
 volatile sig_atomic_t executor_time_up;
 
@@ -146,8 +144,7 @@ int executor_limit_cpu(uint64_t us)
     return (int)syscall(SYS_prlimit64, 0, RLIMIT_CPU, &(struct rlimit){seconds, seconds}, NULL);
 }
 
-/* ---- forbidden calls
- * ------------------------------------------------------------------------------------ */
+/* ---- forbidden calls ------------------------------------------------------------------------- */
 
 extern const char __executable_start[], etext[]; /* the linker's */
 

@@ -15,8 +15,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* ---- namespaces
- * ---------------------------------------------------------------------------------------- */
+/* ---- namespaces ------------------------------------------------------------------------------ */
 
 static int layer_user(struct lockdown *lockdown)
 {
@@ -72,8 +71,7 @@ const struct lockdown_layer lockdown_namespaces[] = {
 };
 const size_t lockdown_namespace_count = countof(lockdown_namespaces);
 
-/* ---- resource limits
- * ------------------------------------------------------------------------------------- */
+/* ---- resource limits ------------------------------------------------------------------------- */
 
 #ifdef C9_SANITIZED /* whose frames are larger */
 enum { STACK_BYTES = 8 << 20 };
@@ -118,8 +116,7 @@ static int layer_limits(struct lockdown *lockdown)
     return space_limit();
 }
 
-/* ---- privileges
- * ------------------------------------------------------------------------------------------ */
+/* ---- privileges ------------------------------------------------------------------------------ */
 
 static int layer_root(struct lockdown *lockdown)
 {
@@ -177,8 +174,7 @@ static int layer_capabilities(struct lockdown *lockdown)
     return (int)syscall(SYS_capset, &header, data);
 }
 
-/* ---- the kernel's own boxes
- * --------------------------------------------------------------------------------- */
+/* ---- the kernel's own boxes ------------------------------------------------------------------ */
 
 /* As in the kernel's uapi; Debian 12's header has the first member only. */
 struct ruleset {

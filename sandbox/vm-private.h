@@ -69,8 +69,7 @@ enum vm_slot {
 #define VM_SLOT(slot) (LUA_RIDX_LAST + 1 + (slot))
 void vm_slot_push(lua_State *L, enum vm_slot slot);
 
-/* ---- vm.c: bytes
- * ---------------------------------------------------------------------------------------- */
+/* ---- vm.c: bytes ----------------------------------------------------------------------------- */
 /* All raise VM_FATAL_MEMORY when there is none. */
 void vm_bytes_reserve(lua_State *L, struct vm_bytes *b, size_t n);
 void vm_bytes_put(lua_State *L, struct vm_bytes *b, const void *data, size_t len);
@@ -78,8 +77,7 @@ void vm_bytes_char(lua_State *L, struct vm_bytes *b, char c);
 /* Empties; gives a large block back. */
 void vm_bytes_reset(lua_State *L, struct vm_bytes *b);
 
-/* ---- vm_error.c
- * ----------------------------------------------------------------------------------------- */
+/* ---- vm_error.c ------------------------------------------------------------------------------ */
 /* Ends the execution: raises what cannot be caught. `vm.fatal` keeps the first. */
 _Noreturn void vm_fatal_raise(lua_State *L, enum vm_fatal fatal);
 _Noreturn void vm_limit_raise(lua_State *L, const char *limit, uint64_t value);
@@ -104,8 +102,7 @@ void vm_failure_send_as(lua_State *L, const char *code);
 void vm_stats_write(uint8_t out[WIRE_STATS_SIZE]);
 void vm_error_open(lua_State *L);
 
-/* ---- vm_json.c
- * ------------------------------------------------------------------------------------------ */
+/* ---- vm_json.c ------------------------------------------------------------------------------- */
 enum { VM_JSON_LENIENT = 1 };
 /* Appends the JSON text of the value at idx to vm.out; raises "WHAT.path: why". `what` names the
  * value. LENIENT: what JSON cannot hold becomes text instead. */
@@ -120,8 +117,7 @@ int vm_json_encode_text(lua_State *L); /* c9.json.encode, decode, array */
 int vm_json_decode_text(lua_State *L);
 int vm_json_array(lua_State *L);
 
-/* ---- vm_base.c, vm_keys.c, vm_coroutine.c, vm_table.c, vm_string.c, vm_random.c
- * ---------------------------- */
+/* ---- vm_base.c, vm_keys.c, vm_coroutine.c, vm_table.c, vm_string.c, vm_random.c -------------- */
 void vm_base_open(lua_State *L, int globals);
 /* Pushes tostring(value) without raw addresses. */
 const char *vm_tostring(lua_State *L, int idx, size_t *len_r);
@@ -154,8 +150,7 @@ void vm_random_seed(const uint8_t seed[32]);
 int vm_random(lua_State *L); /* math.random */
 int vm_random_uuid(lua_State *L);
 
-/* ---- vm_tasks.c
- * ----------------------------------------------------------------------------------------- */
+/* ---- vm_tasks.c ------------------------------------------------------------------------------ */
 /* Runs the function and its nargs arguments on top of L as the first task, until it is done. Pushes
  * its results on L: LUA_OK and exactly one value, or an error status and the error (trace in
  * vm.trace). */
@@ -166,8 +161,7 @@ int vm_task_all(lua_State *L); /* c9.all */
  * use as `return vm_effect(L, kind, done)`. */
 int vm_effect(lua_State *L, enum wire_kind kind, lua_CFunction done);
 
-/* ---- vm_c9.c, vm_notice.c, vm_args.c, vm_skill.c
- * --------------------------------------------------------- */
+/* ---- vm_c9.c, vm_notice.c, vm_args.c, vm_skill.c --------------------------------------------- */
 struct vm_binding {
     const char *name; /* "model.chat" */
     lua_CFunction fn;

@@ -68,8 +68,7 @@ void vm_bytes_reset(lua_State *L, struct vm_bytes *b)
         b->data = NULL;
 }
 
-/* ---- the state
- * ------------------------------------------------------------------------------------------- */
+/* ---- the state ------------------------------------------------------------------------------- */
 
 static int vm_panic(lua_State *L)
 {
@@ -153,8 +152,7 @@ lua_State *vm_running(void)
     return vm.running;
 }
 
-/* ---- one execution
- * --------------------------------------------------------------------------------------- */
+/* ---- one execution --------------------------------------------------------------------------- */
 
 static void payload_read(lua_State *L, const struct wire_header *header)
 {

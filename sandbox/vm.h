@@ -12,8 +12,7 @@
 
 struct lua_State;
 
-/* ---- memory (arena.c)
- * ---------------------------------------------------------------------------------- */
+/* ---- memory (arena.c) ------------------------------------------------------------------------ */
 /* Everything that Lua holds comes from one range that the zygote maps at a fixed address (so that
  * addresses, and what depends on them, are the same on replay). */
 
@@ -31,8 +30,7 @@ bool arena_exceeded(void); /* a request was refused because of the limit */
 /* A lua_Alloc; ud unused. */
 void *arena_realloc(void *ud, void *ptr, size_t old_size, size_t new_size);
 
-/* ---- transport (executor.c)
- * ------------------------------------------------------------------------------ */
+/* ---- transport (executor.c) ------------------------------------------------------------------ */
 /* Blocking I/O on WIRE_FD. A closed or broken socket ends the process: nobody is there to tell. */
 
 /* Sends one frame made of two pieces (either may be empty). */
@@ -48,8 +46,7 @@ uint64_t executor_cpu_us(void);
 /* Set by the CPU timer's signal: the time is up. The handler also sets a hook on vm_running(). */
 extern volatile sig_atomic_t executor_time_up;
 
-/* ---- the VM (vm_*.c)
- * --------------------------------------------------------------------------------------- */
+/* ---- the VM (vm_*.c) ------------------------------------------------------------------------- */
 
 /* Makes the state with its libraries and the prelude, from arena memory, in the zygote: executors
  * inherit it copy-on-write. NULL: out of memory or a broken prelude (message on stderr). */

@@ -3,8 +3,7 @@
 
 #include "sandbox/vm-private.h"
 
-/* ---- read-only views
- * ------------------------------------------------------------------------------------- */
+/* ---- read-only views ------------------------------------------------------------------------- */
 /* A view is an empty table whose metatable leads to the real one; its key cannot be made in Lua. */
 
 static const char frozen_key;
@@ -79,8 +78,7 @@ void vm_freeze(lua_State *L, bool deep)
     lua_remove(L, -2);
 }
 
-/* ---- tostring
- * -------------------------------------------------------------------------------------------- */
+/* ---- tostring -------------------------------------------------------------------------------- */
 
 static void object_push(lua_State *L, int idx)
 {
@@ -131,8 +129,7 @@ static int base_tostring(lua_State *L)
     return 1;
 }
 
-/* ---- pcall, xpcall
- * --------------------------------------------------------------------------------------- */
+/* ---- pcall, xpcall --------------------------------------------------------------------------- */
 
 static int pcall_done(lua_State *L, int status, lua_KContext extra)
 {
@@ -180,8 +177,7 @@ static int base_xpcall(lua_State *L)
     return pcall_done(L, status, 2);
 }
 
-/* ---- metatables and raw access
- * --------------------------------------------------------------------------- */
+/* ---- metatables and raw access --------------------------------------------------------------- */
 
 /* Whether the table at idx has exactly the mark of arrays, which skills do not see. */
 static bool array_marked(lua_State *L, int idx)
@@ -255,8 +251,7 @@ static int base_rawlen(lua_State *L)
     return 1;
 }
 
-/* ---- the table of globals
- * -------------------------------------------------------------------------------- */
+/* ---- the table of globals -------------------------------------------------------------------- */
 
 /* Lua's own that are taken as they are. What is in neither list does not exist. */
 static const char *const base_kept[] = {"assert", "error",    "ipairs", "rawequal",

@@ -64,8 +64,7 @@ static int c9_sleep(lua_State *L)
     return vm_effect(L, WIRE_KIND_SLEEP, done_nothing);
 }
 
-/* ---- signals
- * --------------------------------------------------------------------------------------------- */
+/* ---- signals --------------------------------------------------------------------------------- */
 
 static const struct vm_arg wait_args[] = {{"schema", VM_ARG_TABLE, false},
                                           {"timeout", VM_ARG_NUMBER | VM_ARG_STRING, false},
@@ -112,8 +111,7 @@ static int c9_wait_for(lua_State *L)
     return vm_effect(L, WIRE_KIND_WAIT_FOR, wait_done);
 }
 
-/* ---- models
- * ---------------------------------------------------------------------------------------------- */
+/* ---- models ---------------------------------------------------------------------------------- */
 
 static const struct vm_arg chat_args[] = {{"provider", VM_ARG_STRING, false},
                                           {"model", VM_ARG_STRING, false},
@@ -361,8 +359,7 @@ static int c9_http_request(lua_State *L)
     return vm_effect(L, WIRE_KIND_HTTP_REQUEST, http_done);
 }
 
-/* ---- agents
- * ---------------------------------------------------------------------------------------------- */
+/* ---- agents ---------------------------------------------------------------------------------- */
 
 static const struct vm_arg agent_args[] = {{"version", VM_ARG_STRING, false}, {NULL, 0, false}};
 
@@ -427,8 +424,7 @@ static int c9_secret(lua_State *L)
     return vm_effect(L, WIRE_KIND_SECRET, secret_done);
 }
 
-/* ---- validation
- * ------------------------------------------------------------------------------------------ */
+/* ---- validation ------------------------------------------------------------------------------ */
 
 /* true, or false and the list of {path, message}. */
 static int validate_done(lua_State *L)
@@ -469,8 +465,7 @@ static int c9_validate_output(lua_State *L)
     return validate(L, NULL);
 }
 
-/* ---- the table
- * ------------------------------------------------------------------------------------------- */
+/* ---- the table ------------------------------------------------------------------------------- */
 
 /* c9.random is math.random, c9.json is opened by vm_json.c, c9.null is a value. */
 const struct vm_binding vm_c9_bindings[] = {

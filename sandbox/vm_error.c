@@ -51,8 +51,7 @@ void vm_fatal_check(lua_State *L, int status)
         vm_fatal_raise(L, vm.fatal);
 }
 
-/* ---- error objects
- * -------------------------------------------------------------------------------------- */
+/* ---- error objects --------------------------------------------------------------------------- */
 
 void vm_error_mark(lua_State *L)
 {
@@ -141,8 +140,7 @@ void vm_error_open(lua_State *L)
     lua_rawseti(L, LUA_REGISTRYINDEX, VM_SLOT(VM_SLOT_ERROR));
 }
 
-/* ---- tracebacks
- * ------------------------------------------------------------------------------------------ */
+/* ---- tracebacks ------------------------------------------------------------------------------ */
 
 struct text {
     char *at, *end;
@@ -209,8 +207,7 @@ size_t vm_trace_write(lua_State *L, int level, char *out, size_t size)
     return (size_t)(t.at - out);
 }
 
-/* ---- the FAILURE
- * ----------------------------------------------------------------------------------------- */
+/* ---- the FAILURE ----------------------------------------------------------------------------- */
 
 /* As wire_stats_encode, which would call malloc. */
 void vm_stats_write(uint8_t out[WIRE_STATS_SIZE])

@@ -155,8 +155,7 @@ static void encode_text(const struct encoder *e, const struct place *place, cons
     vm_bytes_char(e->L, &vm.out, '"');
 }
 
-/* ---- encoding
- * -------------------------------------------------------------------------------------------- */
+/* ---- encoding -------------------------------------------------------------------------------- */
 
 static void encode_value(const struct encoder *e, int idx, const struct place *place);
 
@@ -349,8 +348,7 @@ void vm_json_encode(lua_State *L, int idx, const char *what, unsigned flags)
     lua_pop(L, 1);
 }
 
-/* ---- decoding
- * -------------------------------------------------------------------------------------------- */
+/* ---- decoding -------------------------------------------------------------------------------- */
 
 struct decoder {
     lua_State *L;
@@ -660,8 +658,7 @@ const char *vm_json_decode(lua_State *L, const char *text, size_t len, size_t *a
     return d.why;
 }
 
-/* ---- c9.json
- * --------------------------------------------------------------------------------------------- */
+/* ---- c9.json --------------------------------------------------------------------------------- */
 
 int vm_json_encode_text(lua_State *L)
 {

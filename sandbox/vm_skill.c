@@ -67,8 +67,7 @@ int vm_skill_load(lua_State *L, const char *name)
     return status;
 }
 
-/* ---- c9.skills
- * ------------------------------------------------------------------------------------------- */
+/* ---- c9.skills ------------------------------------------------------------------------------- */
 
 static int call_done(lua_State *L, int status, lua_KContext base)
 {
@@ -111,8 +110,7 @@ int vm_skill_list(lua_State *L)
     return 1;
 }
 
-/* ---- description
- * ----------------------------------------------------------------------------------------- */
+/* ---- description ----------------------------------------------------------------------------- */
 
 static const struct vm_arg skill_fields[] = {{"name", VM_ARG_STRING, true},
                                              {"version", VM_ARG_STRING, true},

@@ -67,8 +67,7 @@ static void waiting_push(struct vm_task *task, uint64_t request)
     *end = task;
 }
 
-/* ---- frames
- * ---------------------------------------------------------------------------------------------- */
+/* ---- frames ---------------------------------------------------------------------------------- */
 
 static void frame_answer(lua_State *L, const struct wire_header *header)
 {
@@ -143,8 +142,7 @@ static void frame_next(lua_State *L)
     handlers[header.type](L, &header);
 }
 
-/* ---- the scheduler
- * --------------------------------------------------------------------------------------- */
+/* ---- the scheduler --------------------------------------------------------------------------- */
 
 /* A task failed with the error on top of it: runs the __close handlers of what it left open, as
  * pcall would, and gives the status, which they may change, as the error. The traceback is taken
@@ -280,8 +278,7 @@ int vm_task_main(lua_State *L, int nargs)
     return status;
 }
 
-/* ---- c9.all
- * ---------------------------------------------------------------------------------------------- */
+/* ---- c9.all ---------------------------------------------------------------------------------- */
 
 enum { ALL_FUNCTIONS = 1, ALL_AS_TABLE, ALL_GROUP }; /* stack of c9.all */
 
@@ -390,8 +387,7 @@ int vm_task_all(lua_State *L)
     return all_done(L);
 }
 
-/* ---- effects
- * --------------------------------------------------------------------------------------------- */
+/* ---- effects --------------------------------------------------------------------------------- */
 
 enum { EFFECT_STREAM = 1, EFFECT_REQUEST, EFFECT_KIND, EFFECT_DONE, EFFECT_TOP = EFFECT_DONE };
 

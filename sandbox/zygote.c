@@ -34,8 +34,7 @@ struct zygote {
     char text[WIRE_CTL_TEXT_MAX]; /* of the packet received last */
 };
 
-/* ---- start
- * ---------------------------------------------------------------------------------------------- */
+/* ---- start ----------------------------------------------------------------------------------- */
 
 static int zygote_down(const char *what)
 {
@@ -168,8 +167,7 @@ static pid_t zygote_fork(int leaf)
                             : syscall(SYS_clone3, &args, sizeof(args)));
 }
 
-/* ---- executors
- * -------------------------------------------------------------------------------------------- */
+/* ---- executors ------------------------------------------------------------------------------- */
 
 static int spawned_send(uint64_t cookie, int failure, pid_t pid, int fd)
 {

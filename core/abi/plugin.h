@@ -39,8 +39,7 @@ struct c9d_fault {
     char message[512]; /* what, where, what to do; filled by the one who returns the failure */
 };
 
-/* ---- settings
- * ------------------------------------------------------------------------------------ */
+/* ---- settings -------------------------------------------------------------------------------- */
 
 enum c9d_type {
     C9D_TYPE_STRING,
@@ -62,8 +61,7 @@ struct c9d_setting {
 
 struct c9d_settings; /* the values; valid during open only */
 
-/* ---- what the host offers a plugin
- * ---------------------------------------------------------------- */
+/* ---- what the host offers a plugin ----------------------------------------------------------- */
 
 enum c9d_log_level { C9D_LOG_DEBUG, C9D_LOG_INFO, C9D_LOG_WARN, C9D_LOG_ERROR };
 
@@ -86,8 +84,7 @@ struct c9d_host {
     struct c9d_storage *storage;
 };
 
-/* ---- storage: an SQL engine
- * ------------------------------------------------------------------------ */
+/* ---- storage: an SQL engine ------------------------------------------------------------------ */
 /* The SQL is the dialect that SQLite ≥ 3.40 and PostgreSQL ≥ 15 share: $1 parameters, ON CONFLICT,
  * RETURNING, ->>. A storage plugin does not know what an agent is. */
 
@@ -168,8 +165,7 @@ struct c9d_storage_ops {
     uint64_t (*version)(struct c9d_storage *storage);
 };
 
-/* ---- queue: who runs what, when
- * ---------------------------------------------------------------------- */
+/* ---- queue: who runs what, when -------------------------------------------------------------- */
 
 struct c9d_job {
     char id[37];          /* the execution's */
@@ -212,8 +208,7 @@ struct c9d_queue_ops {
     int (*fd)(struct c9d_queue *queue);
 };
 
-/* ---- model: a translator
- * -------------------------------------------------------------------------------- */
+/* ---- model: a translator --------------------------------------------------------------------- */
 /* No I/O: c9d does that. A chat request becomes an HTTP request; the bytes of the reply become
  * events. The chat request is an object (all members but messages may be absent):
  *
@@ -281,8 +276,7 @@ struct c9d_model_ops {
     void (*reply_free)(struct c9d_reply *reply);
 };
 
-/* ---- the descriptor
- * ----------------------------------------------------------------------------------- */
+/* ---- the descriptor -------------------------------------------------------------------------- */
 
 struct c9d_plugin {
     uint32_t abi; /* C9D_ABI; first, for ever */

@@ -69,8 +69,7 @@ int fill_dynamic_ref(struct compile *c, struct op *op, const json_t *value)
     return 0;
 }
 
-/* ---- allOf, anyOf, oneOf, not
- * --------------------------------------------------------------------------- */
+/* ---- allOf, anyOf, oneOf, not ---------------------------------------------------------------- */
 
 static bool check_all_of(struct run *run, const struct op *op, const struct frame *frame)
 {
@@ -197,8 +196,7 @@ int fill_not(struct compile *c, struct op *op, const json_t *value)
     return 0;
 }
 
-/* ---- if, then, else
- * --------------------------------------------------------------------------------------- */
+/* ---- if, then, else -------------------------------------------------------------------------- */
 
 static bool check_if(struct run *run, const struct op *op, const struct frame *frame)
 {

@@ -27,8 +27,7 @@ int fill_min_items(struct compile *c, struct op *op, const json_t *value)
     return fill_count(c, value, op->keyword, &op->count);
 }
 
-/* ---- uniqueItems: a few items are compared pair by pair, many are sorted by their hash
- * ----------- */
+/* ---- uniqueItems: a few items are compared pair by pair, many are sorted by their hash ------- */
 
 enum { UNIQUE_FEW = 8 };
 
@@ -102,8 +101,7 @@ int fill_unique_items(struct compile *c, struct op *op, const json_t *value)
     return 0;
 }
 
-/* ---- items
- * ------------------------------------------------------------------------------------------- */
+/* ---- items ----------------------------------------------------------------------------------- */
 
 static bool check_items(struct run *run, const struct op *op, const struct frame *frame)
 {
@@ -162,8 +160,7 @@ int fill_items(struct compile *c, struct op *op, const json_t *value)
     return 0;
 }
 
-/* ---- contains
- * ------------------------------------------------------------------------------------------ */
+/* ---- contains -------------------------------------------------------------------------------- */
 
 static bool contains_item(struct run *run, const struct op *op, const struct frame *frame, size_t i)
 {
@@ -215,8 +212,7 @@ int fill_contains(struct compile *c, struct op *op, const json_t *value)
     return most != NULL ? fill_count(c, most, "maxContains", &op->contains.most) : 0;
 }
 
-/* ---- unevaluatedItems
- * ----------------------------------------------------------------------------------- */
+/* ---- unevaluatedItems ------------------------------------------------------------------------ */
 
 static bool check_unevaluated_items(struct run *run, const struct op *op, const struct frame *frame)
 {

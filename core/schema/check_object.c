@@ -68,8 +68,7 @@ int fill_required(struct compile *c, struct op *op, const json_t *value)
     return check_names(c, value, op->keyword);
 }
 
-/* ---- dependentRequired, dependentSchemas, dependencies
- * ---------------------------------------------- */
+/* ---- dependentRequired, dependentSchemas, dependencies --------------------------------------- */
 
 struct dependent {
     const char *key;
@@ -154,8 +153,7 @@ int fill_dependent_schemas(struct compile *c, struct op *op, const json_t *value
     return fill_dependencies(c, op, value); /* the index saw that all members are schemas */
 }
 
-/* ---- properties, patternProperties, additionalProperties
- * --------------------------------------------- */
+/* ---- properties, patternProperties, additionalProperties ------------------------------------- */
 
 struct member {
     const char *key;
@@ -304,8 +302,7 @@ int fill_members(struct compile *c, struct op *op, const json_t *value)
     return 0;
 }
 
-/* ---- propertyNames
- * ----------------------------------------------------------------------------------- */
+/* ---- propertyNames --------------------------------------------------------------------------- */
 
 /* The name is looked at on its own; what is wrong with it is told of the object that has it. */
 static bool name_holds(struct run *run, const struct op *op, const struct frame *frame,
@@ -351,8 +348,7 @@ int fill_property_names(struct compile *c, struct op *op, const json_t *value)
     return 0;
 }
 
-/* ---- unevaluatedProperties
- * ------------------------------------------------------------------------------ */
+/* ---- unevaluatedProperties ------------------------------------------------------------------- */
 
 static bool check_unevaluated_properties(struct run *run, const struct op *op,
                                          const struct frame *frame)

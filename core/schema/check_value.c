@@ -74,8 +74,7 @@ int fill_const(struct compile *c, struct op *op, const json_t *value)
     return 0;
 }
 
-/* ---- enum: a few values are compared, many are found by their hash
- * ------------------------------- */
+/* ---- enum: a few values are compared, many are found by their hash --------------------------- */
 
 enum { ENUM_FEW = 8, ENUM_SHOWN = 10 };
 
@@ -158,8 +157,7 @@ int fill_enum(struct compile *c, struct op *op, const json_t *value)
     return 0;
 }
 
-/* ---- numbers
- * ---------------------------------------------------------------------------------------- */
+/* ---- numbers --------------------------------------------------------------------------------- */
 
 #define CHECK_LIMIT(name, relation, sentence)                                                      \
     static bool check_##name(struct run *run, const struct op *op, const struct frame *frame)      \

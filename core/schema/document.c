@@ -21,8 +21,7 @@ struct indexed {
 
 const struct node node_true = {0}, node_false = {.never = true};
 
-/* ---- the index
- * ------------------------------------------------------------------------------------ */
+/* ---- the index ------------------------------------------------------------------------------- */
 
 static struct indexed *index_find(struct schema_document *doc, const json_t *value)
 {
@@ -207,8 +206,7 @@ static int index_schema(struct schema_document *doc, const json_t *schema,
     return 0;
 }
 
-/* ---- entering: a schema that was not known to be one yet
- * ------------------------------------------- */
+/* ---- entering: a schema that was not known to be one yet ------------------------------------- */
 
 static int meta_check(struct schema_document *doc, const json_t *schema,
                       const struct resource *resource, struct error *err)
@@ -293,8 +291,7 @@ struct resource *document_add(struct schema_document *doc, const char *uri, cons
     return resource;
 }
 
-/* ---- references
- * -------------------------------------------------------------------------------------- */
+/* ---- references ------------------------------------------------------------------------------ */
 
 static struct place *place_load(struct schema_document *doc, const char *uri,
                                 const struct dialect *dialect, struct error *err)

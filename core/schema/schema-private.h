@@ -319,8 +319,7 @@ static inline bool seen_has(const struct seen *seen, size_t i)
 void seen_mark_all(struct seen *seen);
 void seen_merge(struct seen *into, const struct seen *from);
 
-/* ---- small parts
- * ---------------------------------------------------------------------------------- */
+/* ---- small parts ----------------------------------------------------------------------------- */
 /* uri.c: RFC 3986 reference resolution; to be freed. The fragment stays. */
 char *uri_resolve(const char *base, const char *ref);
 

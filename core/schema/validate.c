@@ -5,8 +5,7 @@
 #include "base/utf8.h"
 #include "schema/schema-private.h"
 
-/* ---- what has been evaluated
- * --------------------------------------------------------------------- */
+/* ---- what has been evaluated ----------------------------------------------------------------- */
 
 void seen_init(struct seen *seen, const json_t *instance)
 {
@@ -35,8 +34,7 @@ void seen_merge(struct seen *into, const struct seen *from)
         into->bits[i] |= from->bits[i];
 }
 
-/* ---- telling
- * ------------------------------------------------------------------------------------------ */
+/* ---- telling --------------------------------------------------------------------------------- */
 
 /* The frames from the root on: keywords and what is below them, and the way into the instance. */
 static void frame_paths(const struct frame *frame, struct buf *schema_path, struct buf *path)
@@ -124,8 +122,7 @@ bool run_charge(struct run *run, const struct frame *frame, uint64_t n)
                     (unsigned long long)run->document->opts.steps_max);
 }
 
-/* ---- walking
- * ------------------------------------------------------------------------------------------- */
+/* ---- walking --------------------------------------------------------------------------------- */
 
 static bool ops_hold(struct run *run, const struct frame *frame)
 {
@@ -202,8 +199,7 @@ bool run_test(struct run *run, const struct frame *up, const struct node *node, 
     return holds;
 }
 
-/* ---- from outside
- * -------------------------------------------------------------------------------------- */
+/* ---- from outside ---------------------------------------------------------------------------- */
 
 static bool run_walk(struct run *run, const struct schema *schema, const json_t *instance)
 {

@@ -30,8 +30,7 @@ static const struct broker_row {
     [WIRE_KIND_SECRET] = {NULL, begin_secret},
 };
 
-/* ---- capabilities
- * ------------------------------------------------------------------------------------- */
+/* ---- capabilities ---------------------------------------------------------------------------- */
 
 static int denied(struct effect *effect, struct error *err, const char *kind, const char *what)
 {
@@ -77,8 +76,7 @@ static int allow_agent(struct effect *effect, struct error *err)
     return denied(effect, err, "agents", agent);
 }
 
-/* ---- a request's way
- * ------------------------------------------------------------------------------------- */
+/* ---- a request's way ------------------------------------------------------------------------- */
 
 static void effect_free(struct effect *e)
 {
@@ -624,8 +622,7 @@ void broker_abort(struct run *run)
     run->n_pending = 0;
 }
 
-/* ---- the small kinds
- * -------------------------------------------------------------------------------------------- */
+/* ---- the small kinds ------------------------------------------------------------------------- */
 
 static void begin_now(struct effect *effect)
 {

@@ -248,8 +248,7 @@ static void child_prepare(struct child *child)
     work_submit(child->engine->pool, child_look_up, child);
 }
 
-/* ---- tokens and money below
- * ---------------------------------------------------------------------------- */
+/* ---- tokens and money below ------------------------------------------------------------------ */
 
 struct spent run_spent(const struct run *run)
 {

@@ -208,8 +208,7 @@ static void hop_done(void *arg, struct error *failed)
     }
 }
 
-/* ---- what is asked
- * ------------------------------------------------------------------------------------------- */
+/* ---- what is asked --------------------------------------------------------------------------- */
 
 /* Puts the URL as libcurl understands it in the place of the one that was given: what is checked is
  * what is fetched. */

@@ -39,8 +39,7 @@ static void chat_attempt(struct chat *chat);
 
 static void chat_release(struct chat *chat);
 
-/* ---- the plugin's sink
- * ------------------------------------------------------------------------------------- */
+/* ---- the plugin's sink ----------------------------------------------------------------------- */
 
 static void sink_delta(void *arg, const char *text, size_t len)
 {
@@ -107,8 +106,7 @@ static void sink_error(void *arg, int status, const char *message, int retry, in
     error_detail(&chat->err, "status", json_integer(status));
 }
 
-/* ---- one attempt
- * -------------------------------------------------------------------------------------------- */
+/* ---- one attempt ----------------------------------------------------------------------------- */
 
 static void attempt_clear(struct chat *chat)
 {
@@ -337,8 +335,7 @@ static void chat_attempt(struct chat *chat)
     }
 }
 
-/* ---- the provider's concurrency
- * ----------------------------------------------------------------------------- */
+/* ---- the provider's concurrency -------------------------------------------------------------- */
 
 static void line_remove(struct chat *chat)
 {
@@ -384,8 +381,7 @@ static void chat_queue(struct chat *chat)
     p->line_end = &chat->line_next;
 }
 
-/* ---- the request
- * ---------------------------------------------------------------------------------------------- */
+/* ---- the request ----------------------------------------------------------------------------- */
 
 static struct provider *provider_find(struct engine *engine, const char *name)
 {

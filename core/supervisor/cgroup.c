@@ -32,8 +32,7 @@ struct cgroup {
 /* What executors are counted and bounded by, where it is there. */
 static const char *const wanted[] = {"memory", "pids"};
 
-/* ---- files
- * --------------------------------------------------------------------------------------------- */
+/* ---- files ----------------------------------------------------------------------------------- */
 
 static int file_put(const char *folder, const char *name, const char *text)
 {
@@ -64,8 +63,7 @@ static int folder_make(const char *path)
     return mkdir(path, 0755) < 0 && errno != EEXIST ? -1 : 0;
 }
 
-/* ---- where c9d is
- * ---------------------------------------------------------------------------------------- */
+/* ---- where c9d is ---------------------------------------------------------------------------- */
 
 /* Where version 2 is mounted; NULL: nowhere. /proc/self/mountinfo: … root mount-point options … -
  * type … */
@@ -201,8 +199,7 @@ void cgroup_close(struct cgroup *c)
     free(c);
 }
 
-/* ---- a zygote
- * ---------------------------------------------------------------------------------------------- */
+/* ---- a zygote -------------------------------------------------------------------------------- */
 
 int cgroup_zygote_enter(struct cgroup *c, pid_t pid)
 {

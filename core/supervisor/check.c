@@ -88,8 +88,7 @@ static void check_add(struct run *run, struct check *c)
         check_begin(c);
 }
 
-/* ---- an effect's value
- * -------------------------------------------------------------------------------- */
+/* ---- an effect's value ----------------------------------------------------------------------- */
 
 static void check_abort(struct effect *effect)
 {
@@ -127,8 +126,7 @@ static void value_answer(struct check *c)
     effect_answer(c->effect, answer, NULL);
 }
 
-/* ---- the output
- * --------------------------------------------------------------------------------------- */
+/* ---- the output ------------------------------------------------------------------------------ */
 
 void check_output(struct run *run, const char *text, size_t len)
 {
@@ -160,8 +158,7 @@ static void output_judge(struct run *run, struct check *c)
     }
 }
 
-/* ---- the line
- * ----------------------------------------------------------------------------------------- */
+/* ---- the line -------------------------------------------------------------------------------- */
 
 static void check_back(void *arg)
 {

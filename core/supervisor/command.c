@@ -176,8 +176,7 @@ int command_init(int argc, char **argv)
     return failed ? 1 : 0;
 }
 
-/* ---- check-config
- * ------------------------------------------------------------------------------------------- */
+/* ---- check-config ---------------------------------------------------------------------------- */
 
 /* What the engine would say of [outbound] and [secret …] when it starts. */
 static int outbound_check(const struct config *config, struct error *err)

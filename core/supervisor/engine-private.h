@@ -80,8 +80,7 @@ struct engine {
     _Atomic bool starved; /* there may be more to claim than there was room for */
 };
 
-/* ---- commits: what an execution makes durable, in order, one batch at a time
- * --------------------------- */
+/* ---- commits: what an execution makes durable, in order, one batch at a time ----------------- */
 
 struct commit {
     struct run *run;

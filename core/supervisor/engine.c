@@ -56,8 +56,7 @@ const struct config_key engine_keys[] = {
 };
 const size_t engine_keys_n = countof(engine_keys);
 
-/* ---- calls into the engine's thread
- * ----------------------------------------------------------------------- */
+/* ---- calls into the engine's thread ---------------------------------------------------------- */
 
 struct call {
     void (*fn)(void *arg);
@@ -94,8 +93,7 @@ void engine_call(struct engine *engine, void (*fn)(void *arg), void *arg)
     pthread_cond_destroy(&call.wake);
 }
 
-/* ---- what the services ask
- * ----------------------------------------------------------------------------------- */
+/* ---- what the services ask ------------------------------------------------------------------- */
 
 static char *copy_or_null(const char *s)
 {

@@ -95,8 +95,7 @@ static void executor_event(struct loop_watch *watch, uint32_t events);
 static void slow_fire(struct loop_timer *timer);
 static void spawn_more(struct executors *x);
 
-/* ---- the zygote
- * ------------------------------------------------------------------------------------- */
+/* ---- the zygote ------------------------------------------------------------------------------ */
 
 /* fork+exec with an empty environment and nothing but the control socket and stderr. */
 static int zygote_exec(struct executors *x, int child_end, struct error *err)
@@ -309,8 +308,7 @@ static void control_flush(struct executors *x)
         control_interest(x);
 }
 
-/* ---- executors
- * -------------------------------------------------------------------------------------- */
+/* ---- executors ------------------------------------------------------------------------------- */
 
 static void executor_close(struct executor *e)
 {
@@ -666,8 +664,7 @@ void executor_kill(struct executor *e)
     control_send(e, WIRE_CTL_KILL, -1);
 }
 
-/* ---- news from the zygote
- * ------------------------------------------------------------------------------ */
+/* ---- news from the zygote -------------------------------------------------------------------- */
 
 static void control_spawned(struct executors *x, struct executor *e, const struct wire_control *c,
                             int fd)
@@ -804,8 +801,7 @@ static void restart_fire(struct loop_timer *timer)
     spawn_more(x);
 }
 
-/* ---- public
- * ---------------------------------------------------------------------------------------------- */
+/* ---- public ---------------------------------------------------------------------------------- */
 
 bool executors_strict(struct config *config)
 {

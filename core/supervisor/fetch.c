@@ -42,8 +42,7 @@ struct fetcher {
     struct fetch *all;
 };
 
-/* ---- libcurl's sockets and timer on our loop
- * ------------------------------------------------------------ */
+/* ---- libcurl's sockets and timer on our loop ------------------------------------------------- */
 
 /* Callbacks may start or cancel fetches, so completion is handled on a turn of its own. */
 static void reap_later(struct fetcher *f)
@@ -109,8 +108,7 @@ static void timer_fire(struct loop_timer *timer)
     reap_later(f);
 }
 
-/* ---- one fetch
- * -------------------------------------------------------------------------------------------- */
+/* ---- one fetch ------------------------------------------------------------------------------- */
 
 static void fetch_free(struct fetch *t)
 {

@@ -290,8 +290,7 @@ bool engine_adopt(struct engine *engine, const char *id)
     return true;
 }
 
-/* ---- the queue's thread
- * ----------------------------------------------------------------------------------- */
+/* ---- the queue's thread ---------------------------------------------------------------------- */
 
 struct claimed {
     struct engine *engine;

@@ -158,8 +158,7 @@ void run_free(struct run *run)
     free(run);
 }
 
-/* ---- getting an executor
- * ------------------------------------------------------------------------------ */
+/* ---- getting an executor --------------------------------------------------------------------- */
 
 static void run_ask(struct run *run)
 {

@@ -38,8 +38,7 @@ static const struct config_key keys[] = {
      "Whether it may go over http too, where anybody on the way reads it."},
 };
 
-/* ---- configuration
- * ------------------------------------------------------------------------------------ */
+/* ---- configuration --------------------------------------------------------------------------- */
 
 static size_t instances(const struct config *config, const char *names[SECRETS_MAX])
 {
@@ -160,8 +159,7 @@ void secrets_free(struct secrets *secrets)
     free(secrets);
 }
 
-/* ---- who may have which
- * ------------------------------------------------------------------------------- */
+/* ---- who may have which ---------------------------------------------------------------------- */
 
 /* Whether a word of the list fits; an empty list is any when `otherwise` says so. */
 static bool list_has(const char *list, const char *word, bool otherwise,
@@ -239,8 +237,7 @@ int secret_reference(const struct run *run, const char *name, char out[SECRET_RE
     return 0;
 }
 
-/* ---- filling in
- * ------------------------------------------------------------------------------------- */
+/* ---- filling in ------------------------------------------------------------------------------ */
 
 /* Those that the execution may use, with their references; made once for a request. */
 struct usable {
@@ -331,8 +328,7 @@ int secrets_fill(const struct run *run, const char *text, size_t len, enum secre
     return result;
 }
 
-/* ---- hiding
- * ----------------------------------------------------------------------------------------- */
+/* ---- hiding ---------------------------------------------------------------------------------- */
 
 static void replace_all(struct buf *text, const char *what, const char *by)
 {

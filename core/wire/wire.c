@@ -68,8 +68,7 @@ const struct wire_row *wire_row(unsigned type)
     return type < countof(rows) && rows[type].name != NULL ? &rows[type] : NULL;
 }
 
-/* ---- integers
- * ------------------------------------------------------------------------------------ */
+/* ---- integers -------------------------------------------------------------------------------- */
 
 static void put(uint8_t *out, uint64_t v, unsigned bytes)
 {
@@ -97,8 +96,7 @@ static uint64_t take_u64(const uint8_t **in)
     return get(*in - 8, 8);
 }
 
-/* ---- frames
- * -------------------------------------------------------------------------------------- */
+/* ---- frames ---------------------------------------------------------------------------------- */
 
 void wire_header_encode(const struct wire_header *header, uint8_t out[WIRE_HEADER_SIZE])
 {
@@ -183,8 +181,7 @@ int wire_reader_next(struct wire_reader *reader, struct wire_header *header_r,
     return 1;
 }
 
-/* ---- payloads of a fixed form
- * --------------------------------------------------------------------- */
+/* ---- payloads of a fixed form ---------------------------------------------------------------- */
 
 void wire_start_encode(const struct wire_start *start, struct buf *out)
 {
@@ -270,8 +267,7 @@ const char *wire_denied_decode(const uint8_t *data, size_t len, struct wire_deni
     return NULL;
 }
 
-/* ---- supervisor and zygote
- * ------------------------------------------------------------------------- */
+/* ---- supervisor and zygote ------------------------------------------------------------------- */
 
 union control_space {
     struct cmsghdr align;

@@ -16,8 +16,7 @@
     16            /* u32 length of the payload, u16 type, u16 flags, u64 id; little endian */
 #define WIRE_FD 3 /* the executor's end */
 
-/* ---- executor ↔ engine: a SOCK_STREAM pair, one per execution
- * -------------------------------------- */
+/* ---- executor ↔ engine: a SOCK_STREAM pair, one per execution -------------------------------- */
 
 enum wire_type {
     /* engine → executor */
@@ -173,8 +172,7 @@ struct wire_reader {
 int wire_reader_next(struct wire_reader *reader, struct wire_header *header_r,
                      const uint8_t **payload_r, const char **why_r);
 
-/* ---- supervisor ↔ zygote: a SOCK_SEQPACKET pair, descriptor 3 in the zygote
- * ---------------------------- */
+/* ---- supervisor ↔ zygote: a SOCK_SEQPACKET pair, descriptor 3 in the zygote ------------------ */
 
 enum wire_control_type {
     /* to the zygote */

@@ -40,8 +40,7 @@ enum { WIDE = 1 };
 enum { WIDE = 0 };
 #endif
 
-/* ---- the attempts: each makes one call; reaching its end means that it was let through
- * --------------------- */
+/* ---- the attempts: each makes one call; reaching its end means that it was let through ------- */
 
 struct attempt {
     const char *what;
@@ -336,8 +335,7 @@ static const struct attempt attempts[] = {
 #endif
 };
 
-/* ---- running them
- * --------------------------------------------------------------------------------------------- */
+/* ---- running them ---------------------------------------------------------------------------- */
 
 static void locked_child(int socket, const struct attempt *a)
 {

@@ -26,8 +26,7 @@ static ino_t outside_mounts, outside_cgroup;
 static int port, shared = -1;
 static char outside_name[256], folder[] = "/tmp/c9d-layers-XXXXXX";
 
-/* ---- what holds behind each
- * ------------------------------------------------------------------------------- */
+/* ---- what holds behind each ------------------------------------------------------------------ */
 
 static bool cannot_rename_host(void) /* the right name again, so that nothing is changed */
 {
@@ -191,8 +190,7 @@ static bool makes_no_descriptor_or_process(void)
     return pid < 0 && errno == EAGAIN;
 }
 
-/* ---- the table
- * ------------------------------------------------------------------------------------------- */
+/* ---- the table ------------------------------------------------------------------------------- */
 
 enum { AS_ROOT = 1, AS_USER = 2, IN_CHILD = 4 /* the layer holds for children only */ };
 static const struct alone {
@@ -235,8 +233,7 @@ static const struct alone {
       {"process limits", NULL, AS_USER, makes_no_descriptor_or_process},
 };
 
-/* ---- applying one
- * ---------------------------------------------------------------------------------------- */
+/* ---- applying one ---------------------------------------------------------------------------- */
 
 enum { HOLDS = 10, HOLDS_NOT, NOT_APPLIED };
 

@@ -38,8 +38,7 @@ static void vm_write(int fd, const void *data, size_t len)
     }
 }
 
-/* ---- the executor's side
- * --------------------------------------------------------------------------------- */
+/* ---- the executor's side --------------------------------------------------------------------- */
 
 void executor_send(unsigned type, unsigned flags, uint64_t id, const void *head, size_t head_len,
                    const void *body, size_t body_len)
@@ -92,8 +91,7 @@ static lua_State *vm_zygote(void)
     return L;
 }
 
-/* ---- the engine's side
- * ----------------------------------------------------------------------------------- */
+/* ---- the engine's side ----------------------------------------------------------------------- */
 
 struct vm_case {
     const char *name, *source;             /* of the entry skill; name NULL: "test" */

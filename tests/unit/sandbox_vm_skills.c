@@ -17,8 +17,7 @@ static char *file_read(const char *path)
     return text;
 }
 
-/* ---- examples
- * -------------------------------------------------------------------------------------------- */
+/* ---- examples -------------------------------------------------------------------------------- */
 
 static void example_run(const char *name, const char *source, json_t *example)
 {
@@ -79,8 +78,7 @@ static void test_examples(void)
     ok(skills >= 5, "%d example skills", skills);
 }
 
-/* ---- real files
- * ------------------------------------------------------------------------------------------ */
+/* ---- real files ------------------------------------------------------------------------------ */
 
 static void test_files(void)
 {
@@ -112,8 +110,7 @@ static void test_files(void)
     json_decref(input);
 }
 
-/* ---- the agent loop
- * -------------------------------------------------------------------------------------- */
+/* ---- the agent loop -------------------------------------------------------------------------- */
 
 #define ANSWERS(...)                                                                               \
     (const char *const[])                                                                          \

@@ -170,8 +170,7 @@ static void test_document_is_copied(void)
     is_int(schema_validate(schema, instance, &err), 0, "the document may change after compiling");
 }
 
-/* ---- the cache
- * ----------------------------------------------------------------------------------- */
+/* ---- the cache ------------------------------------------------------------------------------- */
 
 static void test_cache(void)
 {
