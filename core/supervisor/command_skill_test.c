@@ -193,30 +193,26 @@ static int report(struct skill_file *f, const json_t *results, size_t failed, bo
     return failed > 0 ? 1 : 0;
 }
 
-static int test_file(struct daemon *d, const char *path, bool json, struct error *err)
+static int test_file(struct daemon *d, struct skill_file *f, const char *path, bool json,
+                     struct error *err)
 {
-    struct skill_file f = {0};
     const char *slash = strrchr(path, '/');
-    if (file_load(path, &f, err) < 0 ||
-        engine_ops.describe(d->engine, slash != NULL ? slash + 1 : path, f.source, f.len,
-                            &f.manifest, err) < 0 ||
-        launch_make(d, &f, err) < 0) {
-        file_free(&f);
+    if (file_load(path, f, err) < 0 ||
+        engine_ops.describe(d->engine, slash != NULL ? slash + 1 : path, f->source, f->len,
+                            &f->manifest, err) < 0 ||
+        launch_make(d, f, err) < 0)
         return -1;
-    }
     jx_auto *results = json_array();
     size_t i, failed = 0;
     json_t *example;
-    json_array_foreach (json_object_get(f.manifest, "examples"), i, example) {
-        json_t *result = run_example(d, &f, example);
+    json_array_foreach (json_object_get(f->manifest, "examples"), i, example) {
+        json_t *result = run_example(d, f, example);
         failed += !jx_bool(result, "passed", false);
         if (!json)
             result_print(result);
         json_array_append_new(results, result);
     }
-    int status = report(&f, results, failed, json);
-    file_free(&f);
-    return status;
+    return report(f, results, failed, json);
 }
 
 int command_skill_test(int argc, char **argv)
@@ -224,6 +220,7 @@ int command_skill_test(int argc, char **argv)
     struct command_options o;
     error_auto err = ERROR_INIT;
     struct daemon d = {0};
+    struct skill_file f = {0};
     if (command_parse(argc, argv, "[-c FILE] [--json] SKILL.lua", true, &o) < 0)
         return 2;
     int status = -1;
@@ -232,10 +229,11 @@ int command_skill_test(int argc, char **argv)
         struct engine_parts parts = {.config = d.config, .executors = move_ptr(&d.executors)};
         d.engine = engine_new(&parts, &err);
         if (d.engine != NULL && engine_start(d.engine, &err) == 0)
-            status = test_file(&d, o.operand, o.json, &err);
+            status = test_file(&d, &f, o.operand, o.json, &err);
     }
     if (status < 0)
         status = command_fail(&err);
     daemon_close(&d);
+    file_free(&f); /* until then the engine's thread may have the launch */
     return status;
 }
