@@ -123,8 +123,8 @@ void keys_end(struct keys *keys, const char *organization_id, const char *key)
     struct entry **place = entry_place(keys, organization_id, key), *entry = *place;
     if (entry != NULL) {
         *place = entry->next;
-        while (entry->waiting != NULL) {
-            struct keys_waiter *w = entry->waiting;
+        for (struct keys_waiter *w = entry->waiting, *next; w != NULL; w = next) {
+            next = w->next;
             waiter_remove(w);
             waiter_wake(w->waiter); /* its owner calls keys_forget, so it is still there */
         }

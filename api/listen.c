@@ -23,7 +23,7 @@ static void addrinfo_cleanup(struct addrinfo **list)
 /* The address in force, which differs from the one asked for when the port was 0. */
 static char *url_of(int fd, struct error *err)
 {
-    struct sockaddr_storage address;
+    struct sockaddr_storage address = {0};
     socklen_t len = sizeof(address);
     char host[INET6_ADDRSTRLEN], port[8];
     if (getsockname(fd, (struct sockaddr *)&address, &len) < 0 ||

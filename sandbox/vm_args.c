@@ -74,13 +74,14 @@ const char *vm_args_nearest(const char *word, const struct vm_arg *rows)
 static void arg_refuse_unknown(lua_State *L, const char *function, const struct vm_arg *rows)
 {
     const char *name = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : NULL;
+    const char *near = name != NULL ? vm_args_nearest(name, rows) : NULL;
     if (name == NULL)
         luaL_error(L, "%s: fields must have names, got a key of type %s", function,
                    luaL_typename(L, -1));
-    const char *near = vm_args_nearest(name, rows);
-    if (near != NULL)
+    else if (near != NULL)
         luaL_error(L, "%s: unknown field '%s'; did you mean '%s'?", function, name, near);
-    luaL_error(L, "%s: unknown field '%s'", function, name);
+    else
+        luaL_error(L, "%s: unknown field '%s'", function, name);
 }
 
 static const struct vm_arg *arg_find(lua_State *L, const struct vm_arg *rows)

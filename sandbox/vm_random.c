@@ -97,7 +97,8 @@ int vm_random(lua_State *L)
         return luaL_error(L, "wrong number of arguments");
     }
     luaL_argcheck(L, low <= high, lua_gettop(L), "interval is empty");
-    lua_pushinteger(L, (lua_Integer)((uint64_t)low + random_below((uint64_t)high - (uint64_t)low)));
+    uint64_t drawn = (uint64_t)low + random_below((uint64_t)high - (uint64_t)low);
+    lua_pushinteger(L, (lua_Integer)drawn);
     return 1;
 }
 

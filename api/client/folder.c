@@ -275,6 +275,6 @@ int folder_read(const char *path, struct folder *folder_r, struct error *err)
                          "%s: there is none of the folders skills, personas and agents in it",
                          path);
     *folder_r = folder;
-    folder = (struct folder){NULL};
+    memset(&folder, 0, sizeof(folder));
     return 0;
 }

@@ -347,7 +347,8 @@ int profile_save(const char *path, const char *name, const char *url, const char
     if (token != NULL)
         buf_printf(&fresh, "token = %s\n", token);
     int rc = file_replace(path, &fresh, err);
-    explicit_bzero(old.data, old.len);
+    if (old.len > 0)
+        explicit_bzero(old.data, old.len);
     explicit_bzero(fresh.data, fresh.len);
     return rc;
 }

@@ -179,6 +179,7 @@ static int append_path(struct client *client, const struct args *args, const cha
                        struct buf *path)
 {
     size_t next = 0;
+    buf_reserve(path, strlen(template) + 1);
     for (const char *p = template; *p != '\0';) {
         size_t n = strcspn(p, "{");
         buf_append(path, p, n);

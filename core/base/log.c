@@ -166,7 +166,8 @@ void log_write(enum log_level level, const char *event, const char *fmt, ...)
     if (n < 0)
         message[0] = '\0';
     else if ((size_t)n >= sizeof(message))
-        strcpy(message + utf8_cut(message, sizeof(message) - 1, sizeof(message) - 5), "…");
+        memcpy(message + utf8_cut(message, sizeof(message) - 1, sizeof(message) - 5), "…",
+               sizeof("…"));
 
     bool json = atomic_load_explicit(&record_format, memory_order_relaxed) == LOG_FORMAT_JSON;
     buf_auto record = BUF_INIT;

@@ -117,8 +117,8 @@ static int footer_read(struct zone *zone, const char *p, size_t len, struct erro
 
 static int decode(struct zone *zone, const uint8_t *p, size_t len, struct error *err)
 {
-    struct counts counts;
-    size_t size;
+    struct counts counts = {0};
+    size_t size = 0;
     if (header_read(p, len, 4, &counts, &size, err) < 0)
         return -1;
     int32_t last = 0;

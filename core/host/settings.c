@@ -46,11 +46,14 @@ static struct key_table *table_new(struct host *host, const struct c9d_plugin *p
     table->plugin = plugin;
     table->section = xstrdup(section);
     table->instance = instance != NULL ? xstrdup(instance) : NULL;
-    while (plugin->settings != NULL && plugin->settings[table->n].name != NULL)
-        table->n++;
-    table->keys = xcalloc(table->n + 1, sizeof(*table->keys));
-    for (size_t i = 0; i < table->n; i++) {
-        const struct c9d_setting *setting = &plugin->settings[i];
+    const struct c9d_setting *settings = plugin->settings;
+    size_t n = 0;
+    while (settings != NULL && settings[n].name != NULL)
+        n++;
+    table->n = n;
+    table->keys = xcalloc(n + 1, sizeof(*table->keys));
+    for (size_t i = 0; i < n; i++) {
+        const struct c9d_setting *setting = &settings[i];
         bool known = (size_t)setting->type < countof(types);
         table->keys[i] = (struct config_key){.section = table->section,
                                              .key = setting->name,

@@ -35,7 +35,8 @@ static bool check_dynamic_ref(struct run *run, const struct op *op, const struct
 {
     const struct node *node = op->dynamic.node;
     uint64_t steps = 0;
-    for (const struct frame *f = frame; f != NULL; f = f->up) {
+    const struct frame *f = frame;
+    do {
         const struct resource *resource = f->node->resource;
         if (f->up != NULL && f->up->node->resource == resource)
             continue;
@@ -46,7 +47,7 @@ static bool check_dynamic_ref(struct run *run, const struct op *op, const struct
                 break;
             }
         }
-    }
+    } while ((f = f->up) != NULL);
     return run_charge(run, frame, steps) &&
            run_apply(run, frame, node, frame->instance, frame->seen, op->keyword, STEP_NONE,
                      STEP_NONE);

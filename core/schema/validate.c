@@ -9,8 +9,8 @@
 
 void seen_init(struct seen *seen, const json_t *instance)
 {
-    *seen = (struct seen){.n = json_is_object(instance) ? json_object_size(instance)
-                                                        : json_array_size(instance)};
+    *seen = (struct seen){.n = json_typeof(instance) == JSON_OBJECT ? json_object_size(instance)
+                                                                    : json_array_size(instance)};
     seen->bits = seen->few;
     if (seen->n > 64 * countof(seen->few))
         seen->bits = xcalloc((seen->n + 63) / 64, sizeof(uint64_t));
@@ -161,6 +161,7 @@ static bool node_holds(struct run *run, struct frame *frame)
         holds = run_charge(run, frame, own.n / 64) && ops_hold(run, frame);
         if (holds && asked != NULL)
             seen_merge(asked, &own);
+        frame->seen = asked;
         seen_free(&own);
     } else {
         holds = ops_hold(run, frame);

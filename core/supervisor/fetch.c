@@ -349,8 +349,10 @@ void fetcher_free(struct fetcher *f)
 {
     if (f == NULL)
         return;
-    while (f->all != NULL)
-        fetch_cancel(f->all);
+    for (struct fetch *t = f->all, *next; t != NULL; t = next) {
+        next = t->next;
+        fetch_cancel(t);
+    }
     if (f->multi != NULL)
         f->curl->multi_cleanup(f->multi); /* may still call socket_changed */
     loop_timer_cancel(f->loop, &f->timer);

@@ -102,6 +102,8 @@ int engine_fetch(void *engine, const char *url, size_t max, int64_t timeout_us,
 
 void engine_fetch_drop(struct engine *engine)
 {
-    while (engine->texts != NULL)
-        text_free(engine->texts);
+    for (struct fetch_text *t = engine->texts, *next; t != NULL; t = next) {
+        next = t->next;
+        text_free(t);
+    }
 }

@@ -249,10 +249,11 @@ void notifier_start(struct engine *engine)
 void notifier_free(struct engine *engine)
 {
     struct notifier *n = &engine->notifier;
-    while (n->all != NULL) {
-        if (n->all->fetch != NULL)
-            fetch_cancel(n->all->fetch);
-        sending_free(n->all);
+    for (struct sending *s = n->all, *next; s != NULL; s = next) {
+        next = s->next;
+        if (s->fetch != NULL)
+            fetch_cancel(s->fetch);
+        sending_free(s);
     }
     if (engine->loop != NULL)
         loop_timer_cancel(engine->loop, &n->timer);

@@ -50,7 +50,7 @@ static void slot_free_unused(struct engine *engine, struct slot *slot)
 {
     if (slot->held > 0 || slot->line != NULL || slot->stored > 0 || slot->calling || slot->pins > 0)
         return;
-    HASH_DEL(engine->slots, slot);
+    HASH_DEL(engine->slots, slot); /* NOLINT(clang-analyzer-core.NullDereference): uthash's links */
     free(slot->name);
     free(slot);
 }
@@ -409,7 +409,7 @@ void slots_free(struct engine *engine)
     struct slot *slot, *tmp;
     HASH_ITER(hh, engine->slots, slot, tmp)
     {
-        HASH_DEL(engine->slots, slot);
+        HASH_DEL(engine->slots, slot); /* NOLINT(clang-analyzer-unix.Malloc): uthash's links */
         free(slot->name);
         free(slot);
     }
