@@ -95,8 +95,8 @@ static int waiter_prepare(struct service *service, const struct principal *who,
     error_auto failure = ERROR_INIT;
     if (execution_principal(service, waiter->user_id, who->organization_id, &publisher, &failure) ==
             0 &&
-        launch_row_prepare(service, &publisher, waiter->agent_id, NULL, execution_id,
-                           waiter->input, row_r, &failure) == 0)
+        launch_row_prepare(service, &publisher, waiter->agent_id, NULL, execution_id, waiter->input,
+                           row_r, &failure) == 0)
         return 0;
     return failure.code == E_STORAGE_FAILED ? error_move(err, &failure)
                                             : (error_move(why, &failure), 0);
@@ -162,15 +162,13 @@ static int waiter_take(struct taking *t, const char *event_id, const struct wait
                                         .outcome = started ? "started" : "failed",
                                         .execution_id = started ? execution_id : NULL,
                                         .reason = started ? NULL : why.message,
-                                        .error_code =
-                                            started ? NULL : error_row(why.code)->name};
+                                        .error_code = started ? NULL : error_row(why.code)->name};
     store_event_match_insert(t->batch, &row);
     if (started) {
         jx_auto *context =
             json_pack("{s:{s:s, s:s}}", "trigger", "type", "event", "eventId", event_id);
         autofree char *input = jx_encode(waiter->input, NULL);
-        launch_row_add(t->batch, &prepared, execution_id, waiter->user_id, input, context,
-                       t->now);
+        launch_row_add(t->batch, &prepared, execution_id, waiter->user_id, input, context, t->now);
         t->starts = true;
     }
     return 0;

@@ -1,6 +1,6 @@
 /* An execution that the services make themselves, as a row of the store: any worker claims it from
- * the queue, and the limits and policies of its agent hold for it as for any other. service_nudge tells
- * ours that there is one. */
+ * the queue, and the limits and policies of its agent hold for it as for any other. service_nudge
+ * tells ours that there is one. */
 #ifndef C9_SERVICE_LAUNCH_ROW_H
 #define C9_SERVICE_LAUNCH_ROW_H
 
