@@ -153,6 +153,15 @@ void store_execution_retried(struct storage_batch *batch, const char *id, const 
     store_execution_attempt(batch, id, attempt);
 }
 
+void store_execution_active(struct storage_batch *batch, const char *id, const char *owner,
+                            int64_t retries, int64_t active_us)
+{
+    storage_batch_add(batch,
+                      "UPDATE agent_executions SET active_us = $4"
+                      " WHERE id = $1 AND lease_owner = $2 AND retries = $3 AND active_us < $4",
+                      -1, NULL, NULL, "ssii", id, owner, retries, active_us);
+}
+
 /* The claim that found its line full was no start. */
 void store_execution_blocked(struct storage_batch *batch, const char *id, const char *owner,
                              const char *blocked_on)

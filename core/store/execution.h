@@ -71,6 +71,10 @@ void store_execution_attempt(struct storage_batch *batch, const char *id,
 void store_execution_retried(struct storage_batch *batch, const char *id, const char *owner,
                              const struct execution_attempt *attempt, int64_t seq,
                              const char *usage_json, bool keep_lease);
+/* How long the attempt behind `retries` failed ones has been at work. Nothing changes unless owner
+ * holds the lease. */
+void store_execution_active(struct storage_batch *batch, const char *id, const char *owner,
+                            int64_t retries, int64_t active_us);
 /* The line of the limit `blocked_on` is full: without a lease, it waits in the store until
  * unblocked. Expects the lease. */
 void store_execution_blocked(struct storage_batch *batch, const char *id, const char *owner,

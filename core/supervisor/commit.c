@@ -46,8 +46,7 @@ static void commit_stored(void *arg, struct error *err)
     loop_post(c->run->engine->loop, commit_returned, c);
 }
 
-/* The first that is stored while it runs says so. */
-static void commit_started(struct run *run)
+void commit_started(struct run *run)
 {
     if (run->started || run->started_at == 0 || run->end != RUN_GOES_ON || run->ephemeral)
         return;
@@ -150,7 +149,10 @@ static void commit_failed(struct run *run, struct commit *c)
         run_refuse(run, &c->err);
         return;
     }
-    if (c->err.code == E_INVALID_STATE) {
+    if (c->err.code == E_INVALID_STATE && run->reclaimed) {
+        run->reclaimed =
+            false; /* what this commit lacked is there again: it goes on from the store */
+    } else if (c->err.code == E_INVALID_STATE) {
         /* The lease is another's, or it ended meanwhile: it is no longer ours to write. */
         run->dropped = true;
         run_watchers_leave(run);

@@ -72,6 +72,7 @@ struct engine {
     int64_t per_organization; /* executions that run at once; 0: any number */
     struct notifier notifier;
     struct slot *slots; /* hash by name */
+    struct loop_timer active_look;
     struct loop_timer slot_look;
     bool over;          /* it is being freed: nothing begins any more */
     struct seat *seats; /* hash by id: who waits for executions that are not live */
@@ -187,15 +188,17 @@ struct run {
     struct slot *blocked_on; /* in its line */
     struct run *slot_next, **slot_place;
 
-    struct wait *waits; /* in order of seq */
-    bool idle;          /* it does nothing but to wait: its wall time stands still … */
-    bool yielding;      /* … and it was asked whether that is so */
-    bool evicting;      /* its executor is being ended, or its last commit is under way */
-    bool looking;       /* a pool thread looks for a signal */
-    bool settling;      /* a signal is on its way into the journal */
-    int64_t active_us;  /* wall time of this attempt, until it was awake last */
-    int64_t awake_at;   /* monotonic µs */
-    char *seed_id;      /* whose seed it has; NULL: its own */
+    struct wait *waits;    /* in order of seq */
+    bool idle;             /* it does nothing but to wait: its wall time stands still … */
+    bool yielding;         /* … and it was asked whether that is so */
+    bool evicting;         /* its executor is being ended, or its last commit is under way */
+    bool reclaimed;        /* its lease had ended, and was taken again while it lived */
+    bool looking;          /* a pool thread looks for a signal */
+    bool settling;         /* a signal is on its way into the journal */
+    int64_t active_us;     /* wall time of this attempt, until it was awake last */
+    int64_t awake_at;      /* monotonic µs; 0: it is not */
+    int64_t active_stored; /* of active_us, in the row */
+    char *seed_id;         /* whose seed it has; NULL: its own */
     char *origin_id, *origin_kind; /* until it is stored */
     struct journal_copy journal;   /* the same: what its journal begins with */
 
@@ -371,8 +374,10 @@ void checks_drop(struct run *run); /* of what is under way nobody hears any more
 /* commit.c */
 struct commit *commit_next(struct run *run); /* the one being filled */
 void commit_free(struct commit *commit);     /* one that was not submitted; NULL is fine */
-void commit_go(struct run *run);             /* submit it, unless one is under way */
-void commit_soon(struct run *run);           /* within a few milliseconds, with what else comes */
+/* The first that is stored while it runs says so; commit_go sees to it. */
+void commit_started(struct run *run);
+void commit_go(struct run *run);   /* submit it, unless one is under way */
+void commit_soon(struct run *run); /* within a few milliseconds, with what else comes */
 void commit_event(struct run *run, const char *type, const char *data, size_t len, int64_t notice);
 void commit_deltas(struct run *run); /* streamed text so far becomes an event */
 
@@ -390,7 +395,13 @@ int64_t wait_left(const struct wait *wait); /* µs until `until` */
 void wait_end(struct effect *effect);       /* the caller answers the effect */
 /* Whenever an effect begins or ends: whether it only waits. */
 void run_idle_check(struct run *run);
-void run_awake(struct run *run); /* its wall time runs */
+/* active.c: its wall time runs; stands still; is what the store has, or more. */
+void run_awake(struct run *run);
+void run_asleep(struct run *run);
+void run_active_restore(struct run *run, int64_t stored);
+/* What runs has its time kept now and then; when all stops, once more, on the loop. */
+void active_start(struct engine *engine);
+void active_stop(struct engine *engine);
 void run_said_idle(struct run *run);
 void run_evict_fire(struct loop_timer *timer);
 void run_evict(struct run *run); /* its executor is gone: the last commit */

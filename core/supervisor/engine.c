@@ -548,6 +548,7 @@ int engine_start(struct engine *engine, struct error *err)
         failed = error_set(err, E_INTERNAL, "cannot start the engine's thread");
     } else if (engine->parts.queue != NULL) {
         notifier_start(engine);
+        active_start(engine);
         failed = engine_queue_start(engine, err);
     }
     pthread_sigmask(SIG_SETMASK, &before, NULL);
@@ -560,6 +561,7 @@ static void abandon_all(void *arg)
 {
     struct engine *engine = arg;
     size_t left = 0;
+    active_stop(engine);
     struct run *run, *tmp;
     HASH_ITER(hh, engine->runs, run, tmp)
     {
@@ -608,7 +610,7 @@ void engine_free(struct engine *engine)
     HASH_ITER(hh, engine->runs, run, tmp)
     {
         run->executor = NULL;
-        free(move_ptr(&run->flying));
+        commit_free(move_ptr(&run->flying)); /* the storage is closed: nobody has it any more */
         run_free(run);
     }
     leavers_free(engine);

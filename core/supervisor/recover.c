@@ -195,7 +195,7 @@ static void run_restore(struct run *run, struct loading *l)
     run->waits = move_ptr(&l->waits);
     run->idle = run->yielding = run->evicting = run->settling = false;
     run->unleased = false; /* the commit that was to end the lease failed */
-    run->active_us = l->job.active_us;
+    run_active_restore(run, l->job.active_us);
     free(run->seed_id);
     run->seed_id = move_ptr(&l->job.seed_id);
     error_auto err = ERROR_INIT;
@@ -287,6 +287,8 @@ bool engine_adopt(struct engine *engine, const char *id)
         return false; /* the claim is of its next life: when this one has gone */
     if (run == NULL)
         run_load(run_new(engine, id, NULL), 0);
+    else
+        run->reclaimed = true;
     return true;
 }
 

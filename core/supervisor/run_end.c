@@ -201,7 +201,7 @@ void run_interrupt(struct run *run)
         commit_free(run->next);
         run->next = NULL;
     }
-    loop_timer_cancel(run->engine->loop, &run->wall);
+    run_asleep(run);
     loop_timer_cancel(run->engine->loop, &run->grace);
     loop_timer_cancel(run->engine->loop, &run->evict);
     if (run->executor != NULL)

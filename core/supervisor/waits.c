@@ -184,23 +184,13 @@ void run_idle_check(struct run *run)
         return;
     run->idle = idle;
     if (idle) {
-        run->active_us += loop_now(engine->loop) - run->awake_at;
-        loop_timer_cancel(engine->loop, &run->wall);
+        run_asleep(run);
         loop_timer_set(engine->loop, &run->evict, engine->evict_us);
     } else {
         run->yielding = false;
         loop_timer_cancel(engine->loop, &run->evict);
         run_awake(run);
     }
-}
-
-void run_awake(struct run *run)
-{
-    if (run->executor == NULL || run->end != RUN_GOES_ON || run->interrupted)
-        return;
-    int64_t left = run->launch->limits.wall_us - run->active_us;
-    run->awake_at = loop_now(run->engine->loop);
-    loop_timer_set(run->engine->loop, &run->wall, left > 0 ? left : 0);
 }
 
 void run_evict_fire(struct loop_timer *timer)
@@ -230,6 +220,7 @@ void run_said_idle(struct run *run)
 void run_evict(struct run *run)
 {
     struct commit *c = commit_next(run);
+    commit_started(run); /* while the lease is there: it ends in this commit */
     int64_t due = 0;
     for (struct wait *w = run->waits; w != NULL; w = w->next) {
         if (!w->stored)

@@ -1,7 +1,9 @@
 #!/usr/bin/python3
 """Many executions that stop, or are put aside, at the same moment."""
+import contextlib
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -46,6 +48,23 @@ def test_all_are_put_aside_at_once():
     ok(eventually(lambda: counts(batch)["cancelled"] == N, 60 * SLOW), "and can be cancelled together")
     equal(zygote(), pid, "it is still the same zygote")
     ok("zygote.lost" not in daemon.log(), "which nobody killed")
+
+
+def test_all_come_back():
+    """Claims of what is just being put aside wait for that, and none outlasts its lease unseen."""
+    daemon.stop()
+    daemon.config["executions"] = {"evict": "1ms", "lease": "3s"}
+    daemon.config["log"] = {"level": "info"}
+    daemon.write_config()
+    daemon.start()
+    sleeps = daemon.api.lua_agent("sleeps", """return { name = "sleeps", version = "1.0.0", description = "sleeps",
+      run = function(input) c9.sleep(0.5) return input end }""")["id"]
+    batches = [daemon.api.post(f"/v1/agents/{sleeps}/batches", {"inputs": list(range(2 * N))}).json["id"] for _ in range(10)]
+    for batch in batches:
+        ok(eventually(lambda: counts(batch)["completed"] == 2 * N, 60 * SLOW, 0.2), f"{2 * N} that sleep all complete")
+    with contextlib.closing(sqlite3.connect(f"{daemon.folder}/state/c9d.db")) as db:
+        left = db.execute("SELECT count(*) FROM agent_executions WHERE lease_owner IS NOT NULL").fetchone()[0]
+    equal(left, 0, "and no lease is left")
 
 
 run(globals(), daemon)

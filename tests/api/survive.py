@@ -135,6 +135,25 @@ def test_a_plain_stop_gives_back():
     check(ids, "stopped and started")
 
 
+def test_crashes_give_no_more_time():
+    """An execution has its wall time once, however often the daemon dies under it."""
+    daemon.stop()
+    daemon.config["executions"] = {"attempts": 100}
+    daemon.write_config()
+    daemon.start()
+    busy = daemon.api.lua_agent("busy", """return { name = "busy", version = "1.0.0", description = "waits a little, for ever",
+      run = function() while true do c9.sleep(0.05) end end }""", executionConfig={"limits": {"wallTimeMs": 3000}})["id"]
+    execution = daemon.api.execute(busy, headers={"Prefer": "respond-async"}).json["executionId"]
+    lives = 0
+    for lives in range(1, 8):
+        if eventually(lambda: all_ended([execution]), 2, 0.1):
+            break
+        daemon.kill()
+        daemon.start()
+    equal(daemon.api.get(f"/v1/executions/{execution}").json["errorCode"], "ExecutionTimeout", "its time ends")
+    note(f"in its life no. {lives}")
+
+
 def test_a_poisonous_execution_ends():
     daemon.stop()
     daemon.config["executions"] = {"attempts": 2}
