@@ -649,6 +649,11 @@ void executor_hand_over(struct executor *e, struct executor_user *user)
     e->user = user;
 }
 
+void executor_deafen(struct executor *e)
+{
+    executor_close(e);
+}
+
 uint32_t executor_pid(const struct executor *e)
 {
     return e->pid;

@@ -72,6 +72,8 @@ void executor_limit_memory(struct executor *executor, uint64_t bytes);
 int64_t executor_cpu_now(const struct executor *executor);
 /* From now on it is this user's. */
 void executor_hand_over(struct executor *executor, struct executor_user *user);
+/* Nothing more of it is heard: `exited` alone follows. Once it has sent its final frame. */
+void executor_deafen(struct executor *executor);
 uint32_t executor_pid(const struct executor *executor); /* as executors see it */
 
 extern const struct config_key executors_keys[];

@@ -98,10 +98,13 @@ void run_end_completed(struct run *run, const char *output, size_t len)
     if (!run_decide(run, RUN_COMPLETED))
         return;
     run->output = xstrndup(output, len);
-    if (run->executor != NULL && run_leave_executor(run))
-        run_settle(run);
-    else
+    struct executor *executor = run->executor;
+    if (executor == NULL || !run_leave_executor(run)) {
         run_after_decision(run);
+        return;
+    }
+    run_settle(run);
+    executor_deafen(executor); /* behind what a client waits for */
 }
 
 void run_end_failed(struct run *run, const struct error *err, const char *traceback)
