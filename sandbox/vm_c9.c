@@ -34,9 +34,7 @@ static int done_nothing(lua_State *L)
     return 0;
 }
 
-/* ---- time
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- time ------------------------------------------------------------------------------------ */
 
 static int now_done(lua_State *L)
 {
@@ -221,9 +219,7 @@ static int c9_model_chat(lua_State *L)
     return vm_effect(L, WIRE_KIND_MODEL_CHAT, chat_done);
 }
 
-/* ---- HTTP
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- HTTP ------------------------------------------------------------------------------------ */
 
 static const struct vm_arg http_args[] = {
     {"method", VM_ARG_STRING, false},     {"url", VM_ARG_STRING, true},
@@ -402,9 +398,7 @@ static int c9_agents_execute(lua_State *L)
     return vm_effect(L, WIRE_KIND_AGENT_EXECUTE, agent_done);
 }
 
-/* ---- secrets
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- secrets --------------------------------------------------------------------------------- */
 
 static int secret_done(lua_State *L)
 {

@@ -62,9 +62,7 @@ static bool encode_lenient(const struct encoder *e)
     return (e->flags & VM_JSON_LENIENT) != 0;
 }
 
-/* ---- text
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- text ------------------------------------------------------------------------------------ */
 
 /* Bytes of the well-formed UTF-8 character at s (RFC 3629), 0 when there is none. */
 static size_t text_char_len(const unsigned char *s, size_t len)

@@ -204,9 +204,7 @@ lua_Integer vm_keys_push(lua_State *L, int idx)
     return keys_rest(L, idx);
 }
 
-/* ---- pairs
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- pairs ----------------------------------------------------------------------------------- */
 
 /* Pushes the next of the sorted keys that still has a value, and the value; at: upvalue or stack
  * index. */
@@ -273,9 +271,7 @@ int vm_keys_pairs(lua_State *L)
     return 3;
 }
 
-/* ---- next
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- next ------------------------------------------------------------------------------------ */
 
 static int next_first(lua_State *L)
 {

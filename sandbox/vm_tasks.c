@@ -435,9 +435,7 @@ static int effect_send(lua_State *L)
                              "%s: the request has more than outputBytes = %I bytes", what,
                              (lua_Integer)vm.start.output_max);
     if (vm.requests >= vm.start.requests_max)
-        vm_error_raise_limit(L, "requests", vm.start.requests_max,
-                             "%s: the execution has made its %I calls (limit requests)", what,
-                             (lua_Integer)vm.start.requests_max);
+        vm_limit_raise(L, "requests", vm.start.requests_max);
     lua_Integer id = (lua_Integer)++vm.requests;
     vm.pending++;
     if (lua_isfunction(L, EFFECT_STREAM)) {

@@ -1,8 +1,8 @@
 -- tries:    to ask without end and catch the refusal
--- code:     ExecutionTimeout
--- message:  CPU time
--- limits:   requests=20 cpuTimeMs=60
--- cpu:      held
+-- code:     ResourceExhausted
+-- message:  requests
+-- details:  limit=requests max=20
+-- limits:   requests=20 cpuTimeMs=1000
 return {
   name = "flood-requests-caught",
   version = "1.0.0",
