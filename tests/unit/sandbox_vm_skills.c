@@ -19,13 +19,16 @@ static char *file_read(const char *path)
 
 /* ---- examples -------------------------------------------------------------------------------- */
 
-static void example_run(const char *name, const char *source, json_t *example)
+/* secrets: each is asked for once, before anything else. */
+static void example_run(const char *name, const char *source, json_t *secrets, json_t *example)
 {
     const char *answers[32] = {NULL}, *title = json_string_value(json_object_get(example, "name"));
     size_t n = 0, i;
     json_t *reply, *want = json_object_get(example, "output");
     const char *want_error = json_string_value(json_object_get(example, "error"));
     static const char *const kinds[] = {"model", "http"};
+    json_array_foreach (secrets, i, reply)
+        answers[n++] = strdup("{\"reference\":\"c9-secret-0123\"}");
     for (size_t k = 0; k < 2; k++)
         json_array_foreach (json_object_get(example, kinds[k]), i, reply)
             answers[n++] = json_dumps(reply, JSON_COMPACT);
@@ -68,14 +71,15 @@ static void test_examples(void)
                "and has its file's name");
         ok(json_array_size(json_object_get(described, "examples")) > 0, "and has examples");
         json_array_foreach (json_object_get(described, "examples"), i, example)
-            example_run(name, source, example);
+            example_run(name, source,
+                        json_object_get(json_object_get(described, "needs"), "secrets"), example);
         json_decref(described);
         free(source);
         skills++;
     }
     if (dir != NULL)
         closedir(dir);
-    ok(skills >= 5, "%d example skills", skills);
+    ok(skills >= 7, "%d example skills", skills);
 }
 
 /* ---- real files ------------------------------------------------------------------------------ */
@@ -224,9 +228,7 @@ static void test_loop_output(void)
            "\"just text\"", "a schema that takes text takes text");
 }
 
-/* ---- stubs
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- stubs ----------------------------------------------------------------------------------- */
 
 static void test_stubs(void)
 {
