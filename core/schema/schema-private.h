@@ -20,8 +20,7 @@ void *arena_alloc(struct arena *arena, size_t size); /* zeroed, never NULL */
 char *arena_strndup(struct arena *arena, const char *s, size_t len);
 void arena_free(struct arena *arena);
 
-/* ---- dialects ---------------------------------------------------------------------------------
- */
+/* ---- dialects -------------------------------------------------------------------------------- */
 enum vocabulary {
     VOCAB_CORE = 1 << 0,
     VOCAB_APPLICATOR = 1 << 1,
@@ -42,8 +41,7 @@ struct dialect {
     struct schema *owned; /* its meta-schema, when it is not a built-in one */
 };
 
-/* ---- documents and their index ------------------------------------------------------------------
- */
+/* ---- documents and their index --------------------------------------------------------------- */
 struct node;
 struct dynamic_anchor {
     struct dynamic_anchor *next;
@@ -199,8 +197,7 @@ const struct dialect *dialect_builtin(enum schema_draft draft);
 const struct schema *dialect_meta(const struct dialect *dialect);
 void dialect_free_all(struct schema_document *doc);
 
-/* ---- keywords ----------------------------------------------------------------------------------
- */
+/* ---- keywords -------------------------------------------------------------------------------- */
 enum shape { /* where in a keyword's value schemas are */
              SHAPE_NONE,
              SHAPE_SCHEMA,         /* it is one */
@@ -248,8 +245,7 @@ int fill_count(struct compile *c, const json_t *value, const char *keyword, size
 /* The node of each schema in an array. */
 const struct node **fill_nodes(struct compile *c, const json_t *list, size_t *n_r);
 
-/* ---- a validation -------------------------------------------------------------------------------
- */
+/* ---- a validation ---------------------------------------------------------------------------- */
 struct step { /* one token of a path: a name, or an index when key is NULL */
     const char *key;
     size_t len; /* of key, or the index; STEP_NONE: no token */

@@ -357,9 +357,7 @@ static void effect_begin(struct effect *e)
     }
 }
 
-/* ---- replay
- * --------------------------------------------------------------------------------------------------
- */
+/* ---- replay ---------------------------------------------------------------------------------- */
 
 static struct replay *replay_find(struct run *run, uint64_t id)
 {
@@ -485,9 +483,7 @@ static bool replay_request(struct run *run, uint64_t id, unsigned kind, const ch
     return true;
 }
 
-/* ---- public
- * -----------------------------------------------------------------------------------------------------
- */
+/* ---- public ---------------------------------------------------------------------------------- */
 
 /* Decodes the request if there is room for it; else *request_r stays NULL and refused says why: the
  * effect is refused as soon as it begins. -1: no request at all, its sender is dead. */

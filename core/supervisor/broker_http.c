@@ -90,9 +90,7 @@ static void request_answer(struct request *r)
     effect_answer(effect, answer, &cost);
 }
 
-/* ---- one hop
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- one hop --------------------------------------------------------------------------------- */
 
 static bool address_allowed(void *arg, const struct sockaddr *address)
 {

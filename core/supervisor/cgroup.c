@@ -273,9 +273,7 @@ void cgroup_zygote_gone(struct cgroup *c)
     c->executors = NULL;
 }
 
-/* ---- leaves
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- leaves ---------------------------------------------------------------------------------- */
 
 static char *leaf_path(const struct cgroup *c, const struct cgroup_leaf *leaf)
 {

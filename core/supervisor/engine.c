@@ -343,9 +343,7 @@ const struct engine_ops engine_ops = {
     .stats = engine_stats,
 };
 
-/* ---- rehearsals
- * --------------------------------------------------------------------------------------------------
- */
+/* ---- rehearsals ------------------------------------------------------------------------------ */
 
 struct rehearsal {
     struct execution_watch watch; /* first: cast back */
@@ -432,9 +430,7 @@ int engine_rehearse(struct engine *engine, struct launch *launch, const char *in
     return 0;
 }
 
-/* ---- life
- * ------------------------------------------------------------------------------------------------------------
- */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 /* An executor costs one descriptor. */
 static void limit_by_descriptors(struct engine *engine)
