@@ -11,6 +11,7 @@
 #include "service/event.h"
 #include "service/execution.h"
 #include "service/hook.h"
+#include "service/hook_rate.h"
 #include "service/launch_row.h"
 #include "service/service-private.h"
 #include "store/hook.h"
@@ -23,6 +24,9 @@ static const struct config_key keys[] = {
      "Bytes of a delivery to a webhook endpoint."},
     {"hooks", "replay_window", CONFIG_DURATION, "7d", HOUR, 3660 * 24 * HOUR, NULL,
      "How long a delivery is remembered, so that the same one again starts nothing."},
+    {"hooks", "unverified_per_minute", CONFIG_INT, "60", 0, 1000000, NULL,
+     "Deliveries with a wrong signature that one address may send to one endpoint in a minute (ten times as "
+     "many to all); behind them it is refused for a while (429). 0: any number."},
 };
 
 int hook_config_declare(struct config *config, struct error *err)
@@ -168,6 +172,28 @@ static int deliver_event(struct service *service, const struct principal *who,
     return storage_commit(service->storage, batch, err);
 }
 
+/* A signature is looked at only from addresses that have not sent too many wrong ones. */
+static int target_admit(struct service *service, const struct principal *from, const char *id,
+                        const struct hook_delivery *delivery, struct hook_target *target,
+                        char key_r[SHA256_HEX_SIZE], struct error *err)
+{
+    const char *address =
+        from->origin != NULL && from->origin->address != NULL ? from->origin->address : "";
+    int64_t now = clock_monotonic_us();
+    int64_t wait = hook_rate_wait(service->hook_rate, address, id, now);
+    if (wait > 0) {
+        error_set(err, E_TOO_MANY_REQUESTS,
+                  "too many deliveries with a wrong signature came from this address: [hooks] "
+                  "unverified_per_minute");
+        error_detail(err, "retryAfter", json_integer(wait / CLOCK_SECOND + 1));
+        return -1;
+    }
+    int result = target_verify(service, id, delivery, target, key_r, err);
+    if (result < 0 && err->code == E_SIGNATURE_INVALID)
+        hook_rate_count(service->hook_rate, address, id, now);
+    return result;
+}
+
 int hook_deliver(struct service *service, const struct principal *from, const char *id,
                  const struct hook_delivery *delivery, json_t **result_r, struct error *err)
 {
@@ -180,7 +206,7 @@ int hook_deliver(struct service *service, const struct principal *from, const ch
                          "the delivery is larger than the %ld bytes of [hooks] max_body",
                          (long)max);
     if (service_engine(service, err) < 0 ||
-        target_verify(service, id, delivery, &target, key, err) < 0)
+        target_admit(service, from, id, delivery, &target, key, err) < 0)
         return -1;
     audit_unchanged(from); /* a delivery is no change, and what becomes of it is its own record */
     if (!target.active)

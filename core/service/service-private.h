@@ -16,6 +16,7 @@ struct auditor;
 struct identities;
 struct token_cache;
 struct launch_cache;
+struct hook_rate;
 struct metas;
 struct schedule_context;
 
@@ -40,6 +41,7 @@ struct service {
     struct metas *metas;
     struct schedule_context *schedules;
     struct auditor *auditor;
+    struct hook_rate *hook_rate;
     struct identities *identities; /* NULL: no JWTs */
     int64_t users_max, teams_max, agents_max, aliases_max, skills_max, object_max, source_max,
         key_lifetime, batch_max;

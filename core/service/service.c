@@ -12,6 +12,7 @@
 #include "service/audit-private.h"
 #include "service/event.h"
 #include "service/hook.h"
+#include "service/hook_rate.h"
 #include "service/identity.h"
 #include "service/launch.h"
 #include "service/limits.h"
@@ -125,6 +126,7 @@ struct service *service_new(struct storage *storage, struct config *config, stru
     service->key_lifetime = config_int(config, "limits", NULL, "idempotency_keys");
     service->tokens = token_cache_new();
     service->auditor = auditor_new(storage, config_int(config, "audit", NULL, "denied_per_minute"));
+    service->hook_rate = hook_rate_new(config_int(config, "hooks", NULL, "unverified_per_minute"));
     service->launches = launch_cache_new();
     service->metas = metas_new();
     service->schedules = schedule_context_new(config);
@@ -173,6 +175,7 @@ void service_free(struct service *service)
     free(service->models);
     token_cache_free(service->tokens);
     launch_cache_free(service->launches);
+    hook_rate_free(service->hook_rate);
     metas_free(service->metas);
     schedule_context_free(service->schedules);
     free(service->loop.file);

@@ -161,4 +161,25 @@ def test_secrets_stay():
     note(len(log))
 
 
+def test_wrong_signatures_are_bounded():
+    daemon.stop()
+    daemon.config["hooks"]["unverified_per_minute"] = 5
+    daemon.write_config()
+    daemon.start()
+    global api, anybody  # pylint: disable=global-statement
+    api, anybody = daemon.api, daemon.api.with_token(None)
+    attacked, other = make(), make()
+    wrong = "whsec_" + base64.b64encode(bytes(24)).decode()
+    answers = [standard(attacked, secret=wrong) for _ in range(8)]
+    equal([a.status for a in answers][:5], [401] * 5, "some wrong signatures are looked at")
+    equal((answers[-1].status, answers[-1].code), (429, "TooManyRequests"), "then nothing more from there")
+    contains(answers[-1].message, "[hooks] unverified_per_minute", "which names the setting")
+    ok(0 < int(answers[-1].headers["Retry-After"]) <= 61, "and says for how long")
+    equal(standard(attacked).status, 429, "not even what is right")
+    equal(standard(other).status, 202, "another endpoint goes on")
+    many = [standard({"path": f"/v1/hooks/01890000-0000-7000-8000-{n:012}", "secret": wrong}).status for n in range(60)]
+    equal((many[0], many[-1]), (401, 429), "nor does it help to try many")
+    equal(standard(other).status, 429, "the address as a whole is bounded too")
+
+
 run(globals(), daemon)
