@@ -7,6 +7,7 @@
 #include "host/storage.h"
 #include "service/audit.h"
 #include "service/event_trigger.h"
+#include "service/event_waiters.h"
 #include "service/execution.h"
 #include "service/launch_row.h"
 #include "service/service-private.h"
@@ -46,44 +47,11 @@ static int64_t history_since(const struct service *service, int64_t now)
 
 /* ---- who waits for an event ---- */
 
+/* One whose trigger matches, and its input. */
 struct waiter {
-    struct waiter *next;
-    char agent_id[UUID_SIZE], user_id[UUID_SIZE];
-    char *agent_name;
+    const char *agent_id, *user_id, *agent_name;
     json_t *input;
 };
-
-struct finding {
-    const json_t *event;
-    struct waiter *first, **end;
-};
-
-static void waiter_find(void *arg, const char *agent_id, const char *agent_name,
-                        const char *user_id, const char *events, size_t len)
-{
-    struct finding *f = arg;
-    jx_auto *wanted = jx_decode(events, len, "events", NULL);
-    json_t *input = event_trigger_match(wanted, f->event);
-    if (input == NULL)
-        return;
-    struct waiter *waiter = xcalloc(1, sizeof(*waiter));
-    snprintf(waiter->agent_id, sizeof(waiter->agent_id), "%s", agent_id);
-    snprintf(waiter->user_id, sizeof(waiter->user_id), "%s", user_id);
-    waiter->agent_name = xstrdup(agent_name);
-    waiter->input = input;
-    *f->end = waiter;
-    f->end = &waiter->next;
-}
-
-static void waiters_free(struct finding *f)
-{
-    for (struct waiter *w; (w = f->first) != NULL;) {
-        f->first = w->next;
-        json_decref(w->input);
-        free(w->agent_name);
-        free(w);
-    }
-}
 
 /* Whether the waiter can be executed, in the name of who published it; else why holds the reason.
  * Only the store's failures are returned. */
@@ -238,6 +206,26 @@ static void event_row_add(struct taking *t, const json_t *event, const char *id,
     store_event_insert(t->batch, &row, key_since(t->service, t->now));
 }
 
+/* Whoever waits for it, one after the other. */
+static int matches_take(struct taking *t, const json_t *event, const char *id, json_t *matches,
+                        struct error *err)
+{
+    struct event_waiters *waiters;
+    int result = 0;
+    if (event_waiters_get(t->service->event_waiters, t->service->storage, t->who->organization_id,
+                          &waiters, err) < 0)
+        return -1;
+    for (size_t i = 0; i < waiters->n && result == 0; i++) {
+        const struct event_waiter *w = &waiters->items[i];
+        jx_auto *input = event_trigger_match(w->events, event);
+        const struct waiter waiter = {w->agent_id, w->user_id, w->agent_name, input};
+        if (input != NULL)
+            result = waiter_take(t, id, &waiter, matches, err);
+    }
+    event_waiters_unref(waiters);
+    return result;
+}
+
 static int one_take(struct taking *t, const json_t *event, struct error *err)
 {
     char id[UUID_SIZE], key[SHA256_HEX_SIZE];
@@ -254,20 +242,11 @@ static int one_take(struct taking *t, const json_t *event, struct error *err)
         return -1;
     if (id[0] != '\0')
         return duplicate_add(t, event, id, err);
-    struct finding finding = {.event = event, .end = &finding.first};
-    if (store_event_trigger_each(t->service->storage, t->who->organization_id, waiter_find,
-                                 &finding, err) < 0) {
-        waiters_free(&finding);
-        return -1;
-    }
     jx_auto *matches = json_array();
     uuid_make(id);
     if (t->batch != NULL)
         event_row_add(t, event, id, key);
-    int result = 0;
-    for (const struct waiter *w = finding.first; w != NULL && result == 0; w = w->next)
-        result = waiter_take(t, id, w, matches, err);
-    waiters_free(&finding);
+    int result = matches_take(t, event, id, matches, err);
     if (result == 0)
         json_array_append_new(t->items,
                               item_make(t->batch != NULL ? id : NULL, event, false, matches));

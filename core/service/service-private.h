@@ -16,6 +16,7 @@ struct auditor;
 struct identities;
 struct token_cache;
 struct launch_cache;
+struct event_waiter_cache;
 struct hook_rate;
 struct metas;
 struct schedule_context;
@@ -42,6 +43,7 @@ struct service {
     struct schedule_context *schedules;
     struct auditor *auditor;
     struct hook_rate *hook_rate;
+    struct event_waiter_cache *event_waiters;
     struct identities *identities; /* NULL: no JWTs */
     int64_t users_max, teams_max, agents_max, aliases_max, skills_max, object_max, source_max,
         key_lifetime, batch_max;

@@ -11,6 +11,7 @@
 #include "host/storage.h"
 #include "service/audit-private.h"
 #include "service/event.h"
+#include "service/event_waiters.h"
 #include "service/hook.h"
 #include "service/hook_rate.h"
 #include "service/identity.h"
@@ -127,6 +128,7 @@ struct service *service_new(struct storage *storage, struct config *config, stru
     service->tokens = token_cache_new();
     service->auditor = auditor_new(storage, config_int(config, "audit", NULL, "denied_per_minute"));
     service->hook_rate = hook_rate_new(config_int(config, "hooks", NULL, "unverified_per_minute"));
+    service->event_waiters = event_waiter_cache_new();
     service->launches = launch_cache_new();
     service->metas = metas_new();
     service->schedules = schedule_context_new(config);
@@ -175,6 +177,7 @@ void service_free(struct service *service)
     free(service->models);
     token_cache_free(service->tokens);
     launch_cache_free(service->launches);
+    event_waiter_cache_free(service->event_waiters);
     hook_rate_free(service->hook_rate);
     metas_free(service->metas);
     schedule_context_free(service->schedules);

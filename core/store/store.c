@@ -26,11 +26,12 @@ static const struct c9d_migration migrations[] = {
     {1, schema_1}, {2, schema_2}, {3, schema_3}, {4, schema_4}, {5, schema_5}, {6, schema_6},
 };
 
-/* What every execution writes. */
+/* What every execution writes, and every event and delivery. */
 static const char *const busy[] = {
     "agent_executions", "execution_events",   "execution_logs",       "execution_journal",
     "execution_asks",   "execution_waits",    "execution_signals",    "execution_attempts",
-    "idempotency_keys", "webhook_deliveries", "agent_resource_usage",
+    "idempotency_keys", "webhook_deliveries", "agent_resource_usage", "events",
+    "event_matches",    "hook_deliveries",
 };
 
 int store_migrate(struct storage *storage, struct error *err)

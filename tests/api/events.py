@@ -86,6 +86,19 @@ def test_once():
     equal([i["duplicate"] for i in batch.json["items"]], [False, True], "also within a batch")
 
 
+def test_at_once():
+    """What agents wait for is kept in memory, and never older than the last change."""
+    def starts(agent):
+        return started(send(event(type="com.example.late"))).get(agent["id"]) is not None
+    soon = waits("soon", {"type": "com.example.late"})
+    ok(starts(soon), "a new agent gets the next event")
+    gone = waits("gone", {"type": "com.example.late"})
+    ok(starts(gone) and starts(soon), "so does another one")
+    for agent in (gone, soon):
+        ok(eventually(lambda a=agent: api.delete(f"/v1/agents/{a['id']}?force=true").status == 204), "one is deleted")
+        ok(not starts(agent), "and gets none any more")
+
+
 def test_survives():
     one = event()
     first = send(one)
