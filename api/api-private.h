@@ -26,6 +26,7 @@ struct api {
     size_t max_body;
     int64_t request_timeout, idle_timeout, heartbeat; /* µs */
     bool access_log;
+    struct forwarded *forwarded; /* which proxies are trusted */
     atomic_bool draining;
     atomic_uint busy; /* requests being answered */
 };

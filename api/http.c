@@ -7,6 +7,7 @@
 
 #include "api/api-private.h"
 #include "api/document.h"
+#include "api/forwarded.h"
 #include "api/listen.h"
 #include "api/openapi_text.h"
 #include "api/serve.h"
@@ -33,6 +34,8 @@ static const struct config_key config_keys[] = {
     {"http", "heartbeat", CONFIG_DURATION, "10s", CLOCK_SECOND / 10, 3600 * CLOCK_SECOND, NULL,
      "How often a stream that has nothing to say shows that it lives."},
     {"http", "access_log", CONFIG_BOOL, "yes", 0, 0, NULL, "Log every request."},
+    {"http", "trusted_proxies", CONFIG_LIST, "", 0, 0, NULL,
+     "Proxies whose Forwarded or X-Forwarded-For is believed: addresses, networks (10.0.0.0/8), \"unix\"."},
 };
 
 struct http_server {
@@ -104,6 +107,9 @@ static int server_build(struct http_server *server, struct config *config, struc
     if (http_config_declare(config, err) < 0)
         return -1;
     config_read(server, config);
+    if (forwarded_new(config_string(config, "http", NULL, "trusted_proxies"), &api->forwarded,
+                      err) < 0)
+        return -1;
     if (router_read(api, err) < 0 || listeners_open(server, config, err) < 0)
         return -1;
     api->keys = keys_new();
@@ -185,6 +191,7 @@ void http_server_stop(struct http_server *server)
         work_pool_free(server->api.pool);
     keeper_free(server->api.keeper);
     keys_free(server->api.keys);
+    forwarded_free(server->api.forwarded);
     kept_free(server->api.kept);
     router_free(server->api.router);
     free(server);

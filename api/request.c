@@ -7,7 +7,9 @@
 #include <strings.h>
 
 #include "api/api-private.h"
+#include "api/forwarded.h"
 #include "api/media.h"
+#include "base/cleanup.h"
 #include "base/json.h"
 #include "base/uuid.h"
 #include "service/token.h"
@@ -159,10 +161,27 @@ int request_check(struct request *request, struct error *err)
 
 /* ---- who ---- */
 
+/* What the proxies before us say, if they are trusted. Forwarded is the standard; where it is, the
+ * other is not looked at. */
+static void origin_forwarded(struct request *request)
+{
+    static const char *const names[] = {"Forwarded", "X-Forwarded-For"};
+    const char *values[REQUEST_HEADERS_MAX];
+    size_t n = 0;
+    for (size_t i = 0; i < countof(names) && n == 0; i++)
+        for (size_t k = 0; k < request->n_headers; k++)
+            if (strcasecmp(request->headers[k].name, names[i]) == 0)
+                values[n++] = request->headers[k].value;
+    if (n > 0)
+        forwarded_apply(request->api->forwarded, values, n, request->address,
+                        sizeof(request->address));
+}
+
 /* Where it comes from, for the audit log. */
 static void origin_set(struct request *request)
 {
     const struct header *h = request_header(request, "User-Agent");
+    origin_forwarded(request);
     snprintf(request->agent, sizeof(request->agent), "%s", h != NULL ? h->value : "");
     for (char *c = request->agent; *c != '\0'; c++)
         if ((unsigned char)*c < 0x20 || (unsigned char)*c > 0x7e)

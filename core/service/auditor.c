@@ -10,7 +10,8 @@
 #include "service/service-private.h"
 
 enum { SEAL_MAX = 200, QUIET_ROUNDS = 5 };
-#define ROUND (CLOCK_SECOND / 2) /* rows of this time are sealed together */
+#define SAY_EVERY (60 * CLOCK_SECOND)
+#define ROUND     (CLOCK_SECOND / 2) /* rows of this time are sealed together */
 
 struct auditor {
     struct storage *storage;
@@ -20,6 +21,7 @@ struct auditor {
     bool started, stopping, woken;
     int64_t denied_per_minute, denied_left, denied_minute, missed;
     pthread_mutex_t sealing; /* one at a time */
+    int64_t said_at;         /* when a head was logged at info; the sealer's */
 };
 
 void audit_hash(const char *before, int64_t position, const json_t *content,
@@ -52,6 +54,19 @@ static int seal_row(void *arg, const char *id, int64_t position, const char *has
     return 0;
 }
 
+/* Often enough for a copy of the log elsewhere to hold the chain, and no oftener: any change moves
+ * it. */
+static void head_say(struct auditor *auditor, const char *head)
+{
+    int64_t now = clock_monotonic_us();
+    if (auditor->said_at != 0 && now - auditor->said_at < SAY_EVERY) {
+        log_debug("audit.sealed", "%s", head);
+    } else {
+        log_info("audit.sealed", "%s", head);
+        auditor->said_at = now;
+    }
+}
+
 /* The next rows: 1 done and there may be more, 0 there are none, -1 error. */
 static int seal_some(struct auditor *auditor, struct error *err)
 {
@@ -72,7 +87,7 @@ static int seal_some(struct auditor *auditor, struct error *err)
     store_audit_head_move(s.batch, head, after);
     if (storage_commit(auditor->storage, s.batch, &failure) < 0)
         return failure.code == E_INVALID_STATE ? 1 : error_move(err, &failure);
-    log_debug("audit.sealed", "%s", after);
+    head_say(auditor, after);
     return s.n == SEAL_MAX;
 failed:
     storage_batch_free(s.batch);

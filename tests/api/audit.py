@@ -132,4 +132,25 @@ def test_tampering_is_found():
     equal(offline().returncode, 0, "and without it all is well again")
 
 
+def test_behind_a_proxy():
+    daemon.start()
+    said = {"X-Forwarded-For": "203.0.113.9, 192.0.2.7"}
+    daemon.api.post("/v1/personas", {"name": "p1", "prompt": "p"}, {**said, "X-Request-Id": "proxy-1"})
+    equal(daemon.api.get("/v1/audit?requestId=proxy-1").json["items"][0]["address"], "127.0.0.1",
+          "anybody can say where he comes from")
+    daemon.stop()
+    daemon.config["http"]["trusted_proxies"] = "127.0.0.1 unix"
+    daemon.write_config()
+    daemon.start()
+    daemon.api.post("/v1/personas", {"name": "p2", "prompt": "p"}, {**said, "X-Request-Id": "proxy-2"})
+    equal(daemon.api.get("/v1/audit?requestId=proxy-2").json["items"][0]["address"], "192.0.2.7",
+          "a trusted proxy is believed, and nobody behind it")
+    daemon.api.post("/v1/personas", {"name": "p3", "prompt": "p"},
+                    {**said, "Forwarded": "for=\"[2001:db8::7]:80\"", "X-Request-Id": "proxy-3"})
+    equal(daemon.api.get("/v1/audit?requestId=proxy-3").json["items"][0]["address"], "2001:db8::7",
+          "the standard header first")
+    ok(eventually(lambda: " info  audit.sealed " in daemon.log()), "heads of the chain are in the log")
+    equal(daemon.stop(), 0, "and it stops")
+
+
 run(globals())

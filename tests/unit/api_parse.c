@@ -1,6 +1,7 @@
 /* What comes in headers and request lines: media types, Prefer, entity tags, targets; and SSE
  * frames. */
 #include "api/etag.h"
+#include "api/forwarded.h"
 #include "api/media.h"
 #include "api/prefer.h"
 #include "api/sse.h"
@@ -8,6 +9,51 @@
 #include "base/json.h"
 
 #include "tap.h"
+
+static void test_forwarded(void)
+{
+    static const struct {
+        const char *trusted, *peer, *values[3], *address;
+    } rows[] = {
+        {"", "127.0.0.1", {"192.0.2.1"}, "127.0.0.1"},
+        {"10.0.0.0/8", "127.0.0.1", {"192.0.2.1"}, "127.0.0.1"},
+        {"127.0.0.1", "127.0.0.1", {"192.0.2.1"}, "192.0.2.1"},
+        {"127.0.0.1", "127.0.0.1", {"203.0.113.9, 192.0.2.1"}, "192.0.2.1"},
+        {"127.0.0.1 192.0.2.0/24", "127.0.0.1", {"203.0.113.9, 192.0.2.1"}, "203.0.113.9"},
+        {"127.0.0.1 192.0.2.0/24", "127.0.0.1", {"203.0.113.9", "192.0.2.1"}, "203.0.113.9"},
+        {"127.0.0.1 192.0.2.0/24", "127.0.0.1", {"192.0.2.9"}, "192.0.2.9"},
+        {"192.0.2.0/31 127.0.0.0/9", "127.0.0.1", {"203.0.113.9,192.0.2.2"}, "192.0.2.2"},
+        {"unix", "unix", {"for=\"[2001:db8::1]:4711\";proto=https"}, "2001:db8::1"},
+        {"unix", "unix", {"proto=https; for=192.0.2.60:80"}, "192.0.2.60"},
+        {"unix", "unix", {"for=unknown"}, "unix"},
+        {"unix", "unix", {"for=_hidden, for=192.0.2.7"}, "192.0.2.7"},
+        {"unix", "unix", {""}, "unix"},
+        {"unix", "unix", {",,,"}, "unix"},
+        {"::1 fd00::/8", "::1", {"192.0.2.1, fd12::7"}, "192.0.2.1"},
+        {"10.0.0.1", "::ffff:10.0.0.1", {"192.0.2.1"}, "192.0.2.1"},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        error_auto err = ERROR_INIT;
+        struct forwarded *f = NULL;
+        char address[64];
+        size_t n = 0;
+        while (n < 3 && rows[i].values[n] != NULL)
+            n++;
+        snprintf(address, sizeof(address), "%s", rows[i].peer);
+        is_int(forwarded_new(rows[i].trusted, &f, &err), 0, "'%s' is read", rows[i].trusted);
+        forwarded_apply(f, rows[i].values, n, address, sizeof(address));
+        is_str(address, rows[i].address, "from %s with %s", rows[i].peer, rows[i].values[0]);
+        forwarded_free(f);
+    }
+    static const char *const bad[] = {"localhost",   "10.0.0.0/33", "10.0.0.0/",
+                                      "10.0.0.0/8x", "::/129",      "/8"};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        error_auto err = ERROR_INIT;
+        struct forwarded *f = NULL;
+        ok(forwarded_new(bad[i], &f, &err) < 0 && err.code == E_CONFIG_INVALID, "'%s' is none",
+           bad[i]);
+    }
+}
 
 static void test_content_type(void)
 {
@@ -202,6 +248,7 @@ static void test_frames(void)
 
 int main(void)
 {
+    test_forwarded();
     test_content_type();
     test_negotiate();
     test_prefer();
