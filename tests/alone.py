@@ -3,13 +3,16 @@
 
 A process that outlives its test holds the test's output open, and whoever reads that waits for ever. So this
 process adopts whatever loses its parent (PR_SET_CHILD_SUBREAPER), kills it when the test has ended or its time is
-over, and then ends with the test's status; with 1 when something was left that did not end by itself in time.
+over, and then ends with the test's status; with 1 when something was left that did not end by itself in time. What
+the test leaves in TMPDIR, a folder of its own, goes too.
 """
 import ctypes
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 
 LEAVING = 10  # seconds that the processes of a test have for ending after it
@@ -50,9 +53,9 @@ def end_all():
         time.sleep(0.01)
 
 
-def main():
+def run(folder):
     ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER
-    test = subprocess.Popen(sys.argv[2:])
+    test = subprocess.Popen(sys.argv[2:], env={**os.environ, "TMPDIR": folder})
     try:
         status = test.wait(float(sys.argv[1]))
     except subprocess.TimeoutExpired:
@@ -68,6 +71,15 @@ def main():
             return status or 1
         time.sleep(0.002)
     return status if status >= 0 else 128 - status
+
+
+def main():
+    folder = tempfile.mkdtemp(prefix="c9-")
+    os.chmod(folder, 0o1777)  # a test may be several users
+    try:
+        return run(folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 if __name__ == "__main__":

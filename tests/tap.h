@@ -51,6 +51,16 @@ __attribute__((format(printf, 1, 2), unused)) static void note(const char *fmt, 
     va_end(ap);
     putchar('\n');
 }
+/* The pattern of a name for mkdtemp or mkstemp, to be freed; in TMPDIR, which goes after the test
+ * (alone.py). */
+__attribute__((unused)) static char *tap_temporary(void)
+{
+    const char *folder = getenv("TMPDIR");
+    char *pattern;
+    if (asprintf(&pattern, "%s/c9-test-XXXXXX", folder != NULL ? folder : "/tmp") < 0)
+        abort();
+    return pattern;
+}
 __attribute__((unused)) static int done_testing(void)
 {
     printf("1..%d\n", tap_run);

@@ -8,12 +8,14 @@ import signal
 import stat
 import subprocess
 import sys
+import tempfile
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from c9test import BUILD, SLOW, Daemon, contains, equal, eventually, note, ok, run  # noqa: E402
 
-daemon = Daemon(config={"http": {"listen": "127.0.0.1:0 unix:/tmp/c9ctl-test-%d.sock" % os.getpid()}})
+SOCKET = "%s/c9ctl-test-%d.sock" % (tempfile.gettempdir(), os.getpid())
+daemon = Daemon(config={"http": {"listen": f"127.0.0.1:0 unix:{SOCKET}"}})
 HOME = daemon.folder + "/home"
 os.mkdir(HOME)
 URL = f"http://{daemon.host}:{daemon.port}"
@@ -570,6 +572,5 @@ def test_the_rest_of_the_table():
 try:
     run(globals(), daemon)
 finally:
-    path = "/tmp/c9ctl-test-%d.sock" % os.getpid()
-    if os.path.exists(path):
-        os.unlink(path)
+    if os.path.exists(SOCKET):
+        os.unlink(SOCKET)

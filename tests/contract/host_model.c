@@ -21,7 +21,7 @@ static void backends_open(void)
     static const char text[] = "[model openai]\nbase_url = http://localhost:1/v1/\n"
                                "api_key = sk-test-0123456789\nmodel = gpt\nmax_reply = 8KiB\n"
                                "[model fake]\nplugin = fake\n";
-    char path[] = "/tmp/c9-model-XXXXXX";
+    autofree char *path = tap_temporary();
     error_auto err = ERROR_INIT;
     const char *build = getenv("C9_BUILD");
     autofree char *folder = xasprintf("%s/plugins", build != NULL ? build : "build");

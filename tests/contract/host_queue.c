@@ -386,7 +386,7 @@ static void (*const tests[])(void) = {test_order,   test_fairness,   test_finish
 static void run_one(void (*run)(void))
 {
     const char *build = getenv("C9_BUILD");
-    char name[] = "/tmp/c9-queue-XXXXXX";
+    autofree char *name = tap_temporary();
     autofree char *plugins = xasprintf("%s/plugins", build != NULL ? build : "build");
     folder = mkdtemp(name);
     host = host_new(plugins, folder);

@@ -799,7 +799,7 @@ static const struct {
 
 static void run_one(void (*run)(void))
 {
-    char name[] = "/tmp/c9-storage-XXXXXX";
+    autofree char *name = tap_temporary();
     autofree char *plugins = xasprintf("%s/plugins", build_folder());
     folder = mkdtemp(name);
     host = host_new(plugins, folder);

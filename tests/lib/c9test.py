@@ -39,6 +39,7 @@ BUILD = os.path.abspath(os.environ.get("C9_BUILD", os.path.join(ROOT, "build")))
 SANITIZED = bool(os.environ.get("C9_SANITIZED"))  # such a build has a wider syscall policy
 SLOW = 8 if SANITIZED else 1  # how much longer a sanitizer's build may take
 START_TIMEOUT = 20 * SLOW
+REPORTS = re.compile(r"==\d+==ERROR: \w+Sanitizer: (?!SEGV).*|WARNING: ThreadSanitizer: .*|.*: runtime error: .*")
 
 
 def end_with_parent(prctl=ctypes.CDLL(None).prctl):
@@ -384,6 +385,7 @@ class Daemon:
         self.folder = tempfile.mkdtemp(prefix="c9d-test-")
         atexit.register(self._remove)
         self.process, self.proxy = None, None  # the proxy: contract.py
+        self.log_file, self.looked_at = None, 0
         self.user = user
         self.build = BUILD if user is None else self._build_copy()
         self.config = {
@@ -457,6 +459,14 @@ class Daemon:
             raise AssertionError(f"the daemon does not start:\n{self.log()}")
         return re.findall(r"listens on (\S+)", self.log()[begin:])
 
+    def _reports(self):
+        """A sanitizer's, in the log; each once."""
+        found = REPORTS.findall(self.log()[self.looked_at:]) if SANITIZED and self.log_file else []
+        self.looked_at = len(self.log()) if self.log_file else 0
+        for report in found:
+            note(report)
+        return found
+
     def log(self):
         with open(f"{self.folder}/log", encoding="utf-8", errors="replace") as f:
             return f.read()
@@ -477,6 +487,9 @@ class Daemon:
             status = self.process.wait()
         self.process = None
         self.log_file.close()
+        if self._reports():
+            ok(False, "no sanitizer reports anything")
+            note(self.log()[-20000:])
         return status
 
     def kill(self):
@@ -489,4 +502,7 @@ class Daemon:
         if self.process is not None:
             self.process.kill()
             self.process.wait()
+        failed = self._reports()
         shutil.rmtree(self.folder, ignore_errors=True)
+        if failed:  # the plan is printed, so only the status can say it
+            os._exit(1)

@@ -7,11 +7,12 @@
 #include "base/buf.h"
 #include "base/json.h"
 #include "host/model.h"
+#include "tap.h"
 
 /* The configuration from text; aborts when it does not parse. */
 static inline struct config *section_config(const char *text)
 {
-    char path[] = "/tmp/c9-model-XXXXXX";
+    autofree char *path = tap_temporary();
     error_auto err = ERROR_INIT;
     int fd = mkstemp(path);
     if (fd < 0 || write(fd, text, strlen(text)) != (ssize_t)strlen(text))

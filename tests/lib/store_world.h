@@ -25,7 +25,7 @@ __attribute__((noreturn, unused)) static void bail(const char *what, const struc
 __attribute__((unused)) static struct world world_new(bool in_memory, const char *text)
 {
     error_auto err = ERROR_INIT;
-    struct world w = {.folder = xstrdup("/tmp/c9-store-XXXXXX")};
+    struct world w = {.folder = tap_temporary()};
     const char *build = getenv("C9_BUILD");
     if (mkdtemp(w.folder) == NULL)
         abort();

@@ -24,7 +24,7 @@
 static pid_t outside; /* the test itself */
 static ino_t outside_mounts, outside_cgroup;
 static int port, shared = -1;
-static char outside_name[256], folder[] = "/tmp/c9d-layers-XXXXXX";
+static char outside_name[256], *folder;
 
 /* ---- what holds behind each ------------------------------------------------------------------ */
 
@@ -346,6 +346,7 @@ int main(void)
     outside_mounts = namespace_of_self("/proc/self/ns/mnt");
     outside_cgroup = namespace_of_self("/proc/self/ns/cgroup");
     gethostname(outside_name, sizeof(outside_name) - 1);
+    folder = tap_temporary();
     if (mkdtemp(folder) == NULL || chmod(folder, 0777) < 0 || chdir(folder) < 0)
         abort();
     int fd = listen_somewhere();
@@ -358,5 +359,6 @@ int main(void)
     close(fd);
     if (chdir("/") < 0 || rmdir(folder) < 0)
         note("%s stays: %s", folder, strerror(errno));
+    free(folder);
     return done_testing();
 }

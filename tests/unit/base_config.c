@@ -10,7 +10,7 @@
 #include "base/json.h"
 #include "tap.h"
 
-static char folder[] = "/tmp/c9d-config-XXXXXX";
+static char *folder;
 
 static char *path_in(const char *name)
 {
@@ -370,6 +370,7 @@ static void test_nearest(void)
 
 int main(void)
 {
+    folder = tap_temporary();
     if (mkdtemp(folder) == NULL)
         return 1;
     test_values();
@@ -383,5 +384,6 @@ int main(void)
     test_secrets();
     test_nearest();
     nftw(folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+    free(folder);
     return done_testing();
 }

@@ -131,7 +131,7 @@ static void test_urls(void)
 
 static void test_save(void)
 {
-    char folder[] = "/tmp/c9ctl-unit-XXXXXX";
+    autofree char *folder = tap_temporary();
     error_auto err = ERROR_INIT;
     struct args args = {0};
     if (!ok(mkdtemp(folder) != NULL, "a folder"))

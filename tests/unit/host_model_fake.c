@@ -30,7 +30,7 @@ static struct model *open_section(const char *lines, struct config **config_r, s
 /* Opens with a script in a file of its own. */
 static struct model *open_script(const char *script, struct config **config_r, struct error *err)
 {
-    char path[] = "/tmp/c9-script-XXXXXX";
+    autofree char *path = tap_temporary();
     int fd = mkstemp(path);
     if (fd < 0 || write(fd, script, strlen(script)) < 0)
         abort();

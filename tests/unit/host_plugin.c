@@ -10,7 +10,7 @@
 #include "host/storage.h"
 #include "tap.h"
 
-static char folder[] = "/tmp/c9-host-XXXXXX";
+static char *folder;
 static char *folders; /* bad plugins, our folder, the real ones */
 
 static const char *build_folder(void)
@@ -202,6 +202,7 @@ static void test_list(void)
 int main(void)
 {
     log_setup(LOG_LEVEL_ERROR, LOG_FORMAT_TEXT);
+    folder = tap_temporary();
     if (mkdtemp(folder) == NULL)
         return 1;
     folders = xasprintf("%s/tests/plugins:%s:/nonexistent::%s/plugins", build_folder(), folder,
@@ -212,5 +213,6 @@ int main(void)
     test_list();
     free(folders);
     autofree char *clean = xasprintf("rm -rf %s", folder);
+    free(folder);
     return system(clean) != 0 || done_testing();
 }
