@@ -141,7 +141,7 @@ static void replay_ended(struct execution_watch *watch, const struct execution_o
     json_object_set_new(r->run->report, "used", json_integer((json_int_t)used));
     json_object_set_new(r->run->report, "unused", json_integer((json_int_t)(journal->n - used)));
     engine_outcome_copy(&r->result->outcome, outcome);
-    r->result->report = json_incref(r->run->report);
+    r->result->report = move_ptr(&r->run->report); /* whose thread is another from now on */
     pthread_mutex_lock(&r->lock);
     r->done = true;
     pthread_cond_signal(&r->wake);
