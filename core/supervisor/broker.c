@@ -172,6 +172,8 @@ void effect_answer_text(struct effect *e, const char *text, size_t len, bool is_
     wire_frame_append(&c->answers, WIRE_ANSWER, is_error ? WIRE_FLAG_ERROR : 0, e->seq, text, len);
     c->bytes += 2 * len; /* the frame, and the journal's row */
     if (journals) {
+        int64_t now = clock_wall_us(); /* a replay goes by these: their order is ours, always */
+        run->answered_at = now > run->answered_at ? now : run->answered_at + 1;
         struct journal_row row = {
             .seq = (int64_t)e->seq,
             .kind = wire_kind_name(e->kind),
@@ -185,7 +187,7 @@ void effect_answer_text(struct effect *e, const char *text, size_t len, bool is_
             .tokens = cost->tokens,
             .cost_microcents = cost->cost_microcents,
             .asked_at = e->asked_at,
-            .answered_at = clock_wall_us(),
+            .answered_at = run->answered_at,
         };
         store_journal_append(c->batch, run->id, &row);
     }
@@ -357,132 +359,6 @@ static void effect_begin(struct effect *e)
     }
 }
 
-/* ---- replay ---------------------------------------------------------------------------------- */
-
-static struct replay *replay_find(struct run *run, uint64_t id)
-{
-    for (size_t i = run->next_replay; i < run->n_replays; i++)
-        if (run->replays[i].seq == (int64_t)id)
-            return &run->replays[i];
-    return NULL;
-}
-
-static void replay_diverged(struct run *run, const struct replay *r, unsigned kind,
-                            const json_t *request)
-{
-    error_auto err = ERROR_INIT;
-    const char *expected = wire_kind_name(r->kind), *got = wire_kind_name(kind);
-    expected = expected != NULL ? expected : "what this c9d does not know";
-    if (r->kind != kind) {
-        error_set(&err, E_REPLAY_DIVERGED, "step %ld: the journal has %s, the skill asked for %s",
-                  (long)r->seq, expected, got);
-    } else if (r->request != NULL && request != NULL) {
-        error_auto ignored = ERROR_INIT;
-        jx_auto *before = jx_decode(r->request, r->request_len, "journaled request", &ignored);
-        jx_auto *difference = jx_difference(before, request);
-        error_set(&err, E_REPLAY_DIVERGED, "step %ld, %s: %s", (long)r->seq, got,
-                  jx_str(difference, "message", "the requests differ"));
-        if (difference != NULL)
-            error_detail(&err, "difference", json_incref(difference));
-    } else {
-        error_set(&err, E_REPLAY_DIVERGED,
-                  "step %ld, %s: the request is another one (it was longer than [journal] request, "
-                  "so its text is not kept)",
-                  (long)r->seq, got);
-    }
-    error_detail(&err, "step", json_integer(r->seq));
-    error_detail(&err, "expected", json_string(expected));
-    error_detail(&err, "got", json_string(got));
-    run_end_failed(run, &err, NULL);
-}
-
-/* A fork goes its own way from the first request that its origin did not make: what it has of the
- * origin's journal from there on is of no use to it. */
-static void replay_leave_origin(struct run *run)
-{
-    size_t kept = run->next_replay;
-    int64_t first = INT64_MAX;
-    for (size_t i = run->next_replay; i < run->n_replays; i++) {
-        struct replay r = run->replays[i];
-        if (!r.copied || r.asked) {
-            run->replays[kept++] = r;
-            continue;
-        }
-        first = r.seq < first ? r.seq : first;
-        run->held -= (int64_t)r.answer_len;
-        free(r.answer);
-        free(r.request);
-    }
-    run->n_replays = kept;
-    if (!run->ephemeral)
-        store_journal_uncopy(commit_next(run)->batch, run->id, first);
-}
-
-/* A streamed answer is streamed again in the same pieces: what the skill's callback emits must fall
- * into the same places. */
-void broker_deltas(struct run *run, uint64_t seq, const char *answer_text, size_t len)
-{
-    error_auto err = ERROR_INIT;
-    jx_auto *answer = jx_decode(answer_text, len, "journaled answer", &err);
-    const char *text = jx_str(answer, "content", "");
-    size_t left = strlen(text), i;
-    json_t *length;
-    json_array_foreach (json_object_get(answer, "deltas"), i, length) {
-        size_t n = (size_t)json_integer_value(length);
-        if (n > left)
-            return;
-        executor_send_frame(run->executor, WIRE_DELTA, 0, seq, text, n);
-        text += n;
-        left -= n;
-    }
-}
-
-/* Answers come in the order in which they came in the former life, each as soon as it was asked
- * for. */
-static void replay_deliver(struct run *run)
-{
-    bool any = false;
-    while (run->next_replay < run->n_replays && run->replays[run->next_replay].asked) {
-        struct replay *r = &run->replays[run->next_replay++];
-        if (r->kind == WIRE_KIND_MODEL_CHAT && !r->is_error)
-            broker_deltas(run, (uint64_t)r->seq, r->answer, r->answer_len);
-        executor_send_frame(run->executor, WIRE_ANSWER, r->is_error ? WIRE_FLAG_ERROR : 0,
-                            (uint64_t)r->seq, r->answer, r->answer_len);
-        run->held -= (int64_t)r->answer_len;
-        free(r->answer);
-        free(r->request);
-        r->answer = r->request = NULL;
-        run->n_pending--;
-        if (run->recorded != NULL) {
-            run->usage.api_calls += r->cost.api_calls;
-            run->usage.tokens += r->cost.tokens;
-            run->usage.cost_microcents += r->cost.cost_microcents;
-        }
-        any = true;
-    }
-    if (any)
-        executor_flush(run->executor);
-}
-
-static bool replay_request(struct run *run, uint64_t id, unsigned kind, const char *digest,
-                           const json_t *request)
-{
-    struct replay *r = replay_find(run, id);
-    if (r == NULL)
-        return false;
-    if (r->kind != kind || (r->digest[0] != '\0' && strcmp(r->digest, digest) != 0)) {
-        if (r->copied) {
-            replay_leave_origin(run);
-            return false;
-        }
-        replay_diverged(run, r, kind, request);
-        return true;
-    }
-    r->asked = true;
-    replay_deliver(run);
-    return true;
-}
-
 /* ---- public ---------------------------------------------------------------------------------- */
 
 /* Decodes the request if there is room for it; else *request_r stays NULL and refused says why: the
@@ -518,8 +394,8 @@ static const char *request_wrong(const struct run *run, uint64_t id, unsigned ki
 static bool unread_too_much(struct run *run)
 {
     error_auto err = ERROR_INIT;
-    if (run->executor == NULL ||
-        executor_unsent(run->executor) < (size_t)run->launch->limits.host_memory / 2)
+    if (run->executor == NULL || executor_unsent(run->executor) + run->behind.len <
+                                     (size_t)run->launch->limits.host_memory / 2)
         return false;
     run_hold_check(run, (size_t)run->launch->limits.host_memory, "answers that it does not read",
                    &err);
@@ -575,7 +451,7 @@ void broker_request(struct run *run, uint64_t id, const uint8_t *payload, size_t
     run->n_pending++;
     char digest[SHA256_HEX_SIZE];
     hash_sha256_hex(payload, len, digest);
-    if (replay_request(run, id, kind, digest, request))
+    if (broker_replay(run, id, kind, digest, request))
         return;
     struct effect *e = effect_new(run, id, kind, digest);
     e->request = move_ptr(&request);

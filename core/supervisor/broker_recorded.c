@@ -99,6 +99,7 @@ void broker_recorded_begin(struct effect *effect)
 static void replays_fill(struct run *run, const struct journal_copy *journal)
 {
     run->replays = xcalloc(journal->n + 1, sizeof(*run->replays));
+    run->catching_up = true;
     for (size_t i = 0; i < journal->n; i++) {
         const struct journal_entry *e = &journal->entries[i];
         struct replay *r = &run->replays[run->n_replays++];

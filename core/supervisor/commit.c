@@ -193,9 +193,8 @@ static void commit_durable(struct run *run, struct commit *c)
         return;
     }
     if (c->answers.len > 0 && run->executor != NULL && !run->interrupted && !run->evicting) {
-        run->frontier = run->yielding = false;
-        buf_append(executor_out(run->executor), c->answers.data, c->answers.len);
-        executor_flush(run->executor);
+        run->yielding = false;
+        broker_answers(run, &c->answers);
     }
     if (run->executor != NULL)
         executor_pause(run->executor, false);

@@ -202,8 +202,12 @@ struct run {
     char *origin_id, *origin_kind; /* until it is stored */
     struct journal_copy journal;   /* the same: what its journal begins with */
 
-    bool frontier; /* taken up again, and no new answer was sent: what it asks may have been
-                      under way when its former life ended */
+    bool catching_up;    /* taken up again, and its executor has not read all that is old */
+    bool fenced;         /* it was asked whether it has … */
+    size_t fenced_at;    /* … when this was the next replay */
+    struct buf behind;   /* frames of new answers, until then */
+    bool frontier;       /* what it asks until then may have been under way at its former end */
+    int64_t answered_at; /* wall µs: of the last answer in the journal */
     struct ask *asks;
     size_t n_asks;
     int64_t journal_bytes, journal_effects;
@@ -454,6 +458,14 @@ struct effect {
         struct effect *effect); /* stop and free `state`; answers nothing; NULL: nothing to stop */
     void *state;
 };
+/* broker_replay.c */
+/* A request that was answered in a former life, and shall be again: true. */
+bool broker_replay(struct run *run, uint64_t id, unsigned kind, const char *digest,
+                   const json_t *request);
+void broker_catch_up(struct run *run); /* its executor was just told to begin */
+/* New answers, durable: sent when all that is old was read. */
+void broker_answers(struct run *run, const struct buf *frames);
+bool broker_said_idle(struct run *run); /* false: nothing of a replay, look at waits.c */
 void broker_request(struct run *run, uint64_t id, const uint8_t *payload, size_t len);
 void broker_row_durable(struct run *run); /* begin what waited for it */
 void broker_asks_durable(struct run *run, const struct commit *commit);

@@ -31,7 +31,7 @@ struct loading {
     struct ask *asks;
     size_t n_asks;
     json_t *children; /* ids, when it is to be cancelled */
-    int64_t journal_bytes;
+    int64_t journal_bytes, answered_at;
     struct execution_usage usage;
     int64_t seq, notice;
     bool found;
@@ -58,6 +58,7 @@ static void journal_row(void *arg, const struct journal_row *row)
                          .copied = row->copied};
     l->journal_bytes += (int64_t)(row->answer_len + row->request_len);
     snprintf(r->digest, sizeof(r->digest), "%s", row->request_sha256);
+    l->answered_at = row->answered_at; /* they come in this order */
     l->usage.api_calls += row->api_calls;
     l->usage.tokens += row->tokens;
     l->usage.cost_microcents += row->cost_microcents;
@@ -189,6 +190,10 @@ static void run_restore(struct run *run, struct loading *l)
     run->asks = move_ptr(&l->asks);
     run->n_asks = l->n_asks;
     run->frontier = lived || run->attempt > 1;
+    run->catching_up = run->frontier || run->n_replays > 0;
+    run->fenced = false;
+    buf_free(&run->behind);
+    run->answered_at = l->answered_at;
     run->journal_bytes = l->journal_bytes;
     run->journal_effects = (int64_t)run->n_replays;
     run_waits_free(run);

@@ -137,6 +137,7 @@ void run_free(struct run *run)
     commit_free(run->next);
     run_replays_free(run);
     buf_free(&run->delta);
+    buf_free(&run->behind);
     json_decref(run->rehearsal);
     json_decref(run->report);
     free(run->used);
@@ -433,6 +434,7 @@ static void run_ready(struct executor_user *user, struct executor *executor)
         engine_send_skill(out, s->name, s->source, s->source_len);
     }
     send_run(run, out);
+    broker_catch_up(run);
     run->attempt_started_at = clock_wall_us();
     run->input_sent = true;
     run_input_sent(run);

@@ -214,7 +214,8 @@ static void frame_denied(struct run *run, const struct wire_header *h, const uin
 static void frame_idle(struct run *run, const struct wire_header *h, const uint8_t *p)
 {
     (void)h, (void)p;
-    run_said_idle(run);
+    if (!broker_said_idle(run))
+        run_said_idle(run);
 }
 
 static void (*const frames[WIRE_TYPE_COUNT_])(struct run *run, const struct wire_header *h,

@@ -167,7 +167,7 @@ static bool run_only_waits(const struct run *run)
 {
     if (run->executor == NULL || !run->durable || run->ephemeral || run->end != RUN_GOES_ON ||
         run->interrupted || run->cancelling || run->evicting || run->effects == NULL ||
-        run->next_replay < run->n_replays || run->engine->evict_us == 0)
+        run->catching_up || run->engine->evict_us == 0)
         return false;
     for (const struct effect *e = run->effects; e != NULL; e = e->next)
         if (e->wait == NULL || (e->wait->until != 0 && wait_left(e->wait) < run->engine->evict_us))

@@ -33,7 +33,23 @@ SOURCE = """return { name = "steps", version = "1.0.0", description = "asks a mo
   end }"""
 SUMS = """return { name = "sums", version = "1.0.0", description = "computes",
   run = function(n) local sum = 0 for i = 1, n do sum = sum + i % 7 end return sum end }"""
+# While one thing is asked another computes: it may be told the answer before it comes to what it asked in its former life.
+TWO = """return { name = "two", version = "1.0.0", description = "does two things at once", needs = { model = { "default" } },
+  run = function(input)
+    local function ask(what)
+      return c9.model.chat{ model = "slow:0+" .. what, messages = { { role = "user", content = "x" } } }.content
+    end
+    local function second()
+      c9.sleep(0.001)
+      local sum = 0
+      for i = 1, 3e7 do sum = sum + i % 7 end
+      if input == "more" then ask("two/b") ask("two/c") end
+      return ask("two/last-" .. input)
+    end
+    return c9.all{ function() return ask("two/first-" .. input) .. ask("two/second-" .. input) end, second }
+  end }"""
 agent = daemon.api.lua_agent("steps", SOURCE)["id"]
+two = daemon.api.lua_agent("two", TWO)["id"]
 
 
 def start(n):
@@ -90,6 +106,27 @@ def test_calls_have_keys():
     ok(keys and all(None not in k and len(set(k)) == 1 for k in keys.values()), "a call that is asked again has the key that it had")
     equal(len({k[0] for k in keys.values()}), len(keys), "and each call has its own")
     note(f"{sum(len(k) > 1 for k in keys.values())} of the last calls were asked twice")
+
+
+def test_what_is_new_waits_for_what_is_old():
+    """The first call is answered at once in the second life, long before the other half has come to where it was."""
+    for input_ in ("less", "more"):
+        first, second, last = (f"slow:0+two/{what}-{input_}" for what in ("first", "second", "last"))
+        models.reset()
+        models.script({"replies": [{"match": {"model": first}, "as": "hang", "times": 1}, {"match": {"model": second}, "as": "hang"},
+                                   {"match": {"model": last}, "as": "hang", "times": 3}]})
+        execution = daemon.api.execute(two, input_, headers={"Prefer": "respond-async"}).json["executionId"]
+        for life in (1, 2):
+            ok(eventually(lambda: models.calls()["byModel"].get(last) == life), f"{input_}: life {life}: the last call is under way")
+            if life == 2:
+                ok(eventually(lambda: models.calls()["byModel"].get(second)), f"{input_}: and the first was answered")
+            daemon.kill()
+            daemon.start()
+        models.script({"replies": []})
+        ok(eventually(lambda: all_ended([execution])), f"{input_}: it ends in its third life")
+        error = daemon.api.get(f"/v1/executions/{execution}").json.get("errorDetails") or {}
+        equal(error.get("code"), "OutcomeUnknown", f"{input_}: because the last call would be made a third time")
+        equal(models.calls()["byModel"][last], 2, f"{input_}: which it is not")
 
 
 def test_kill_the_zygote():
