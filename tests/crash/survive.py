@@ -74,6 +74,7 @@ daemon.api.lua_agent("leaf", LEAF)
 agent = daemon.api.lua_agent("steps", STEPS)["id"]
 accepted, lock, finished = {}, threading.Lock(), threading.Event()
 final_seen, seen_twice = {}, []
+kills = []  # (when, what)
 
 
 def persistent(client, method, path, body=None, headers=None):
@@ -197,6 +198,7 @@ def kill_at_random():
     while sum(counts.values()) < options.kills or time.monotonic() < until:
         time.sleep(rng.uniform(0.02, 0.35))
         what = rng.choice((kill_daemon, kill_zygote, kill_executors))
+        kills.append((time.time(), what.__name__))
         try:
             counts[what.__name__] += what(rng)
         except (FileNotFoundError, ProcessLookupError):
@@ -206,46 +208,88 @@ def kill_at_random():
 
 # ---- the promises ----------------------------------------------------------------------------------
 
-def rows(sql):
+def rows(sql, dicts=False):
     store = sqlite3.connect(f"file:{daemon.folder}/state/c9d.db?mode=ro", uri=True, timeout=30)
+    if dicts:
+        store.row_factory = sqlite3.Row
     try:
-        return store.execute(sql).fetchall()
+        found = store.execute(sql).fetchall()
+        return [dict(row) for row in found] if dicts else found
     finally:
         store.close()
 
 
-def none(found, name):
-    if not ok(not found, name):
-        note(f"{len(found)}: {found[:5]!r}")
+def explain(execution):
+    """All that is known of it, in the order of time."""
+    told = [(at, what) for at, what in kills]
+    for table, when in (("agent_executions", "created_at"), ("execution_attempts", "started_at"), ("execution_asks", "asked_at"),
+                        ("execution_events", "timestamp"), ("execution_logs", "timestamp"), ("execution_waits", "since"),
+                        ("execution_signals", "created_at"), ("execution_journal", "answered_at")):
+        key = "id" if table == "agent_executions" else "execution_id"
+        for row in rows(f"SELECT * FROM {table} WHERE {key} = '{execution}'", dicts=True):
+            told.append(((row[when] or 0) / 1e6, f"{table} " + ", ".join(f"{k}={v}" for k, v in row.items() if v is not None and k != key)))
+    name = json.loads(rows(f"SELECT input FROM agent_executions WHERE id = '{execution}'")[0][0])["name"]
+    for model, times in models.times().items():
+        if model.partition("+")[2].partition("+")[2].partition("/")[0] == name:
+            told += [(at, f"CALL {model}") for at in times]
+    told.sort(key=lambda t: t[0])
+    of_it = [at for at, what in told if " " in what]
+    note(f"execution {execution}")
+    for at, what in told:
+        if of_it and min(of_it) - 1 < at < max(of_it) + 1:
+            note(f"  {time.strftime('%H:%M:%S', time.gmtime(at))}.{at % 1 * 1e6:06.0f}  {what[:400]}")
+    for line in daemon.log().splitlines():
+        if execution in line:
+            note(f"  {line}")
+
+
+def none(found, name, execution_of=None):
+    if ok(not found, name):
+        return
+    note(f"{len(found)}: {found[:5]!r}")
+    for item in found[:3]:
+        for execution in execution_of(item) if execution_of else []:
+            explain(execution)
+
+
+def first(item):
+    return [item[0]]
+
+
+def called(item):
+    """Those that a model's name says: an execution, and its child."""
+    name = item[0].partition("+")[2].partition("+")[2].partition("/")[0]
+    mine = [e for e, input_ in accepted.items() if input_["name"] == name]
+    return mine + [c for e in mine for (c,) in rows(f"SELECT id FROM agent_executions WHERE parent_id = '{e}'")]
 
 
 def check_promises():
     status = {r[0]: (r[1], json.loads(r[2] or "{}"), r[3]) for r in rows("SELECT id, status, error_details, parent_id FROM agent_executions")}
     none([e for e in accepted if e not in status], "no accepted execution is lost")
-    none([s for e, s in status.items() if s[0] not in FINAL], "every execution has ended")
+    none([(e, s) for e, s in status.items() if s[0] not in FINAL], "every execution has ended", first)
     asked_out = [e for e, s in status.items() if s[1].get("code") == "OutcomeUnknown"]
     children_out = {status[e][2] for e in asked_out}
     none([(e, s[:2]) for e, s in status.items() if s[0] != "completed" and e not in asked_out and e not in children_out],
-         "all complete, but those that would ask a third time")
+         "all complete, but those that would ask a third time", first)
     none(rows("SELECT execution_id, count(*) FROM execution_events WHERE type = 'end' GROUP BY execution_id HAVING count(*) <> 1"),
-         "each has one end")
-    none(seen_twice, "an end that was seen stays")
+         "each has one end", first)
+    none(seen_twice, "an end that was seen stays", first)
     none(rows("SELECT execution_id, count(*), max(seq) FROM (SELECT execution_id, seq FROM execution_events UNION ALL"
               " SELECT execution_id, seq FROM execution_logs) GROUP BY execution_id HAVING count(*) <> max(seq) OR min(seq) <> 1"),
-         "no stream has a gap or a repeat")
+         "no stream has a gap or a repeat", first)
     emits = collections.defaultdict(list)
     for execution, data in rows("SELECT execution_id, data FROM execution_events WHERE type = 'emit' ORDER BY execution_id, seq"):
         emits[execution].append(json.loads(data)["value"]["step"])
-    none([(e, s) for e, s in emits.items() if s != [1, 2, 3][:len(s)]], "each emit comes once, in order")
+    none([(e, s) for e, s in emits.items() if s != [1, 2, 3][:len(s)]], "each emit comes once, in order", first)
     journaled = collections.Counter()
     for (request,) in rows("SELECT request FROM execution_journal WHERE kind = 'model.chat'"):
         journaled[json.loads(request)["chat"]["model"]] += 1
     calls = models.calls()["byModel"]
     none([(name, n, journaled[name]) for name, n in calls.items() if n > journaled[name] + 1],
-         "no effect was asked more than once beyond the journal")
+         "no effect was asked more than once beyond the journal", called)
     answered = {json.loads(request)["chat"]["model"] for (request,) in
                 rows("SELECT request FROM execution_journal WHERE kind = 'model.chat' AND is_error = 0")}
-    none([name for name in answered if calls.get(name, 0) < 1], "and no answer is in the journal that nobody gave")
+    none([(name,) for name in answered if calls.get(name, 0) < 1], "and no answer is in the journal that nobody gave", called)
     none(rows("SELECT id, state FROM execution_signals WHERE state <> 'delivered' AND execution_id IN"
               " (SELECT id FROM agent_executions WHERE status = 'completed')"), "each signal was delivered")
     none(rows("SELECT execution_id FROM execution_waits"), "nothing waits any more")
@@ -266,9 +310,9 @@ def test_nothing_is_lost():
     note(", ".join(f"{n} x {what}" for what, n in counts.items()))
     ok(sum(counts.values()) >= options.kills, f"there were {options.kills} kills")
     waiting = "SELECT id, status, attempt, waiting_for FROM agent_executions WHERE status IN ('pending', 'running')"
-    if not ok(eventually(lambda: not rows(waiting), 60 * SLOW, 0.2), "when it is left alone everything ends"):
-        note(rows(waiting)[:5])
-    none(gaps, "a client that comes back by Last-Event-ID misses nothing and sees nothing twice")
+    eventually(lambda: not rows(waiting), 60 * SLOW, 0.2)
+    none(rows(waiting), "when it is left alone everything ends", first)
+    none(gaps, "a client that comes back by Last-Event-ID misses nothing and sees nothing twice", first)
     check_promises()
 
 

@@ -5,6 +5,7 @@
 
 POST …/chat/completions answers; GET …/models lists; beside the protocol there are
     GET  /_calls     {"calls", "active", "peak", "completed", "byModel": {name: n}}
+    GET  /_times     {name: [when it was called, in seconds since 1970]}
     GET  /_requests  the last 200 requests: {"path", "headers", "body"}
     POST /_script    takes the place of the script file
     POST /_reset     sets the counters to 0 and forgets requests
@@ -238,7 +239,7 @@ class Server:
 
     def reset(self):
         self.calls = self.active = self.peak = self.completed = 0
-        self.by_model, self.requests, self.used = {}, [], {}
+        self.by_model, self.times, self.requests, self.used = {}, {}, [], {}
 
     # ---- HTTP, as much as tests need ----
 
@@ -296,6 +297,8 @@ class Server:
             await self.send(writer, 200, json.dumps(
                 {"calls": self.calls, "active": self.active, "peak": self.peak,
                  "completed": self.completed, "byModel": self.by_model}).encode())
+        elif path == "/_times":
+            await self.send(writer, 200, json.dumps(self.times).encode())
         elif path == "/_requests":
             await self.send(writer, 200, json.dumps(self.requests).encode())
         elif path == "/_reset" and method == "POST":
@@ -341,6 +344,7 @@ class Server:
         conversation = Conversation(body)
         model = conversation.model
         self.by_model[model] = self.by_model.get(model, 0) + 1
+        self.times.setdefault(model, []).append(time.time())
         answer = Answer()
         answer.manner = manner_of(model)
         reply = self.script_reply(conversation)
@@ -535,6 +539,9 @@ class ModelServer:
 
     def calls(self):
         return self.ask("/_calls")
+
+    def times(self):
+        return self.ask("/_times")
 
     def requests(self):
         return self.ask("/_requests")
