@@ -211,10 +211,13 @@ static int executors_of(pid_t zygote, pid_t pids_r[BURNERS])
     return n;
 }
 
+/* Or will be before it does anything more: on a busy machine it takes until then to be told. */
 static bool is_stopped(pid_t pid)
 {
-    char state[32];
-    return status_line(pid, "State", state, sizeof(state)) && state[0] == 'T';
+    char state[32], pending[32];
+    return status_line(pid, "State", state, sizeof(state)) &&
+           status_line(pid, "ShdPnd", pending, sizeof(pending)) &&
+           (state[0] == 'T' || (strtoull(pending, NULL, 16) >> (SIGSTOP - 1) & 1) != 0);
 }
 
 /* Of many that burn CPU time as many run as there are CPUs, and each comes to its turn. */
