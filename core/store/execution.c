@@ -104,17 +104,19 @@ void store_execution_insert_ended(struct storage_batch *batch, size_t statement,
     usage_insert(batch, row->id, row->agent_id, &end->usage, end->completed_at);
 }
 
-void store_execution_usage_set(struct storage_batch *batch, const char *id, const char *usage_json,
-                               const struct execution_usage *usage)
+void store_execution_usage_set(struct storage_batch *batch, const char *id, int64_t stored_cpu_us,
+                               const char *usage_json, const struct execution_usage *usage)
 {
     storage_batch_add(batch,
                       "UPDATE agent_executions SET resource_usage = $2 WHERE id = $1"
-                      " AND status = 'completed'",
-                      -1, NULL, NULL, "ss", id, usage_json);
+                      " AND status = 'completed' AND EXISTS (SELECT 1 FROM agent_resource_usage"
+                      " WHERE execution_id = $1 AND cpu_time_us = $3)",
+                      -1, NULL, NULL, "ssi", id, usage_json, stored_cpu_us);
     storage_batch_add(batch,
                       "UPDATE agent_resource_usage SET cpu_time_ms = $2, cpu_time_us = $3"
-                      " WHERE execution_id = $1",
-                      -1, NULL, NULL, "sii", id, divide_up(usage->cpu_us, 1000), usage->cpu_us);
+                      " WHERE execution_id = $1 AND cpu_time_us = $4",
+                      -1, NULL, NULL, "siii", id, divide_up(usage->cpu_us, 1000), usage->cpu_us,
+                      stored_cpu_us);
 }
 
 void store_execution_attempt(struct storage_batch *batch, const char *id,

@@ -17,8 +17,9 @@ struct leaver {
     struct engine *engine;
     struct executor *executor; /* NULL: it is gone */
     char id[UUID_SIZE];        /* of the execution */
-    struct usage_report usage; /* as it was stored */
-    int64_t counted_us;        /* of this executor's CPU time, in it */
+    struct usage_report usage; /* as it was stored, but for what came behind that: */
+    int64_t stored_us;         /* its CPU time as stored */
+    int64_t counted_us;        /* of this executor's, in it */
     bool holds_place, child;
     struct loop_timer timer; /* kills it, later waits for the end to be stored */
     struct leaver *next, **place;
@@ -51,7 +52,7 @@ static void leaver_correct(struct leaver *l)
     buf_auto text = BUF_INIT;
     struct storage_batch *batch = storage_batch_new();
     usage_append(&l->usage, &text);
-    store_execution_usage_set(batch, l->id, text.data, &l->usage.own);
+    store_execution_usage_set(batch, l->id, l->stored_us, text.data, &l->usage.own);
     storage_submit(l->engine->parts.storage, batch, correction_stored, NULL);
     leaver_free(l);
 }
@@ -102,6 +103,7 @@ bool run_leave_executor(struct run *run)
                          .engine = engine,
                          .executor = run->executor,
                          .usage = run_usage(run),
+                         .stored_us = run->usage.cpu_us,
                          .counted_us = used,
                          .holds_place = run->counted,
                          .child = run->depth > 0,

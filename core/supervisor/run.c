@@ -321,9 +321,9 @@ void run_insert(struct run *run, const struct run_key *key)
     const struct execution_row row = run_row(run);
     if (!run->ephemeral)
         store_execution_insert(c->batch, &row);
-    insert_journal(run, c);
     if (key != NULL)
-        insert_key(run, c, key);
+        insert_key(run, c, key); /* at RUN_KEY_STATEMENT */
+    insert_journal(run, c);
     if (run->webhook_url != NULL)
         insert_webhook(run, c);
     run->attempt = 1;

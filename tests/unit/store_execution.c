@@ -118,12 +118,13 @@ static void at_once_test(void)
 static void usage_set_test(void)
 {
     struct storage_batch *batch = storage_batch_new();
-    const struct execution_usage usage = {.cpu_us = 2500};
-    store_execution_usage_set(batch, "once", "{\"cpuTimeUs\":2500}", &usage);
+    const struct execution_usage usage = {.cpu_us = 2500}, stale = {.cpu_us = 9900};
+    store_execution_usage_set(batch, "once", 1500, "{\"cpuTimeUs\":2500}", &usage);
+    store_execution_usage_set(batch, "once", 1500, "{\"cpuTimeUs\":9900}", &stale);
     is_int(world_commit(&w, batch), 0, "usage is put right");
     is_int(world_int(&w, "SELECT cpu_time_ms * 10000 + cpu_time_us + memory_peak_mb * 100000"
                          " FROM agent_resource_usage WHERE execution_id = 'once'"),
-           132500, "CPU time, and nothing else");
+           132500, "CPU time, and nothing else, where it is what was to be put right");
     is_int(world_int(&w, "SELECT json_extract(resource_usage, '$.cpuTimeUs') FROM agent_executions"
                          " WHERE id = 'once'"),
            2500, "in the execution too");
