@@ -189,6 +189,8 @@ struct engine_ops {
     int (*fetch)(void *engine, const char *url, size_t max, int64_t timeout_us,
                  void (*done)(void *arg, const char *body, size_t len, struct error *err),
                  void *arg, struct error *err);
+    /* How many executions of the organization may run at once; 0: it has set nothing. */
+    void (*limit_running)(void *engine, const char *organization_id, int64_t limit);
     /* Live figures: {"running":n,"pending":n,"executors":n}. */
     json_t *(*stats)(void *engine);
 };

@@ -13,7 +13,7 @@
 #include "store/store.h"
 #include "store/token.h"
 
-static const char *const settings_names[] = {"maxAgents", "maxUsers", "maxTeams"};
+static const char *const settings_names[] = {"maxAgents", "maxUsers", "maxTeams", "maxRunning"};
 
 /* Whether the token acts in the installation's own organization: 1, 0, -1 error. */
 static int of_installation(struct service *service, const struct principal *who, struct error *err)
@@ -49,6 +49,12 @@ static int organization_find(struct service *service, const struct principal *wh
 
 /* ---- bodies ---- */
 
+/* None may run is not a limit: executions would wait for ever. */
+static int least_of(const char *setting)
+{
+    return strcmp(setting, "maxRunning") == 0;
+}
+
 static void settings_check(const json_t *settings, json_t *problems)
 {
     const char *name;
@@ -63,8 +69,8 @@ static void settings_check(const json_t *settings, json_t *problems)
         if (!known) {
             autofree char *hint = problem_hint(name, settings_names, countof(settings_names));
             problem_add(problems, path, "there is no such setting%s", hint);
-        } else if (!json_is_integer(value) || json_integer_value(value) < 0) {
-            problem_add(problems, path, "must be a whole number from 0 up");
+        } else if (!json_is_integer(value) || json_integer_value(value) < least_of(name)) {
+            problem_add(problems, path, "must be a whole number from %d up", least_of(name));
         }
     }
 }
@@ -81,6 +87,26 @@ static json_t *body_of(const json_t *organization)
 {
     return json_pack("{s:O?, s:O?}", "name", json_object_get(organization, "name"), "settings",
                      json_object_get(organization, "settings"));
+}
+
+/* The engine counts what runs. */
+static void running_tell(const struct service *service, const char *id, const json_t *settings)
+{
+    if (service->ops != NULL && service->ops->limit_running != NULL)
+        service->ops->limit_running(service->engine, id, jx_int(settings, "maxRunning", 0));
+}
+
+static void running_found(void *arg, const char *id, int64_t limit)
+{
+    const struct service *service = arg;
+    service->ops->limit_running(service->engine, id, limit);
+}
+
+int organization_running_restore(struct service *service, struct error *err)
+{
+    if (service->ops->limit_running == NULL)
+        return 0;
+    return store_organization_running_each(service->storage, running_found, service, err);
 }
 
 static const char duplicate[] = "an organization of this name exists";
@@ -129,6 +155,7 @@ int organization_create(struct service *service, const struct principal *who, co
     autofree char *location = xasprintf("/v1/organizations/%s", id);
     if (service_commit_made(service, who, batch, 201, location, conflicts, err) < 0)
         return -1;
+    running_tell(service, id, settings);
     return organization_get(service, who, id, organization_r, err);
 }
 
@@ -159,6 +186,7 @@ int organization_update(struct service *service, const struct principal *who, co
     audit_change(service, batch, who, "organization", id, before, after);
     if (service_commit(service, batch, conflicts, err) < 0)
         return -1;
+    running_tell(service, id, settings);
     return organization_get(service, who, id, organization_r, err);
 }
 

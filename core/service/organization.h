@@ -13,12 +13,16 @@ int organization_create(struct service *service, const struct principal *who, co
                         json_t **organization_r, struct error *err);
 int organization_get(struct service *service, const struct principal *who, const char *id,
                      json_t **organization_r, struct error *err);
-/* RFC 7396 on name and settings; owners. settings: maxAgents, maxUsers, maxTeams, within [limits].
+/* RFC 7396 on name and settings; owners. settings: maxAgents, maxUsers, maxTeams, within [limits];
+ * maxRunning, within [executions] per_organization.
  */
 int organization_update(struct service *service, const struct principal *who, const char *id,
                         const json_t *patch, json_t **organization_r, struct error *err);
 /* Owners. E_RESOURCE_IN_USE while it has agents; E_INVALID_STATE for the installation's own. */
 int organization_delete(struct service *service, const struct principal *who, const char *id,
                         struct error *err);
+
+/* When the engine was attached: tells it all that organizations have set. */
+int organization_running_restore(struct service *service, struct error *err);
 
 #endif

@@ -18,6 +18,7 @@
 #include "service/launch.h"
 #include "service/limits.h"
 #include "service/metas.h"
+#include "service/organization.h"
 #include "service/problem.h"
 #include "service/schedule_settings.h"
 #include "service/skill.h"
@@ -147,6 +148,8 @@ void service_attach_engine(struct service *service, const struct engine_ops *ops
     error_auto err = ERROR_INIT;
     if (identities_start(service->identities, service, &err) < 0)
         log_error("jwt.keys", "%s", err.message);
+    if (organization_running_restore(service, &err) < 0)
+        log_error("service.organizations", "%s", err.message);
     auditor_wake(service->auditor); /* rows that the last run left unsealed */
 }
 

@@ -80,6 +80,30 @@ void store_organization_update(struct storage_batch *batch, const struct organiz
                       1, NULL, NULL, "sssi", row->id, row->name, row->settings, row->at);
 }
 
+struct running_read {
+    void (*fn)(void *arg, const char *id, int64_t limit);
+    void *arg;
+};
+
+static int running_row(void *arg, const struct c9d_value *v, size_t n)
+{
+    (void)n;
+    const struct running_read *read = arg;
+    read->fn(read->arg, v[0].u.s, v[1].u.i);
+    return 0;
+}
+
+int store_organization_running_each(struct storage *storage,
+                                    void (*fn)(void *arg, const char *id, int64_t limit), void *arg,
+                                    struct error *err)
+{
+    struct running_read read = {fn, arg};
+    return storage_query(storage,
+                         "SELECT id, CAST(settings->>'maxRunning' AS BIGINT) FROM organizations"
+                         " WHERE settings->>'maxRunning' IS NOT NULL",
+                         running_row, &read, err, "");
+}
+
 void store_organization_delete(struct storage_batch *batch, const char *id, int64_t at)
 {
     storage_batch_add(batch,

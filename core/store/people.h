@@ -27,6 +27,10 @@ int store_organization_get(struct storage *storage, const char *id, const char *
                            json_t **organization_r, struct error *err);
 /* Scope: user, 1 to have all and not only those he is a member of. */
 extern const struct list store_organization_list;
+/* For each that has set settings.maxRunning. */
+int store_organization_running_each(struct storage *storage,
+                                    void (*fn)(void *arg, const char *id, int64_t limit), void *arg,
+                                    struct error *err);
 
 /* ---- users ---- */
 

@@ -65,11 +65,12 @@ struct engine {
     int64_t running_max, live_max, attempts_max, grace_us, drain_us, lease_us, depth_max;
     int64_t evict_us; /* 0: nothing is evicted */
     int64_t asks_max, journal_bytes_max, journal_effects_max, journal_request_max;
-    char owner[96];           /* of leases: "NODE/BOOT" */
-    uint8_t secret[32];       /* seeds of executions derive from it */
-    _Atomic int64_t n_live;   /* any thread */
-    _Atomic bool draining;    /* any thread */
-    int64_t per_organization; /* executions that run at once; 0: any number */
+    char owner[96];                                 /* of leases: "NODE/BOOT" */
+    uint8_t secret[32];                             /* seeds of executions derive from it */
+    _Atomic int64_t n_live;                         /* any thread */
+    _Atomic bool draining;                          /* any thread */
+    struct organization_limit *organization_limits; /* hash: their own, below per_organization */
+    int64_t per_organization;                       /* executions that run at once; 0: any number */
     struct notifier notifier;
     struct slot *slots; /* hash by name */
     struct loop_timer active_look;
@@ -361,6 +362,8 @@ void slots_release(struct run *run); /* those who wait may go on */
 void slots_leave_line(struct run *run);
 /* n executions wait in the store for the slot of this name. */
 void slots_restore(struct engine *engine, const char *name, int64_t n);
+/* What an organization has set for itself; 0: nothing. On the loop. */
+void slots_limit_organization(struct engine *engine, const char *id, int64_t limit);
 void slots_free(struct engine *engine);
 void run_input_sent(struct run *run); /* or stored: when both, it is given back */
 

@@ -320,6 +320,24 @@ static void stats_on_loop(void *arg)
                           "executors", (json_int_t)executors_alive(engine->parts.executors));
 }
 
+struct running_limit {
+    struct engine *engine;
+    const char *id;
+    int64_t limit;
+};
+
+static void limit_on_loop(void *arg)
+{
+    const struct running_limit *l = arg;
+    slots_limit_organization(l->engine, l->id, l->limit);
+}
+
+static void engine_limit_running(void *arg, const char *organization_id, int64_t limit)
+{
+    struct running_limit l = {arg, organization_id, limit};
+    engine_call(arg, limit_on_loop, &l);
+}
+
 static json_t *engine_stats(void *arg)
 {
     struct figures f = {.engine = arg};
@@ -334,6 +352,7 @@ const struct engine_ops engine_ops = {
     .cancel = engine_cancel,
     .ended = engine_ended,
     .queued = engine_queued,
+    .limit_running = engine_limit_running,
     .notify = engine_notify,
     .signalled = engine_signalled,
     .replay = engine_replay,

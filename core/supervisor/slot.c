@@ -85,6 +85,21 @@ static unsigned need_add(struct run *run, struct need *needs, unsigned n, int64_
     return n + 1;
 }
 
+struct organization_limit {
+    char id[UUID_SIZE];
+    int64_t limit;
+    UT_hash_handle hh;
+};
+
+/* Its own, or the server's, whichever is lower; 0: none. */
+static int64_t organization_limit(const struct engine *engine, const char *id)
+{
+    const struct organization_limit *own = NULL;
+    HASH_FIND_STR(engine->organization_limits, id, own);
+    int64_t all = engine->per_organization;
+    return own == NULL ? all : all != 0 && all < own->limit ? all : own->limit;
+}
+
 static unsigned needs_of(struct run *run, struct need needs[RUN_SLOTS_MAX])
 {
     const struct launch *launch = run->launch;
@@ -97,7 +112,8 @@ static unsigned needs_of(struct run *run, struct need needs[RUN_SLOTS_MAX])
     if (key != NULL)
         n = need_add(run, needs, n, launch->concurrency.per_key, key);
     n = need_add(run, needs, n, launch->concurrency.limit, agent);
-    return need_add(run, needs, n, run->engine->per_organization, organization);
+    return need_add(run, needs, n, organization_limit(run->engine, launch->organization_id),
+                    organization);
 }
 
 /* The first that has no place; NULL: all have. */
@@ -404,8 +420,40 @@ void slots_release(struct run *run)
     }
 }
 
+void slots_limit_organization(struct engine *engine, const char *id, int64_t limit)
+{
+    struct organization_limit *own = NULL;
+    HASH_FIND_STR(engine->organization_limits, id, own);
+    if (own == NULL && limit > 0) {
+        own = xcalloc(1, sizeof(*own));
+        snprintf(own->id, sizeof(own->id), "%s", id);
+        HASH_ADD_STR(engine->organization_limits, id, own);
+    }
+    if (limit > 0) {
+        own->limit = limit;
+    } else if (own != NULL) {
+        HASH_DEL(engine->organization_limits, own);
+        free(own);
+    }
+    autofree char *name = xasprintf("organization/%s", id);
+    struct slot *slot = NULL;
+    HASH_FIND_STR(engine->slots, name, slot);
+    if (slot == NULL)
+        return;
+    slot->pins++;
+    slot_wake(engine, slot); /* there may be places now */
+    slot->pins--;
+    slot_free_unused(engine, slot);
+}
+
 void slots_free(struct engine *engine)
 {
+    struct organization_limit *own, *next;
+    HASH_ITER(hh, engine->organization_limits, own, next)
+    {
+        HASH_DEL(engine->organization_limits, own);
+        free(own);
+    }
     struct slot *slot, *tmp;
     HASH_ITER(hh, engine->slots, slot, tmp)
     {

@@ -208,6 +208,30 @@ def test_of_an_organization():
     equal(daemon.api.execute(plain, {"child": True}).json["status"], "completed", "children share it too")
 
 
+def test_of_an_organization_by_its_settings():
+    own = f"/v1/organizations/{daemon.api.get('/v1/organizations').json['items'][0]['id']}"
+    daemon.api.patch(own, {"settings": {"maxRunning": 2}})
+    ids = [start(plain, {"sleep": 0.1}).json["executionId"] for _ in range(6)]
+    ok(ended(ids), "all run")
+    equal(most_at_once(ids), 2, "as many at a time as it has set for itself")
+    daemon.api.patch(own, {"settings": {"maxRunning": 1}})
+    daemon.kill()
+    daemon.start()
+    holder = start(plain, {"sleep": 30}).json["executionId"]
+    ok(eventually(lambda: execution(holder)["status"] == "running"), "after a crash too")
+    waits = start(plain, {"sleep": 0}).json["executionId"]
+    equal(daemon.api.get(f"/v1/executions/{waits}").json["status"], "pending", "the rest waits")
+    daemon.api.patch(own, {"settings": {"maxRunning": 100}})
+    ok(ended([waits]), "a higher limit is in force at once")
+    ids = [start(plain, {"sleep": 0.2}).json["executionId"] for _ in range(9)]
+    ok(ended(ids), "many run")
+    equal(most_at_once(ids), 2, "but beside the holder no more than the server allows")
+    daemon.api.patch(own, {"settings": {"maxRunning": None}})
+    equal(daemon.api.patch(own, {"settings": {"maxRunning": 0}}).status, 400, "none at all is no limit")
+    daemon.api.post(f"/v1/executions/{holder}/cancel")
+    ok(ended([holder]), "and the last one ends")
+
+
 def test_refused_configuration():
     for concurrency, place in (({"limit": 0}, "limit"), ({"policy": "drop"}, "policy"), ({"key": "customer"}, "key"),
                                ({"perkey": 1}, "perkey")):
