@@ -71,6 +71,18 @@ const char *vm_args_nearest(const char *word, const struct vm_arg *rows)
     return best;
 }
 
+/* "; there is A, B, C", left on the stack. */
+static const char *arg_names_push(lua_State *L, const struct vm_arg *rows)
+{
+    lua_pushliteral(L, "");
+    for (const struct vm_arg *row = rows; row->name != NULL; row++) {
+        lua_pushfstring(L, "%s%s%s", lua_tostring(L, -1), row == rows ? "; there is " : ", ",
+                        row->name);
+        lua_replace(L, -2);
+    }
+    return lua_tostring(L, -1);
+}
+
 static void arg_refuse_unknown(lua_State *L, const char *function, const struct vm_arg *rows)
 {
     const char *name = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : NULL;
@@ -81,7 +93,7 @@ static void arg_refuse_unknown(lua_State *L, const char *function, const struct 
     else if (near != NULL)
         luaL_error(L, "%s: unknown field '%s'; did you mean '%s'?", function, name, near);
     else
-        luaL_error(L, "%s: unknown field '%s'", function, name);
+        luaL_error(L, "%s: unknown field '%s'%s", function, name, arg_names_push(L, rows));
 }
 
 static const struct vm_arg *arg_find(lua_State *L, const struct vm_arg *rows)

@@ -1,5 +1,6 @@
 /* c9ctl run, execution follow, execution logs. */
 #include <string.h>
+#include <unistd.h>
 
 #include "base/json.h"
 #include "base/uuid.h"
@@ -46,6 +47,10 @@ static json_t *input_make(const struct args *args, struct error *err)
     jx_auto *input = NULL;
     if (file != NULL && text != NULL) {
         error_set(err, E_INVALID_REQUEST, "--input and --input-json are two inputs: give one");
+        return NULL;
+    }
+    if (file != NULL && strchr("{[\"", file[0]) != NULL && access(file, F_OK) < 0) {
+        error_set(err, E_INVALID_REQUEST, "--input takes a file; --input-json takes JSON itself");
         return NULL;
     }
     if (file != NULL) {

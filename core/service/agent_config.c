@@ -342,18 +342,7 @@ static void check_unknown(struct check *c, const char *path, const json_t *objec
     const char *names[countof(config_members) + countof(execution_members)];
     for (size_t i = 0; i < n; i++)
         names[i] = table[i].name;
-    const char *key;
-    json_t *value;
-    json_object_foreach ((json_t *)object, key, value) {
-        bool known = false;
-        for (size_t i = 0; i < n && !known; i++)
-            known = strcmp(table[i].name, key) == 0;
-        if (known)
-            continue;
-        autofree char *place = problem_path(path, key);
-        autofree char *hint = problem_hint(key, names, n);
-        problem_add(c->errors, place, "there is no such member%s", hint);
-    }
+    problem_unknown_members(c->errors, path, object, names, n);
 }
 
 static int check_members(struct check *c, const char *path, const json_t *object,

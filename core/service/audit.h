@@ -5,8 +5,9 @@
  * is written without a position and sealed a moment later, by one sealer: it gives all rows that
  * are durable by then the next positions in the order of their ids, and moves the head, in one
  * batch that conflicts when another node has sealed meanwhile. What is not sealed yet can still be
- * altered unseen: about a second; the head is logged (audit.sealed; at info once a minute at most, at debug each), so that a copy of the log
- * elsewhere, or a head noted down, also finds a chain that was forged anew from some row on. */
+ * altered unseen: about a second; the head is logged (audit.sealed; at info once a minute at most,
+ * at debug each), so that a copy of the log elsewhere, or a head noted down, also finds a chain
+ * that was forged anew from some row on. */
 #ifndef C9_SERVICE_AUDIT_H
 #define C9_SERVICE_AUDIT_H
 

@@ -346,44 +346,28 @@ static const struct {
 
 static void entry_check(struct check *c, const json_t *entry, const char *path)
 {
-    const char *names[countof(members)], *name;
-    json_t *value;
+    const char *names[countof(members)];
     if (!json_is_object(entry)) {
         problem_add(c->problems, path, "must be an object");
         return;
     }
     for (size_t i = 0; i < countof(members); i++) {
         names[i] = members[i].name;
-        value = json_object_get(entry, members[i].name);
+        const json_t *value = json_object_get(entry, members[i].name);
         autofree char *place = problem_path(path, members[i].name);
         if (value != NULL)
             members[i].check(c, value, place);
         else if (members[i].required)
             problem_add(c->problems, place, "is required");
     }
-    json_object_foreach ((json_t *)entry, name, value) {
-        bool known = false;
-        for (size_t i = 0; i < countof(names) && !known; i++)
-            known = strcmp(names[i], name) == 0;
-        if (known)
-            continue;
-        autofree char *place = problem_path(path, name);
-        autofree char *hint = problem_hint(name, names, countof(names));
-        problem_add(c->problems, place, "there is no such member%s", hint);
-    }
+    problem_unknown_members(c->problems, path, entry, names, countof(names));
 }
 
 void event_trigger_check(const json_t *trigger_config, const char *path, json_t *problems)
 {
     const json_t *events = json_object_get(trigger_config, "events");
     autofree char *place = problem_path(path, "events");
-    const char *name;
-    json_t *value;
-    json_object_foreach ((json_t *)trigger_config, name, value) {
-        autofree char *other = problem_path(path, name);
-        if (strcmp(name, "events") != 0)
-            problem_add(problems, other, "there is no such member; there is events");
-    }
+    problem_unknown_members(problems, path, trigger_config, (const char *const[]){"events"}, 1);
     size_t n = json_array_size(events);
     if (n < 1 || n > EVENTS_MAX)
         problem_add(problems, place,

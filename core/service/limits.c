@@ -105,8 +105,7 @@ static void unknown(const char *path, const char *name, json_t *problems)
     const char *names[countof(limits)];
     for (size_t i = 0; i < countof(limits); i++)
         names[i] = limits[i].name;
-    autofree char *hint = problem_hint(name, names, countof(names));
-    problem_add(problems, path, "there is no such limit%s", hint);
+    problem_unknown(problems, path, "limit", name, names, countof(names));
 }
 
 void limits_check(const struct config *config, const json_t *given, const char *path,

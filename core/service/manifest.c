@@ -91,8 +91,7 @@ static void needs_check(const struct service *service, json_t *manifest, json_t 
             need_check(service, kind, values, path, problems);
             continue;
         }
-        autofree char *hint = problem_hint(kind, need_kinds, countof(need_kinds));
-        problem_add(problems, path, "there is no such capability%s", hint);
+        problem_unknown(problems, path, "capability", kind, need_kinds, countof(need_kinds));
     }
 }
 

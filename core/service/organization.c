@@ -66,12 +66,11 @@ static void settings_check(const json_t *settings, json_t *problems)
         for (size_t i = 0; i < countof(settings_names); i++)
             known = known || strcmp(settings_names[i], name) == 0;
         autofree char *path = problem_path("/settings", name);
-        if (!known) {
-            autofree char *hint = problem_hint(name, settings_names, countof(settings_names));
-            problem_add(problems, path, "there is no such setting%s", hint);
-        } else if (!json_is_integer(value) || json_integer_value(value) < least_of(name)) {
+        if (!known)
+            problem_unknown(problems, path, "setting", name, settings_names,
+                            countof(settings_names));
+        else if (!json_is_integer(value) || json_integer_value(value) < least_of(name))
             problem_add(problems, path, "must be a whole number from %d up", least_of(name));
-        }
     }
 }
 

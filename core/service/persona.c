@@ -22,14 +22,6 @@ static const struct member members[] = {
     {"prompt", true, PROMPT_MAX},
 };
 
-static const struct member *member_find(const char *name)
-{
-    for (size_t i = 0; i < countof(members); i++)
-        if (strcmp(members[i].name, name) == 0)
-            return &members[i];
-    return NULL;
-}
-
 static bool absent(const json_t *value)
 {
     return value == NULL || json_is_null(value);
@@ -40,15 +32,7 @@ static void unknown_check(const json_t *body, json_t *problems)
     const char *names[countof(members)];
     for (size_t i = 0; i < countof(members); i++)
         names[i] = members[i].name;
-    const char *key;
-    json_t *value;
-    json_object_foreach ((json_t *)body, key, value) {
-        if (member_find(key) != NULL)
-            continue;
-        autofree char *path = problem_path("", key);
-        autofree char *hint = problem_hint(key, names, countof(names));
-        problem_add(problems, path, "there is no such member%s", hint);
-    }
+    problem_unknown_members(problems, "", body, names, countof(names));
 }
 
 static int body_check(const json_t *body, struct error *err)

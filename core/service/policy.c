@@ -127,8 +127,7 @@ static void check_members(const json_t *given, const struct member *table, size_
         if (i < n) {
             check_member(&table[i], value, place, problems);
         } else {
-            autofree char *hint = problem_hint(key, names, n);
-            problem_add(problems, place, "there is no such member%s", hint);
+            problem_unknown(problems, place, "member", key, names, n);
         }
     }
 }

@@ -1,5 +1,7 @@
 #include "service/problem.h"
 
+#include <string.h>
+
 #include "base/buf.h"
 #include "base/config.h"
 
@@ -55,6 +57,42 @@ char *problem_hint(const char *word, const char *const *candidates, size_t n)
 {
     const char *near = config_nearest(word, candidates, n);
     return near != NULL ? xasprintf("; did you mean '%s'?", near) : xstrdup("");
+}
+
+void problem_unknown(json_t *problems, const char *path, const char *what, const char *word,
+                     const char *const *candidates, size_t n)
+{
+    buf_auto text = BUF_INIT;
+    autofree char *hint = problem_hint(word, candidates, n);
+    buf_printf(&text, "there is no such %s%s", what, hint);
+    for (size_t i = 0; i < n && hint[0] == '\0'; i++)
+        buf_printf(&text, "%s%s",
+                   i == 0      ? "; there is "
+                   : i + 1 < n ? ", "
+                               : " and ",
+                   candidates[i]);
+    problem_add(problems, path, "%s", text.data);
+}
+
+static bool is_one_of(const char *name, const char *const *names, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(names[i], name) == 0)
+            return true;
+    return false;
+}
+
+void problem_unknown_members(json_t *problems, const char *path, const json_t *object,
+                             const char *const *names, size_t n)
+{
+    const char *name;
+    json_t *value;
+    json_object_foreach ((json_t *)object, name, value) {
+        if (is_one_of(name, names, n))
+            continue;
+        autofree char *place = problem_path(path, name);
+        problem_unknown(problems, place, "member", name, names, n);
+    }
 }
 
 int problem_raise(const json_t *problems, enum error_code code, const char *what, struct error *err)

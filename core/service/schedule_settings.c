@@ -181,22 +181,12 @@ static const struct {
 
 static void unknown_find(struct reading *r, const json_t *object, bool named, const char *path)
 {
-    const char *names[countof(members)], *key;
+    const char *names[countof(members)];
     size_t n = 0;
-    json_t *value;
     for (size_t i = 0; i < countof(members); i++)
         if (named || !members[i].named)
             names[n++] = members[i].name;
-    json_object_foreach ((json_t *)object, key, value) {
-        bool known = false;
-        for (size_t i = 0; i < n && !known; i++)
-            known = strcmp(names[i], key) == 0;
-        if (known)
-            continue;
-        autofree char *place = problem_path(path, key);
-        autofree char *hint = problem_hint(key, names, n);
-        problem_add(r->problems, place, "there is no such member%s", hint);
-    }
+    problem_unknown_members(r->problems, path, object, names, n);
 }
 
 void schedule_settings_read(struct service *service, const json_t *object, bool named,

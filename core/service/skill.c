@@ -65,7 +65,7 @@ static int describe(struct service *service, const char *source, size_t len, jso
     if (service_engine(service, err) < 0)
         return -1;
     jx_auto *manifest = NULL;
-    if (service->ops->describe(service->engine, "skill.lua", source, len, &manifest, err) < 0)
+    if (service->ops->describe(service->engine, "skill", source, len, &manifest, err) < 0)
         return -1;
     jx_auto *problems = json_array();
     manifest_check(service, manifest, problems);

@@ -213,8 +213,7 @@ static int scope_check(const struct principal *who, const char *name, const char
     int scope = scope_by_name(name);
     const char *agent = scope_agent(name);
     if (scope < 0 && agent == NULL) {
-        autofree char *hint = problem_hint(name, scope_names, SCOPE_COUNT_);
-        problem_add(problems, path, "there is no such scope%s", hint);
+        problem_unknown(problems, path, "scope", name, scope_names, SCOPE_COUNT_);
         return 0;
     }
     if (scope_given(who, scope, agent, err) < 0)

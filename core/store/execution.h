@@ -46,8 +46,8 @@ struct execution_end {
  * statements. */
 void store_execution_ended(struct storage_batch *batch, const char *id, const char *agent_id,
                            const char *owner, const struct execution_end *end);
-/* What a completed one used, put right after its end, where it is stored with stored_cpu_us: the end
- * may have failed to be stored, and another life, or another node, has brought its own. */
+/* What a completed one used, put right after its end, where it is stored with stored_cpu_us: the
+ * end may have failed to be stored, and another life, or another node, has brought its own. */
 void store_execution_usage_set(struct storage_batch *batch, const char *id, int64_t stored_cpu_us,
                                const char *usage_json, const struct execution_usage *usage);
 

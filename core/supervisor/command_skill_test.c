@@ -196,10 +196,11 @@ static int report(struct skill_file *f, const json_t *results, size_t failed, bo
 static int test_file(struct daemon *d, struct skill_file *f, const char *path, bool json,
                      struct error *err)
 {
-    const char *slash = strrchr(path, '/');
+    const char *slash = strrchr(path, '/'), *file = slash != NULL ? slash + 1 : path;
+    const char *dot = strrchr(file, '.');
+    autofree char *name = xstrndup(file, dot != NULL ? (size_t)(dot - file) : strlen(file));
     if (file_load(path, f, err) < 0 ||
-        engine_ops.describe(d->engine, slash != NULL ? slash + 1 : path, f->source, f->len,
-                            &f->manifest, err) < 0 ||
+        engine_ops.describe(d->engine, name, f->source, f->len, &f->manifest, err) < 0 ||
         launch_make(d, f, err) < 0)
         return -1;
     jx_auto *results = json_array();

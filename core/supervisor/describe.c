@@ -13,7 +13,7 @@ struct description {
     struct engine *engine;
     struct executor *executor;
     struct loop_timer wall;
-    const char *file, *source;
+    const char *name, *source;
     size_t len;
     bool asked, timed_out;
     json_t *manifest;
@@ -48,7 +48,7 @@ static void described_ready(struct executor_user *user, struct executor *executo
     executor_limit_memory(executor, start.memory);
     wire_start_encode(&start, &payload);
     executor_send_frame(executor, WIRE_START, 0, 0, payload.data, payload.len);
-    engine_send_skill(executor_out(executor), d->file, d->source, d->len);
+    engine_send_skill(executor_out(executor), d->name, d->source, d->len);
     static const char run[] = "{\"input\":null,\"context\":{}}";
     executor_send_frame(executor, WIRE_RUN, 0, 0, run, sizeof(run) - 1);
     executor_flush(executor);
@@ -91,9 +91,10 @@ static void described_frame(struct executor_user *user, const struct wire_header
         return;
     }
     if (h->type != WIRE_RESULT && h->type != WIRE_FAILURE) {
-        error_set(d->err, E_INVALID_SKILL,
-                  "%s: a skill file may call c9 functions in `run` only, not while it is loaded",
-                  d->file);
+        error_set(
+            d->err, E_INVALID_SKILL,
+            "%s.lua: a skill file may call c9 functions in `run` only, not while it is loaded",
+            d->name);
         executor_kill(d->executor);
         return;
     }
@@ -120,10 +121,10 @@ static void described_exited(struct executor_user *user, const struct executor_e
             error_set(d->err, E_UNAVAILABLE, "the sandbox is being started again: try again");
         else if (d->timed_out || how->cpu_us >= CPU_US)
             error_set(d->err, E_INVALID_SKILL,
-                      "%s: the file takes too long to load: do the work in `run`", d->file);
+                      "%s.lua: the file takes too long to load: do the work in `run`", d->name);
         else
-            error_set(d->err, E_INVALID_SKILL, "%s: the file crashed the executor (status 0x%x)",
-                      d->file, how->status);
+            error_set(d->err, E_INVALID_SKILL,
+                      "%s.lua: the file crashed the executor (status 0x%x)", d->name, how->status);
     }
     finish(d);
 }
@@ -148,7 +149,7 @@ static void begin(void *arg)
     executors_ask(d->engine->parts.executors, &d->user);
 }
 
-int engine_describe(void *engine, const char *file, const char *source, size_t len,
+int engine_describe(void *engine, const char *name, const char *source, size_t len,
                     json_t **manifest_r, struct error *err)
 {
     error_auto said = ERROR_INIT;
@@ -158,7 +159,7 @@ int engine_describe(void *engine, const char *file, const char *source, size_t l
                  .violated = described_violated,
                  .exited = described_exited},
         .engine = engine,
-        .file = file,
+        .name = name,
         .source = source,
         .len = len,
         .err = &said,

@@ -520,7 +520,7 @@ int engine_replay(void *engine, const struct replay_order *order, struct replay_
 void engine_seed(void *engine, const char *execution_id, int64_t retries, uint8_t seed_r[32]);
 
 /* describe.c */
-int engine_describe(void *engine, const char *file, const char *source, size_t len,
+int engine_describe(void *engine, const char *name, const char *source, size_t len,
                     json_t **manifest_r, struct error *err);
 /* START and SKILL frames, shared by runs and descriptions. */
 void engine_send_skill(struct buf *out, const char *name, const char *source, size_t len);

@@ -129,6 +129,8 @@ def test_skills():
     ok(all(e["passed"] for e in report["examples"]), "says so too")
     skill("broken", "error('no')", 'examples = { { input = 1, output = 2 } },')
     ok(ctl("skill", "test", "broken.lua").code != 0, "a failing example is a failing exit")
+    write("unfinished.lua", "return {\n  nam = 'unfinished' }")
+    contains(ctl("skill", "test", "unfinished.lua").err, "unfinished.lua:2: ", "a mistake has its file and line")
     contains(succeeds("upload", "skill", "upload", "greeter.lua").out, "uploaded", "is said")
     contains(succeeds("again", "skill", "upload", "greeter.lua").out, "already", "nothing new")
     out = succeeds("list", "skill", "list").out
@@ -320,6 +322,7 @@ def test_run_follows_and_exits_with_the_outcome():
     page = succeeds("list --json", "execution", "list", "--limit", "0", "--json").json
     equal(page["nextCursor"], None, "all of them")
     equal(ctl("run", "nobody").code, 1, "an unknown agent fails")
+    contains(ctl("run", "adder", "--input", '{"n":[1]}').err, "--input-json", "JSON where a file belongs: the other option")
     contains(ctl("run", "adder", "--input", "missing.json").err, "missing.json", "so does a missing file")
     make_agent("echo", "return input")
     write("text.txt", "line one\nline two\n")

@@ -92,7 +92,7 @@ static int engine_describe(void *arg, const char *file, const char *source, size
     (void)arg;
     size_t n = strcspn(source, "\n");
     if (len < 2 || strncmp(source, "--", 2) != 0)
-        return error_set(err, E_INVALID_SKILL, "%s:1: not a skill", file);
+        return error_set(err, E_INVALID_SKILL, "%s.lua:1: not a skill", file);
     *manifest_r = jx_decode(source + 2, n - 2, file, err);
     return *manifest_r != NULL ? 0 : -1;
 }

@@ -272,6 +272,8 @@ static void test_describe(void)
          "test.lua:3: the skill: unknown field 'descripton'; did you mean 'description'?"},
         {"return {\n name = 'x', version = '1.0.0', needs = {\n htp = {} }, run = print }",
          "test.lua:3: needs: unknown field 'htp'; did you mean 'http'?"},
+        {"return {\n name = 'x', version = '1.0.0', needs = {\n filesystem = {} }, run = print }",
+         "test.lua:3: needs: unknown field 'filesystem'; there is model, http"},
         {"return {\n name = 'x', version = '1.0.0', needs = {\n http = { 1 } }, run = print }",
          "test.lua:3: needs.http must be a list"},
         {"return { name = 'x', version = '1.0.0', needs = { http = { a = 1 } }, run = print }",

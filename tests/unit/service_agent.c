@@ -100,6 +100,9 @@ static void personas_test(char id[UUID_SIZE])
     jx_auto *removal = js("{'description':null}");
     works(persona_update(service, &owner, id, removal, "*", &third, &err), "null removes");
     ok(json_object_get(third, "description") == NULL, "a member");
+    jx_auto *foreign = js("{'systemMessage':'x'}");
+    fails(persona_update(service, &owner, id, foreign, NULL, &none, &err), E_INVALID_REQUEST,
+          "there is no such member; there is name, ", "what there is, when nothing is near");
     jx_auto *wrong = js("{'prompt':'','nam':'x'}");
     fails(persona_update(service, &owner, id, wrong, NULL, &none, &err), E_INVALID_REQUEST,
           "did you mean 'name'?", "what is wrong");
