@@ -64,12 +64,14 @@ static int skills_read(struct launch_whole *whole, const json_t *skills, struct 
     size_t n = json_array_size(skills);
     if (n == 0)
         return error_set(err, E_INVALID_REQUEST, "launch.skills: there is none");
-    whole->sources = json_deep_copy(skills);
+    whole->sources = json_array();
     whole->launch.skills = whole->skills = xcalloc(n, sizeof(*whole->skills));
     for (size_t i = 0; i < n; i++) {
-        const json_t *skill = json_array_get(whole->sources, i);
-        const json_t *source = json_object_get(skill, "source");
+        json_t *skill = json_deep_copy(json_array_get(skills, i));
+        json_t *source = json_object_get(skill, "source");
         const char *name = jx_str(skill, "name", NULL);
+        json_array_append_new(whole->sources,
+                              json_pack("{s:O*, s:o*}", "source", source, "manifest", skill));
         if (name == NULL || !json_is_string(source))
             return error_set(err, E_INVALID_REQUEST, "launch.skills[%zu]: name or source lacks", i);
         struct launch_skill *s = &whole->skills[whole->launch.n_skills++];
@@ -116,9 +118,11 @@ int launch_from_json(const json_t *json, struct launch **launch_r, struct error 
         jx_decode(launch->context, launch->context_len, "launch.context", &context_err);
     if (!json_is_object(context))
         return error_set(err, E_INVALID_REQUEST, "launch.context: is no JSON object");
+    whole->input_document = json_deep_copy(json_object_get(json, "inputSchema"));
+    whole->output_document = json_deep_copy(json_object_get(json, "outputSchema"));
     if (skills_read(whole, json_object_get(json, "skills"), err) < 0 ||
-        schema_read(json_object_get(json, "inputSchema"), &launch->input_schema, err) < 0 ||
-        schema_read(json_object_get(json, "outputSchema"), &launch->output_schema, err) < 0)
+        schema_read(whole->input_document, &launch->input_schema, err) < 0 ||
+        schema_read(whole->output_document, &launch->output_schema, err) < 0)
         return -1;
     *launch_r = move_ptr(&launch);
     return 0;

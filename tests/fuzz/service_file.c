@@ -26,6 +26,10 @@ static void one_launch(const json_t *json)
     jx_auto *written = launch_to_json(launch);
     must(written != NULL && launch_from_json(written, &again, &err) == 0);
     must(again->n_skills == launch->n_skills);
+    for (size_t i = 0; i < launch->n_skills; i++)
+        must((again->skills[i].input == NULL) == (launch->skills[i].input == NULL));
+    jx_auto *twice = launch_to_json(again);
+    must(json_equal(twice, written));
     launch_unref(again);
     launch_unref(launch);
 }
