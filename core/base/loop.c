@@ -16,6 +16,7 @@ enum { TURN_EVENTS = 256 };
 
 struct post {
     void (*fn)(void *arg);
+    void (*drop)(void *arg); /* or NULL */
     void *arg;
 };
 
@@ -66,6 +67,9 @@ void loop_free(struct loop *loop)
 {
     if (loop == NULL)
         return;
+    for (size_t i = 0; i < loop->inbox.n; i++)
+        if (loop->inbox.rows[i].drop != NULL)
+            loop->inbox.rows[i].drop(loop->inbox.rows[i].arg);
     if (loop->epoll_fd >= 0)
         close(loop->epoll_fd);
     if (loop->wake_fd >= 0)
@@ -210,13 +214,18 @@ static void wake(struct loop *loop)
 
 void loop_post(struct loop *loop, void (*fn)(void *arg), void *arg)
 {
+    loop_post_owned(loop, fn, NULL, arg);
+}
+
+void loop_post_owned(struct loop *loop, void (*fn)(void *arg), void (*drop)(void *arg), void *arg)
+{
     pthread_mutex_lock(&loop->lock);
     struct posts *in = &loop->inbox;
     if (in->n == in->cap) {
         in->cap = in->cap > 0 ? 2 * in->cap : 64;
         in->rows = xrealloc(in->rows, in->cap * sizeof(*in->rows));
     }
-    in->rows[in->n++] = (struct post){fn, arg};
+    in->rows[in->n++] = (struct post){fn, drop, arg};
     bool first = !loop->woken;
     loop->woken = true;
     /* Under the lock, so that a stopped loop can be freed once its posters are joined. */

@@ -30,7 +30,7 @@ struct loop_timer {
 };
 
 struct loop *loop_new(struct error *err);  /* NULL on failure */
-void loop_free(struct loop *loop);         /* not while running; posted work not run is dropped */
+void loop_free(struct loop *loop);         /* not while running; see loop_post_owned */
 void loop_run(struct loop *loop);          /* returns after loop_stop */
 void loop_stop(struct loop *loop);         /* any thread */
 int64_t loop_now(const struct loop *loop); /* monotonic µs, read once per turn */
@@ -47,5 +47,8 @@ void loop_timer_cancel(struct loop *loop, struct loop_timer *timer);            
 /* Runs fn(arg) on the loop's thread, in the order posted; any thread. Never blocks longer than
  * a mutex; wakes the loop at most once per turn. */
 void loop_post(struct loop *loop, void (*fn)(void *arg), void *arg);
+/* The same with an arg that is fn's to free: drop(arg) frees it when the loop is freed before fn
+ * has run. With loop_post nothing is called then. */
+void loop_post_owned(struct loop *loop, void (*fn)(void *arg), void (*drop)(void *arg), void *arg);
 
 #endif

@@ -43,8 +43,9 @@ static void child_id(const struct run *parent, uint64_t step, char out[UUID_SIZE
              hex + 18);
 }
 
-static void child_free(struct child *child)
+static void child_free(void *arg)
 {
+    struct child *child = arg;
     loop_timer_cancel(child->engine->loop, &child->poll);
     launch_unref(child->launch);
     execution_job_free(&child->job);
@@ -239,7 +240,7 @@ static void child_look_up(void *arg)
             policy_key(&child->launch->concurrency, NULL, input, &child->concurrency_key,
                        &child->err);
     }
-    loop_post(child->engine->loop, child_prepared, child);
+    loop_post_owned(child->engine->loop, child_prepared, child_free, child);
 }
 
 static void child_prepare(struct child *child)

@@ -51,17 +51,19 @@ struct look {
 };
 
 static void look_back(void *arg);
+static void look_free(void *arg);
 
 static void look(void *arg)
 {
     struct look *l = arg;
     l->found =
         store_signal_next(l->engine->parts.storage, l->execution_id, l->name, &l->signal, &l->err);
-    loop_post(l->engine->loop, look_back, l);
+    loop_post_owned(l->engine->loop, look_back, look_free, l);
 }
 
-static void look_free(struct look *l)
+static void look_free(void *arg)
 {
+    struct look *l = arg;
     free(l->name);
     free(l->signal.payload);
     error_clear(&l->err);

@@ -22,8 +22,9 @@ struct check {
     struct error err;
 };
 
-static void check_free(struct check *c)
+static void check_free(void *arg)
 {
+    struct check *c = arg;
     launch_unref(c->launch);
     json_decref(c->value);
     free(c->text);
@@ -51,7 +52,7 @@ static void check_work(void *arg)
     c->valid =
         !c->malformed && (c->schema == NULL || schema_validate(c->schema, c->value, &c->err) == 0);
     c->cpu_us = thread_cpu_us() - before;
-    loop_post(c->engine->loop, check_back, c);
+    loop_post_owned(c->engine->loop, check_back, check_free, c);
 }
 
 static void check_begin(struct check *c)

@@ -23,6 +23,7 @@
 
 struct check;
 struct effect;
+struct loading;
 struct sending;
 struct run;
 struct seat;
@@ -180,6 +181,8 @@ struct run {
     bool exhausted;   /* started too often: not tried again */
     char superseded_by[UUID_SIZE];
     bool unleased; /* its row has no lease, or will have none with the next commit */
+
+    struct loading *paused; /* what is to read the store for it, later; NULL: nothing */
 
     struct commit *next, *flying;
     struct loop_timer wall, flush, grace, again, evict;
@@ -422,7 +425,8 @@ void run_signal_settled(struct run *run);
 
 /* recover.c */
 void run_load(struct run *run,
-              int64_t after_us); /* reads the store on a pool thread, then goes on */
+              int64_t after_us);     /* reads the store on a pool thread, then goes on */
+void run_load_drop(struct run *run); /* the engine is freed before its time */
 /* Engine thread: a claimed job. False: it is just being let go here; ask again. */
 bool engine_adopt(struct engine *engine, const char *id);
 int engine_queue_start(struct engine *engine, struct error *err);

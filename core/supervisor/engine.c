@@ -609,11 +609,13 @@ void engine_stop(struct engine *engine)
     engine_call(engine, abandon_all, engine);
     if (engine->parts.queue != NULL)
         engine_queue_stop(engine);
-    work_pool_free(engine->pool);
-    engine->pool = NULL;
     loop_stop(engine->loop);
     pthread_join(engine->thread, NULL);
     engine->started = false;
+    /* Behind the loop, which gives it work as long as executors say something. What it finishes now
+     * goes with the loop. */
+    work_pool_free(engine->pool);
+    engine->pool = NULL;
 }
 
 void engine_free(struct engine *engine)

@@ -192,6 +192,16 @@ static void claimed(void *arg)
     free(claim);
 }
 
+static void claim_free(void *arg)
+{
+    struct claim *claim = arg;
+    for (struct webhook_message *m = claim->messages, *next; m != NULL; m = next) {
+        next = m->next;
+        webhook_message_free(m);
+    }
+    free(claim);
+}
+
 static void claim_job(void *arg)
 {
     struct claim *claim = arg;
@@ -200,7 +210,7 @@ static void claim_job(void *arg)
                                   &claim->messages, &claim->next, &err) < 0;
     if (claim->failed)
         log_warn("webhook.claim", "%s; trying again", err.message);
-    loop_post(claim->engine->loop, claimed, claim);
+    loop_post_owned(claim->engine->loop, claimed, claim_free, claim);
 }
 
 static void notifier_look(struct engine *engine)

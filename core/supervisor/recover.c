@@ -83,8 +83,9 @@ static void child_row(void *arg, const char *child)
     json_array_append_new(((struct loading *)arg)->children, json_string(child));
 }
 
-static void loading_free(struct loading *l)
+static void loading_free(void *arg)
 {
+    struct loading *l = arg;
     for (size_t i = 0; i < l->n_replays; i++) {
         free(l->replays[i].answer);
         free(l->replays[i].request);
@@ -120,12 +121,13 @@ static void load(void *arg)
         store_asks_read(storage, l->id, ask_row, l, &l->err) == 0)
         execution_launch(l->engine->parts.service, l->job.agent_id, l->job.agent_version,
                          &l->launch, &l->launch_err);
-    loop_post(l->engine->loop, loaded, l);
+    loop_post_owned(l->engine->loop, loaded, loading_free, l);
 }
 
 static void load_timer_fire(struct loop_timer *timer)
 {
     struct loading *l = timer->arg;
+    l->run->paused = NULL;
     work_submit(l->engine->pool, load, l);
 }
 
@@ -139,10 +141,20 @@ void run_load(struct run *run, int64_t after_us)
     l->waits_end = &l->waits;
     l->children = json_array();
     run->loading = true;
-    if (after_us > 0)
+    if (after_us > 0) {
+        run->paused = l;
         loop_timer_set(run->engine->loop, &l->timer, after_us);
-    else
+    } else {
         work_submit(run->engine->pool, load, l);
+    }
+}
+
+void run_load_drop(struct run *run)
+{
+    if (run->paused == NULL)
+        return;
+    loop_timer_cancel(run->engine->loop, &run->paused->timer);
+    loading_free(run->paused);
 }
 
 /* Puts what was read into the run, as if it had just been admitted. */
@@ -308,7 +320,7 @@ static void claimed_adopt(void *arg)
 {
     struct claimed *c = arg;
     if (!engine_adopt(c->engine, c->id)) {
-        loop_post(c->engine->loop, claimed_adopt, c);
+        loop_post_owned(c->engine->loop, claimed_adopt, free, c);
         return;
     }
     atomic_fetch_sub(&c->engine->n_live, 1);
@@ -346,7 +358,7 @@ static void queue_claim_all(struct engine *engine, int64_t *renew_at)
             c->engine = engine;
             memcpy(c->id, jobs[i].id, UUID_SIZE);
             atomic_fetch_add(&engine->n_live, 1); /* until it is adopted: the room is taken */
-            loop_post(engine->loop, claimed_adopt, c);
+            loop_post_owned(engine->loop, claimed_adopt, free, c);
         }
         atomic_store(&engine->starved, n == (int)want && want < CLAIM_MAX);
         more = n == CLAIM_MAX;
@@ -378,19 +390,25 @@ struct blocked {
     int64_t n;
 };
 
+static void blocked_free(void *arg)
+{
+    struct blocked *b = arg;
+    free(b->name);
+    free(b);
+}
+
 static void blocked_restore(void *arg)
 {
     struct blocked *b = arg;
     slots_restore(b->engine, b->name, b->n);
-    free(b->name);
-    free(b);
+    blocked_free(b);
 }
 
 static void blocked_found(void *arg, const char *name, int64_t n)
 {
     struct blocked *b = xcalloc(1, sizeof(*b));
     *b = (struct blocked){arg, xstrdup(name), n};
-    loop_post(b->engine->loop, blocked_restore, b);
+    loop_post_owned(b->engine->loop, blocked_restore, blocked_free, b);
 }
 
 /* A former life has left executions that wait for one of its lines. */

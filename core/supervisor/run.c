@@ -130,6 +130,7 @@ void run_free(struct run *run)
     loop_timer_cancel(engine->loop, &run->evict);
     slots_release(run);
     run_waits_free(run);
+    run_load_drop(run);
     HASH_DEL(engine->runs, run);
     run_left_room(engine);
     brood_leave(run);

@@ -199,6 +199,13 @@ static int recall_row(void *arg, const struct c9d_value *columns, size_t n)
     return 0;
 }
 
+static void recall_free(void *arg)
+{
+    struct recall *recall = arg;
+    free(recall->name);
+    free(recall);
+}
+
 static void recalled(void *arg)
 {
     struct recall *recall = arg;
@@ -210,8 +217,7 @@ static void recalled(void *arg)
                            : slot->stored - recall->came;
     slot_free_unused(recall->engine, slot);
     engine_queue_kick(recall->engine);
-    free(recall->name);
-    free(recall);
+    recall_free(recall);
 }
 
 static void recall_done(void *arg, struct error *err)
@@ -220,7 +226,7 @@ static void recall_done(void *arg, struct error *err)
     recall->failed = err != NULL;
     if (err != NULL)
         log_warn("engine.slot", "%s: %s; trying again", recall->name, err->message);
-    loop_post(recall->engine->loop, recalled, recall);
+    loop_post_owned(recall->engine->loop, recalled, recall_free, recall);
 }
 
 /* Calls back as many as the line has room for. */

@@ -265,7 +265,7 @@ static void cancel_stored(void *arg, struct error *err)
     struct cancelling *c = arg;
     if (err != NULL && err->code != E_INVALID_STATE) /* that: it has ended */
         log_warn("execution.cancel", "%s: %s", c->id, err->message);
-    loop_post(c->engine->loop, cancel_asked, c);
+    loop_post_owned(c->engine->loop, cancel_asked, free, c);
 }
 
 void run_cancel_child(struct engine *engine, const char *id)

@@ -297,6 +297,20 @@ static void test_posts(void)
     ok(true, "a stop before the start is not lost");
 }
 
+static int owned_run;
+static void post_owned(void *arg)
+{
+    owned_run++;
+    free(arg);
+}
+
+static int dropped;
+static void drop_owned(void *arg)
+{
+    dropped++;
+    free(arg);
+}
+
 int main(void)
 {
     error_auto err = ERROR_INIT;
@@ -310,9 +324,15 @@ int main(void)
     test_posts();
     int64_t now = loop_now(loop);
     ok(now > 0 && now <= clock_monotonic_us(), "loop_now is a time of the monotonic clock");
+    loop_post_owned(loop, post_owned, drop_owned, malloc(1));
     loop_post(loop, post_nested, NULL);
+    loop_run(loop);
+    ok(owned_run == 1 && dropped == 0, "what is posted with its owner runs like any other");
+    loop_post(loop, post_nested, NULL);
+    loop_post_owned(loop, post_owned, drop_owned, malloc(1));
     loop_free(loop);
-    is_int(nested, 10, "work not yet run is dropped with the loop");
+    is_int(nested, 11, "work not yet run is dropped with the loop");
+    ok(owned_run == 1 && dropped == 1, "what it owned is given back");
     loop_free(NULL);
     return done_testing();
 }
