@@ -118,6 +118,14 @@ static int secret_read(const struct config *config, const char *name, struct sec
     return 0;
 }
 
+/* Longer values first: where one holds another, that is not to be taken out of its middle. */
+static int by_length(const void *a, const void *b)
+{
+    size_t x = strlen(((const struct secret *)a)->value),
+           y = strlen(((const struct secret *)b)->value);
+    return x < y ? 1 : x > y ? -1 : 0;
+}
+
 struct secrets *secrets_new(const struct config *config, struct error *err)
 {
     const char *names[SECRETS_MAX];
@@ -131,6 +139,7 @@ struct secrets *secrets_new(const struct config *config, struct error *err)
             return NULL;
         }
     }
+    qsort(secrets->all, secrets->n, sizeof(*secrets->all), by_length);
     return secrets;
 }
 
