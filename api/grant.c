@@ -1,7 +1,10 @@
 /* Grants on agents. */
 #include "service/grant.h"
 
+#include <stdio.h>
+
 #include "api/api-private.h"
+#include "api/conditional.h"
 #include "api/reply.h"
 #include "api/request.h"
 #include "base/json.h"
@@ -33,18 +36,23 @@ int handle_grant_create(struct request *request, struct reply *reply, struct err
 
 int handle_grant_get(struct request *request, struct reply *reply, struct error *err)
 {
+    char tag[12];
     jx_auto *grant = NULL;
     if (grant_get(request->api->service, &request->who, request_path(request, "agentId"),
                   request_path(request, "grantId"), &grant, err) < 0)
         return -1;
     reply_json(reply, 200, grant);
+    snprintf(tag, sizeof(tag), "%d", GRANT_REVISION);
+    reply_etag(reply, request, tag);
     return 0;
 }
 
 int handle_grant_delete(struct request *request, struct reply *reply, struct error *err)
 {
-    if (grant_delete(request->api->service, &request->who, request_path(request, "agentId"),
-                     request_path(request, "grantId"), err) < 0)
+    struct if_match condition;
+    if (request_if_match(request, &condition, err) < 0 ||
+        grant_delete(request->api->service, &request->who, request_path(request, "agentId"),
+                     request_path(request, "grantId"), condition.tag, err) < 0)
         return -1;
     reply_empty(reply, 204);
     return 0;

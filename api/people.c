@@ -1,6 +1,7 @@
 /* Organizations, users, teams and who one is: resources of one shape, so that each operation is a
  * row of what its service function is. */
 #include "api/api-private.h"
+#include "api/conditional.h"
 #include "api/reply.h"
 #include "api/request.h"
 #include "base/json.h"
@@ -15,9 +16,9 @@ typedef int create_fn(struct service *service, const struct principal *who, cons
 typedef int get_fn(struct service *service, const struct principal *who, const char *id,
                    json_t **got_r, struct error *err);
 typedef int update_fn(struct service *service, const struct principal *who, const char *id,
-                      const json_t *patch, json_t **got_r, struct error *err);
+                      const json_t *patch, const char *if_match, json_t **got_r, struct error *err);
 typedef int delete_fn(struct service *service, const struct principal *who, const char *id,
-                      struct error *err);
+                      const char *if_match, struct error *err);
 typedef int member_fn(struct service *service, const struct principal *who, const char *id,
                       const char *user_id, struct error *err);
 
@@ -39,6 +40,7 @@ static int answer_create(struct request *request, struct reply *reply, struct er
         return -1;
     reply_json(reply, 201, made);
     reply_header(reply, "Location", "%s/%s", request->route->template, jx_str(made, "id", ""));
+    reply_revision(reply, request, made);
     return 0;
 }
 
@@ -49,24 +51,31 @@ static int answer_get(struct request *request, struct reply *reply, struct error
     if (fn(request->api->service, &request->who, request_path(request, parameter), &got, err) < 0)
         return -1;
     reply_json(reply, 200, got);
+    reply_revision(reply, request, got);
     return 0;
 }
 
 static int answer_update(struct request *request, struct reply *reply, struct error *err,
                          const char *parameter, update_fn *fn)
 {
+    struct if_match condition;
     jx_auto *got = NULL;
-    if (fn(request->api->service, &request->who, request_path(request, parameter), request->body,
-           &got, err) < 0)
+    if (request_if_match(request, &condition, err) < 0 ||
+        fn(request->api->service, &request->who, request_path(request, parameter), request->body,
+           condition.tag, &got, err) < 0)
         return -1;
     reply_json(reply, 200, got);
+    reply_revision(reply, request, got);
     return 0;
 }
 
 static int answer_delete(struct request *request, struct reply *reply, struct error *err,
                          const char *parameter, delete_fn *fn)
 {
-    if (fn(request->api->service, &request->who, request_path(request, parameter), err) < 0)
+    struct if_match condition;
+    if (request_if_match(request, &condition, err) < 0 ||
+        fn(request->api->service, &request->who, request_path(request, parameter), condition.tag,
+           err) < 0)
         return -1;
     reply_empty(reply, 204);
     return 0;
@@ -142,8 +151,10 @@ int handle_user_update(struct request *request, struct reply *reply, struct erro
 
 int handle_user_delete(struct request *request, struct reply *reply, struct error *err)
 {
-    if (user_delete(request->api->service, &request->who, request_path(request, "userId"),
-                    jx_str(request->query, "handOverTo", NULL), err) < 0)
+    struct if_match condition;
+    if (request_if_match(request, &condition, err) < 0 ||
+        user_delete(request->api->service, &request->who, request_path(request, "userId"),
+                    jx_str(request->query, "handOverTo", NULL), condition.tag, err) < 0)
         return -1;
     reply_empty(reply, 204);
     return 0;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "api/api-private.h"
+#include "api/conditional.h"
 #include "api/media.h"
 #include "api/reply.h"
 #include "api/request.h"
@@ -80,7 +81,10 @@ int handle_skill_revisions(struct request *request, struct reply *reply, struct 
 
 int handle_skill_delete(struct request *request, struct reply *reply, struct error *err)
 {
-    if (skill_delete(request->api->service, &request->who, request_path(request, "skill"), err) < 0)
+    struct if_match condition;
+    if (request_if_match(request, &condition, err) < 0 ||
+        skill_delete(request->api->service, &request->who, request_path(request, "skill"),
+                     condition.tag, err) < 0)
         return -1;
     reply_empty(reply, 204);
     return 0;

@@ -59,8 +59,10 @@ int handle_version_update(struct request *request, struct reply *reply, struct e
 
 int handle_version_delete(struct request *request, struct reply *reply, struct error *err)
 {
-    if (version_delete(request->api->service, &request->who, request_path(request, "agentId"),
-                       request_path(request, "version"), err) < 0)
+    struct if_match condition;
+    if (request_if_match(request, &condition, err) < 0 ||
+        version_delete(request->api->service, &request->who, request_path(request, "agentId"),
+                       request_path(request, "version"), condition.tag, err) < 0)
         return -1;
     reply_empty(reply, 204);
     return 0;

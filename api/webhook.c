@@ -58,10 +58,11 @@ int handle_webhook_get(struct request *request, struct reply *reply, struct erro
 
 int handle_webhook_update(struct request *request, struct reply *reply, struct error *err)
 {
+    struct if_match condition;
     jx_auto *webhook = NULL;
-    const struct header *match = request_header(request, "If-Match");
-    if (webhook_update(request->api->service, &request->who, request_path(request, "webhookId"),
-                       request->body, match != NULL ? match->value : NULL, &webhook, err) < 0)
+    if (request_if_match(request, &condition, err) < 0 ||
+        webhook_update(request->api->service, &request->who, request_path(request, "webhookId"),
+                       request->body, condition.tag, &webhook, err) < 0)
         return -1;
     reply_json(reply, 200, webhook);
     reply_revision(reply, request, webhook);
@@ -70,10 +71,12 @@ int handle_webhook_update(struct request *request, struct reply *reply, struct e
 
 int handle_webhook_delete(struct request *request, struct reply *reply, struct error *err)
 {
-    if (webhook_delete(request->api->service, &request->who, request_path(request, "webhookId"),
-                       err) < 0)
+    struct if_match condition;
+    if (request_if_match(request, &condition, err) < 0 ||
+        webhook_delete(request->api->service, &request->who, request_path(request, "webhookId"),
+                       condition.tag, err) < 0)
         return -1;
-    reply->status = 204;
+    reply_empty(reply, 204);
     return 0;
 }
 

@@ -9,10 +9,9 @@
 #include "service/metas.h"
 #include "service/service-private.h"
 #include "service/trigger.h"
+#include "store/revision.h"
 #include "store/team.h"
 #include "store/token.h"
-
-enum { RETRIES = 5 }; /* of an update without If-Match that others are faster than */
 
 #define DUPLICATE "an agent of this name exists in the organization"
 #define CHANGED   "the agent was changed since"
@@ -141,60 +140,48 @@ int agent_list(struct service *service, const struct principal *who, const struc
                                  n_teams, page, err);
 }
 
-/* What the working copy is to be: a whole configuration, or a patch of the one it is. */
-struct edit {
-    const json_t *whole, *patch; /* one of them */
-};
-
-/* One try. 0 done, 1 another revision by now, -1 error. */
-static int update_try(struct service *service, const struct principal *who, const char *id,
-                      const struct edit *edit, const int64_t *wanted, json_t **agent_r,
-                      struct error *err)
+/* The working copy becomes the body, when that is the whole of it, or is patched by it. */
+static int edit_once(struct service *service, const struct principal *who, const char *id,
+                     const json_t *body, bool whole, const int64_t *wanted, json_t **agent_r,
+                     struct error *err)
 {
     static const struct conflict conflicts[] = {{0, E_PRECONDITION_FAILED, CHANGED},
                                                 {1, E_DUPLICATE_AGENT_NAME, DUPLICATE},
                                                 {-1, E_NONE, NULL}};
     struct agent_meta meta;
     jx_auto *agent = NULL;
-    if (agent_find(service, who, id, ACTION_WRITE, &meta, &agent, err) < 0)
-        return -1;
-    if (wanted != NULL && meta.revision != *wanted)
-        return error_set(err, E_PRECONDITION_FAILED, "%s", CHANGED);
-    if (agent_require(&meta, life_working_event(life_of(meta.status)), err) < 0)
+    if (agent_find(service, who, id, ACTION_WRITE, &meta, &agent, err) < 0 ||
+        service_revision_check(meta.revision, wanted, "agent", err) < 0 ||
+        agent_require(&meta, life_working_event(life_of(meta.status)), err) < 0)
         return -1;
     jx_auto *before = agent_config_of(agent);
-    jx_auto *merged = edit->whole != NULL ? json_incref((json_t *)edit->whole)
-                                          : jx_merge_patch(before, edit->patch);
+    jx_auto *merged = whole ? json_incref((json_t *)body) : jx_merge_patch(before, body);
     if (agent_config_require(service, who->organization_id, merged, err) < 0)
         return -1;
     jx_auto *config = agent_config_of(merged);
     cleanup(agent_config_columns_free) struct agent_config_columns columns;
     agent_config_to_columns(config, &columns);
     struct storage_batch *batch = storage_batch_new();
-    store_agent_guard(batch, meta.id, &meta.revision);
+    store_revision_guard(batch, REVISED_AGENT, meta.id, &meta.revision);
     store_agent_update(batch, meta.id, &columns.columns, clock_wall_us());
     audit_change(service, batch, who, "agent", meta.id, before, config);
-    error_auto failure = ERROR_INIT;
-    if (service_commit(service, batch, conflicts, &failure) == 0)
-        return agent_get(service, who, meta.id, agent_r, err);
-    bool again = failure.code == E_PRECONDITION_FAILED && wanted == NULL;
-    return again ? 1 : error_move(err, &failure);
+    if (service_commit(service, batch, conflicts, err) < 0)
+        return -1;
+    return agent_get(service, who, meta.id, agent_r, err);
 }
 
-static int agent_edit(struct service *service, const struct principal *who, const char *id,
-                      const struct edit *edit, const char *if_match, json_t **agent_r,
+static int patch_once(struct service *service, const struct principal *who, const char *id,
+                      const json_t *patch, const int64_t *wanted, json_t **agent_r,
                       struct error *err)
 {
-    int64_t wanted = 0;
-    int conditional = service_if_match(if_match, &wanted, err);
-    if (conditional < 0)
-        return -1;
-    int busy = 1;
-    for (int i = 0; i < RETRIES && busy > 0; i++)
-        busy = update_try(service, who, id, edit, conditional != 0 ? &wanted : NULL, agent_r, err);
-    if (busy > 0)
-        return error_set(err, E_UNAVAILABLE, "agent %s is being changed by others; try again", id);
-    return busy;
+    return edit_once(service, who, id, patch, false, wanted, agent_r, err);
+}
+
+static int replace_once(struct service *service, const struct principal *who, const char *id,
+                        const json_t *config, const int64_t *wanted, json_t **agent_r,
+                        struct error *err)
+{
+    return edit_once(service, who, id, config, true, wanted, agent_r, err);
 }
 
 int agent_update(struct service *service, const struct principal *who, const char *id,
@@ -202,13 +189,13 @@ int agent_update(struct service *service, const struct principal *who, const cha
 {
     if (!json_is_object(patch))
         return error_set(err, E_INVALID_REQUEST, "the patch must be an object (RFC 7396)");
-    return agent_edit(service, who, id, &(struct edit){.patch = patch}, if_match, agent_r, err);
+    return service_edit(service, who, id, patch, if_match, patch_once, "agent", agent_r, err);
 }
 
 int agent_replace(struct service *service, const struct principal *who, const char *id,
                   const json_t *config, const char *if_match, json_t **agent_r, struct error *err)
 {
-    return agent_edit(service, who, id, &(struct edit){.whole = config}, if_match, agent_r, err);
+    return service_edit(service, who, id, config, if_match, replace_once, "agent", agent_r, err);
 }
 
 int agent_delete(struct service *service, const struct principal *who, const char *id,
@@ -229,7 +216,7 @@ int agent_delete(struct service *service, const struct principal *who, const cha
     if (!force && agent_require(&meta, LIFE_DELETE, err) < 0)
         return error_wrap(err, "archive it first, or force it");
     struct storage_batch *batch = storage_batch_new();
-    store_agent_guard(batch, meta.id, conditional != 0 ? &wanted : NULL);
+    store_revision_guard(batch, REVISED_AGENT, meta.id, conditional != 0 ? &wanted : NULL);
     store_agent_delete(batch, meta.id, force);
     audit_change(service, batch, who, "agent", meta.id, agent, NULL);
     return service_commit(service, batch, conflicts, err);

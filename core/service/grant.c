@@ -96,13 +96,16 @@ int grant_get(struct service *service, const struct principal *who, const char *
 }
 
 int grant_delete(struct service *service, const struct principal *who, const char *agent,
-                 const char *id, struct error *err)
+                 const char *id, const char *if_match, struct error *err)
 {
     static const struct conflict conflicts[] = {
         {0, E_GRANT_NOT_FOUND, "the grant was removed meanwhile"}, {-1, E_NONE, NULL}};
+    int64_t wanted = 0;
+    int conditional = service_if_match(if_match, &wanted, err);
     struct agent_meta meta;
     jx_auto *grant = NULL;
-    if (grant_find(service, who, agent, id, &meta, &grant, err) < 0)
+    if (conditional < 0 || grant_find(service, who, agent, id, &meta, &grant, err) < 0 ||
+        service_revision_check(GRANT_REVISION, conditional != 0 ? &wanted : NULL, "grant", err) < 0)
         return -1;
     struct storage_batch *batch = storage_batch_new();
     store_grant_delete(batch, meta.id, id, json_object_get(grant, "teamId") != NULL);

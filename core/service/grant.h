@@ -6,6 +6,8 @@
 #include "service/service.h"
 
 /* All need ACTION_ADMIN on the agent. No filters. */
+enum { GRANT_REVISION = 1 }; /* it is never edited: its ETag is always the same */
+
 int grant_list(struct service *service, const struct principal *who, const char *agent,
                const struct list_query *query, json_t **page_r, struct error *err);
 /* body: {"permission", "userId" or "teamId"}. The same again gives the one that is there (created_r
@@ -15,6 +17,6 @@ int grant_create(struct service *service, const struct principal *who, const cha
 int grant_get(struct service *service, const struct principal *who, const char *agent,
               const char *id, json_t **grant_r, struct error *err);
 int grant_delete(struct service *service, const struct principal *who, const char *agent,
-                 const char *id, struct error *err);
+                 const char *id, const char *if_match, struct error *err);
 
 #endif

@@ -15,8 +15,6 @@
 #define TOLERANCE_DEFAULT INT64_C(300000)
 #define GRACE_DEFAULT     INT64_C(86400000)
 
-enum { RETRIES = 5 }; /* of a change without If-Match that others are faster than */
-
 /* ---- finding ---- */
 
 /* An endpoint is seen by those who see its agent. */
@@ -180,20 +178,17 @@ int hook_create(struct service *service, const struct principal *who, const char
     return 0;
 }
 
-/* One try. 0 done, 1 another revision by now, -1 error. */
-static int update_try(struct service *service, const struct principal *who, const char *id,
-                      const json_t *patch, const int64_t *wanted, json_t **hook_r,
-                      struct error *err)
+static int edit_once(struct service *service, const struct principal *who, const char *id,
+                     const json_t *patch, const int64_t *wanted, json_t **hook_r, struct error *err)
 {
     static const struct conflict conflicts[] = {{0, E_PRECONDITION_FAILED, CHANGED},
                                                 {-1, E_NONE, NULL}};
     struct hook_meta meta;
     struct hook_columns columns;
     jx_auto *hook = NULL;
-    if (hook_find(service, who, id, true, &meta, &hook, err) < 0)
+    if (hook_find(service, who, id, true, &meta, &hook, err) < 0 ||
+        service_revision_check(meta.revision, wanted, "endpoint", err) < 0)
         return -1;
-    if (wanted != NULL && meta.revision != *wanted)
-        return error_set(err, E_PRECONDITION_FAILED, "%s", CHANGED);
     jx_auto *after = jx_merge_patch(hook, patch);
     if (columns_read(after, &columns, err) < 0 ||
         version_check(service, who, meta.agent_id, &columns, err) < 0)
@@ -201,27 +196,15 @@ static int update_try(struct service *service, const struct principal *who, cons
     struct storage_batch *batch = storage_batch_new();
     store_hook_update(batch, meta.id, meta.revision, &columns, clock_wall_us());
     audit_change(service, batch, who, "hook", meta.id, hook, after);
-    error_auto failure = ERROR_INIT;
-    if (service_commit(service, batch, conflicts, &failure) == 0)
-        return hook_get(service, who, meta.id, hook_r, err);
-    bool again = failure.code == E_PRECONDITION_FAILED && wanted == NULL;
-    return again ? 1 : error_move(err, &failure);
+    if (service_commit(service, batch, conflicts, err) < 0)
+        return -1;
+    return hook_get(service, who, meta.id, hook_r, err);
 }
 
 int hook_update(struct service *service, const struct principal *who, const char *id,
                 const json_t *patch, const char *if_match, json_t **hook_r, struct error *err)
 {
-    int64_t wanted = 0;
-    int conditional = service_if_match(if_match, &wanted, err);
-    int busy = 1;
-    if (conditional < 0)
-        return -1;
-    for (int i = 0; i < RETRIES && busy > 0; i++)
-        busy = update_try(service, who, id, patch, conditional != 0 ? &wanted : NULL, hook_r, err);
-    if (busy > 0)
-        return error_set(err, E_UNAVAILABLE, "endpoint %s is being changed by others; try again",
-                         id);
-    return busy;
+    return service_edit(service, who, id, patch, if_match, edit_once, "endpoint", hook_r, err);
 }
 
 int hook_delete(struct service *service, const struct principal *who, const char *id,

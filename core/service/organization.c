@@ -10,6 +10,7 @@
 #include "service/service-private.h"
 #include "service/token_cache.h"
 #include "store/people.h"
+#include "store/revision.h"
 #include "store/store.h"
 #include "store/token.h"
 
@@ -109,6 +110,7 @@ int organization_running_restore(struct service *service, struct error *err)
 }
 
 static const char duplicate[] = "an organization of this name exists";
+#define CHANGED "the organization was changed since"
 
 /* ---- use cases ---- */
 
@@ -164,13 +166,17 @@ int organization_get(struct service *service, const struct principal *who, const
     return organization_find(service, who, id, ACTION_READ, organization_r, err);
 }
 
-int organization_update(struct service *service, const struct principal *who, const char *id,
-                        const json_t *patch, json_t **organization_r, struct error *err)
+static int edit_once(struct service *service, const struct principal *who, const char *id,
+                     const json_t *patch, const int64_t *wanted, json_t **organization_r,
+                     struct error *err)
 {
-    static const struct conflict conflicts[] = {{0, E_DUPLICATE_NAME, duplicate},
-                                                {-1, E_NONE, NULL}};
+    static const struct conflict conflicts[] = {
+        {0, E_PRECONDITION_FAILED, CHANGED}, {1, E_DUPLICATE_NAME, duplicate}, {-1, E_NONE, NULL}};
     jx_auto *organization = NULL;
     if (organization_find(service, who, id, ACTION_ADMIN, &organization, err) < 0)
+        return -1;
+    int64_t revision = jx_int(organization, "revision", 0);
+    if (service_revision_check(revision, wanted, "organization", err) < 0)
         return -1;
     jx_auto *before = body_of(organization);
     jx_auto *after = jx_merge_patch(before, patch);
@@ -181,6 +187,7 @@ int organization_update(struct service *service, const struct principal *who, co
     const struct organization_row row = {
         .id = id, .name = jx_str(after, "name", ""), .settings = text, .at = clock_wall_us()};
     struct storage_batch *batch = storage_batch_new();
+    store_revision_guard(batch, REVISED_ORGANIZATION, id, &revision);
     store_organization_update(batch, &row);
     audit_change(service, batch, who, "organization", id, before, after);
     if (service_commit(service, batch, conflicts, err) < 0)
@@ -189,17 +196,30 @@ int organization_update(struct service *service, const struct principal *who, co
     return organization_get(service, who, id, organization_r, err);
 }
 
-int organization_delete(struct service *service, const struct principal *who, const char *id,
+int organization_update(struct service *service, const struct principal *who, const char *id,
+                        const json_t *patch, const char *if_match, json_t **organization_r,
                         struct error *err)
 {
+    return service_edit(service, who, id, patch, if_match, edit_once, "organization",
+                        organization_r, err);
+}
+
+int organization_delete(struct service *service, const struct principal *who, const char *id,
+                        const char *if_match, struct error *err)
+{
     static const struct conflict conflicts[] = {
-        {0, E_RESOURCE_IN_USE, "the organization has agents; delete them first"},
-        {1, E_INVALID_STATE, "the installation's own organization cannot be deleted"},
+        {0, E_PRECONDITION_FAILED, CHANGED},
+        {1, E_RESOURCE_IN_USE, "the organization has agents; delete them first"},
+        {2, E_INVALID_STATE, "the installation's own organization cannot be deleted"},
         {-1, E_NONE, NULL}};
+    int64_t wanted = 0;
+    int conditional = service_if_match(if_match, &wanted, err);
     jx_auto *organization = NULL;
-    if (organization_find(service, who, id, ACTION_ADMIN, &organization, err) < 0)
+    if (conditional < 0 ||
+        organization_find(service, who, id, ACTION_ADMIN, &organization, err) < 0)
         return -1;
     struct storage_batch *batch = storage_batch_new();
+    store_revision_guard(batch, REVISED_ORGANIZATION, id, conditional != 0 ? &wanted : NULL);
     store_organization_delete(batch, id, clock_wall_us());
     audit_change(service, batch, who, "organization", id, organization, NULL);
     int result = service_commit(service, batch, conflicts, err);

@@ -17,10 +17,11 @@ int organization_get(struct service *service, const struct principal *who, const
  * maxRunning, within [executions] per_organization.
  */
 int organization_update(struct service *service, const struct principal *who, const char *id,
-                        const json_t *patch, json_t **organization_r, struct error *err);
+                        const json_t *patch, const char *if_match, json_t **organization_r,
+                        struct error *err);
 /* Owners. E_RESOURCE_IN_USE while it has agents; E_INVALID_STATE for the installation's own. */
 int organization_delete(struct service *service, const struct principal *who, const char *id,
-                        struct error *err);
+                        const char *if_match, struct error *err);
 
 /* When the engine was attached: tells it all that organizations have set. */
 int organization_running_restore(struct service *service, struct error *err);

@@ -8,8 +8,10 @@
 #include "service/problem.h"
 #include "service/service-private.h"
 #include "store/persona.h"
+#include "store/revision.h"
 
-enum { NAME_MAX_LEN = 800, DESCRIPTION_MAX = 40000, PROMPT_MAX = 400000, RETRIES = 5 };
+enum { NAME_MAX_LEN = 800, DESCRIPTION_MAX = 40000, PROMPT_MAX = 400000 };
+#define CHANGED "the persona was changed since"
 
 struct member {
     const char *name;
@@ -126,46 +128,44 @@ static json_t *body_of(const json_t *persona)
     return body;
 }
 
+static int edit_once(struct service *service, const struct principal *who, const char *id,
+                     const json_t *patch, const int64_t *wanted, json_t **persona_r,
+                     struct error *err)
+{
+    static const struct conflict conflicts[] = {
+        {0, E_PRECONDITION_FAILED, CHANGED},
+        {1, E_DUPLICATE_NAME, "a persona of this name exists in the organization"},
+        {-1, E_NONE, NULL}};
+    struct persona_meta meta;
+    jx_auto *persona = NULL;
+    if (persona_find(service, who, id, ACTION_WRITE, &meta, &persona, err) < 0 ||
+        service_revision_check(meta.revision, wanted, "persona", err) < 0)
+        return -1;
+    jx_auto *before = body_of(persona);
+    jx_auto *body = jx_merge_patch(before, patch);
+    if (body_check(body, err) < 0)
+        return -1;
+    const struct persona_row row = row_of(body, id, who);
+    struct storage_batch *batch = storage_batch_new();
+    store_revision_guard(batch, REVISED_PERSONA, id, &meta.revision);
+    store_persona_update(batch, &row);
+    audit_change(service, batch, who, "persona", id, before, body);
+    if (service_commit(service, batch, conflicts, err) < 0)
+        return -1;
+    return persona_get(service, who, id, persona_r, err);
+}
+
 int persona_update(struct service *service, const struct principal *who, const char *id,
                    const json_t *patch, const char *if_match, json_t **persona_r, struct error *err)
 {
-    static const struct conflict conflicts[] = {
-        {0, E_PRECONDITION_FAILED, "the persona was changed since"},
-        {1, E_DUPLICATE_NAME, "a persona of this name exists in the organization"},
-        {-1, E_NONE, NULL}};
-    int64_t wanted = 0;
-    int conditional = service_if_match(if_match, &wanted, err);
-    if (conditional < 0)
-        return -1;
-    error_auto failure = ERROR_INIT;
-    for (int i = 0; i < RETRIES; i++) {
-        struct persona_meta meta;
-        jx_auto *persona = NULL;
-        if (persona_find(service, who, id, ACTION_WRITE, &meta, &persona, err) < 0)
-            return -1;
-        if (conditional != 0 && meta.revision != wanted)
-            return error_set(err, E_PRECONDITION_FAILED, "%s", conflicts[0].message);
-        jx_auto *before = body_of(persona);
-        jx_auto *body = jx_merge_patch(before, patch);
-        if (body_check(body, err) < 0)
-            return -1;
-        struct persona_row row = row_of(body, id, who);
-        struct storage_batch *batch = storage_batch_new();
-        store_persona_update(batch, &row, meta.revision);
-        audit_change(service, batch, who, "persona", id, before, body);
-        if (service_commit(service, batch, conflicts, &failure) == 0)
-            return persona_get(service, who, id, persona_r, err);
-        if (conditional != 0 || failure.code != E_PRECONDITION_FAILED)
-            break;
-    }
-    return error_move(err, &failure);
+    return service_edit(service, who, id, patch, if_match, edit_once, "persona", persona_r, err);
 }
 
 int persona_delete(struct service *service, const struct principal *who, const char *id,
                    const char *if_match, struct error *err)
 {
     static const struct conflict conflicts[] = {
-        {0, E_PRECONDITION_FAILED, "the persona was changed since"},
+        {0, E_PRECONDITION_FAILED, CHANGED},
         {1, E_RESOURCE_IN_USE, "the persona is used by agents"},
         {-1, E_NONE, NULL}};
     int64_t wanted = 0;
@@ -175,7 +175,7 @@ int persona_delete(struct service *service, const struct principal *who, const c
     if (conditional < 0 || persona_find(service, who, id, ACTION_WRITE, &meta, &persona, err) < 0)
         return -1;
     struct storage_batch *batch = storage_batch_new();
-    store_persona_guard(batch, id, conditional != 0 ? &wanted : NULL);
+    store_revision_guard(batch, REVISED_PERSONA, id, conditional != 0 ? &wanted : NULL);
     store_persona_delete(batch, id);
     audit_change(service, batch, who, "persona", id, persona, NULL);
     error_auto failure = ERROR_INIT;

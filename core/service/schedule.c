@@ -15,8 +15,6 @@
 #define settings_auto cleanup(schedule_settings_clear) struct schedule_settings
 #define CHANGED       "the schedule was changed since"
 
-enum { RETRIES = 5 }; /* of a change without If-Match that others are faster than */
-
 void service_attach_scheduler(struct service *service, void (*wake)(void *arg), void *arg)
 {
     service->schedules->wake_arg = arg;
@@ -235,20 +233,18 @@ static struct schedule_time settings_after(const struct schedule_settings *setti
     return settings_next(settings, meta->id, ahead ? meta->last_scheduled_for : now);
 }
 
-/* One try. 0 done, 1 another revision by now, -1 error. */
-static int update_try(struct service *service, const struct principal *who, const char *id,
-                      const json_t *patch, const int64_t *wanted, json_t **schedule_r,
-                      struct error *err)
+static int edit_once(struct service *service, const struct principal *who, const char *id,
+                     const json_t *patch, const int64_t *wanted, json_t **schedule_r,
+                     struct error *err)
 {
     static const struct conflict conflicts[] = {{0, E_PRECONDITION_FAILED, CHANGED},
                                                 {-1, E_NONE, NULL}};
     struct schedule_meta meta;
     jx_auto *schedule = NULL;
     settings_auto settings = {.nothing = NULL};
-    if (schedule_find_own(service, who, id, &meta, &schedule, err) < 0)
+    if (schedule_find_own(service, who, id, &meta, &schedule, err) < 0 ||
+        service_revision_check(meta.revision, wanted, "schedule", err) < 0)
         return -1;
-    if (wanted != NULL && meta.revision != *wanted)
-        return error_set(err, E_PRECONDITION_FAILED, "%s", CHANGED);
     jx_auto *before = settings_of(schedule);
     jx_auto *after = jx_merge_patch(before, patch);
     bool only_active = json_object_size(patch) == 1 && json_object_get(patch, "isActive") != NULL;
@@ -263,33 +259,19 @@ static int update_try(struct service *service, const struct principal *who, cons
     struct storage_batch *batch = storage_batch_new();
     store_schedule_update(batch, meta.id, meta.revision, &settings.columns, next, now);
     audit_change(service, batch, who, "schedule", meta.id, before, after);
-    error_auto failure = ERROR_INIT;
-    if (service_commit(service, batch, conflicts, &failure) == 0) {
-        scheduler_wake(service);
-        return schedule_get(service, who, meta.id, schedule_r, err);
-    }
-    bool again = failure.code == E_PRECONDITION_FAILED && wanted == NULL;
-    return again ? 1 : error_move(err, &failure);
+    if (service_commit(service, batch, conflicts, err) < 0)
+        return -1;
+    scheduler_wake(service);
+    return schedule_get(service, who, meta.id, schedule_r, err);
 }
 
 int schedule_update(struct service *service, const struct principal *who, const char *id,
                     const json_t *patch, const char *if_match, json_t **schedule_r,
                     struct error *err)
 {
-    int64_t wanted = 0;
-    int conditional = service_if_match(if_match, &wanted, err);
-    if (conditional < 0)
-        return -1;
     if (!json_is_object(patch))
         return error_set(err, E_INVALID_REQUEST, "the patch must be an object (RFC 7396)");
-    int busy = 1;
-    for (int i = 0; i < RETRIES && busy > 0; i++)
-        busy =
-            update_try(service, who, id, patch, conditional != 0 ? &wanted : NULL, schedule_r, err);
-    if (busy > 0)
-        return error_set(err, E_UNAVAILABLE, "schedule %s is being changed by others; try again",
-                         id);
-    return busy;
+    return service_edit(service, who, id, patch, if_match, edit_once, "schedule", schedule_r, err);
 }
 
 int schedule_set_active(struct service *service, const struct principal *who, const char *id,

@@ -95,6 +95,19 @@ struct list_args service_list_args(const struct list_query *query);
 /* 0: no condition, or "*". 1: *revision_r is the one wanted. -1: E_PRECONDITION_FAILED, no revision
  * can be meant. */
 int service_if_match(const char *if_match, int64_t *revision_r, struct error *err);
+/* E_PRECONDITION_FAILED unless the revision is the one wanted (NULL: any). noun: of the message. */
+int service_revision_check(int64_t revision, const int64_t *wanted, const char *noun,
+                           struct error *err);
+
+/* One try of a change to a resource that has revisions: it is read, checked, and committed for the
+ * revision that was read. body: the patch, or what it is to be. 0, or -1, with
+ * E_PRECONDITION_FAILED when that is not its revision any more, or not `wanted` (NULL: any). */
+typedef int edit_fn(struct service *service, const struct principal *who, const char *id,
+                    const json_t *body, const int64_t *wanted, json_t **after_r, struct error *err);
+/* Changes it: with If-Match in one try, without in a few, while others are faster. */
+int service_edit(struct service *service, const struct principal *who, const char *id,
+                 const json_t *body, const char *if_match, edit_fn *edit, const char *noun,
+                 json_t **after_r, struct error *err);
 
 /* ---- agents ---- */
 

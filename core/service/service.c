@@ -262,3 +262,31 @@ int service_if_match(const char *if_match, int64_t *revision_r, struct error *er
     *revision_r = strtoll(text, NULL, 10);
     return 1;
 }
+
+int service_revision_check(int64_t revision, const int64_t *wanted, const char *noun,
+                           struct error *err)
+{
+    if (wanted == NULL || revision == *wanted)
+        return 0;
+    return error_set(err, E_PRECONDITION_FAILED, "the %s was changed since", noun);
+}
+
+int service_edit(struct service *service, const struct principal *who, const char *id,
+                 const json_t *body, const char *if_match, edit_fn *edit, const char *noun,
+                 json_t **after_r, struct error *err)
+{
+    enum { TRIES = 5 };
+    int64_t wanted = 0;
+    int conditional = service_if_match(if_match, &wanted, err);
+    if (conditional < 0)
+        return -1;
+    for (int i = 0; i < TRIES; i++) {
+        error_auto failure = ERROR_INIT;
+        if (edit(service, who, id, body, conditional != 0 ? &wanted : NULL, after_r, &failure) == 0)
+            return 0;
+        if (conditional != 0 || failure.code != E_PRECONDITION_FAILED)
+            return error_move(err, &failure);
+    }
+    return error_set(err, E_UNAVAILABLE, "%s %.64s is being changed by others; try again", noun,
+                     id);
+}

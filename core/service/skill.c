@@ -176,27 +176,27 @@ int skill_revisions(struct service *service, const struct principal *who, const 
 }
 
 int skill_delete(struct service *service, const struct principal *who, const char *ref,
-                 struct error *err)
+                 const char *if_match, struct error *err)
 {
+    const struct conflict conflicts[] = {
+        {0, if_match != NULL ? E_PRECONDITION_FAILED : E_SKILL_NOT_FOUND,
+         "the skill was uploaded anew since, or deleted"},
+        {1, E_RESOURCE_IN_USE, "the skill is in the skillset of agents"},
+        {-1, E_NONE, NULL}};
     struct skill_meta meta;
     if (skill_find(service, who, ref, ACTION_WRITE, &meta, err) < 0)
         return -1;
     struct storage_batch *batch = storage_batch_new();
+    store_skill_guard(batch, meta.id, if_match);
     store_skill_delete(batch, meta.id, meta.name, who->organization_id);
     jx_auto *before = json_pack("{s:s, s:s}", "name", meta.name, "sha256", meta.sha256);
     audit_change(service, batch, who, "skill", meta.id, before, NULL);
     error_auto failure = ERROR_INIT;
-    if (storage_commit(service->storage, batch, &failure) == 0)
+    if (service_commit(service, batch, conflicts, &failure) == 0)
         return 0;
-    if (failure.code != E_INVALID_STATE)
-        return error_move(err, &failure);
-    /* A draft names it, or it is gone by now: then no draft can. */
     jx_auto *agents = NULL;
-    if (store_skill_agents(service->storage, who->organization_id, meta.name, &agents, err) < 0)
-        return -1;
-    if (json_array_size(agents) == 0)
-        return permission_unseen(E_SKILL_NOT_FOUND, "skill", ref, err);
-    error_set(err, E_RESOURCE_IN_USE, "skill %s is in the skillset of agents", meta.name);
-    error_detail(err, "agents", move_ptr(&agents));
-    return -1;
+    if (failure.code == E_RESOURCE_IN_USE &&
+        store_skill_agents(service->storage, who->organization_id, meta.name, &agents, NULL) == 0)
+        error_detail(&failure, "agents", move_ptr(&agents));
+    return error_move(err, &failure);
 }

@@ -18,8 +18,8 @@ int skill_get(struct service *service, const struct principal *who, const char *
 int skill_revisions(struct service *service, const struct principal *who, const char *ref,
                     json_t **page_r, struct error *err);
 /* E_RESOURCE_IN_USE with details.agents while a draft names it; published versions keep their
- * pinned source. */
+ * pinned source. if_match: a SHA-256, or NULL. */
 int skill_delete(struct service *service, const struct principal *who, const char *ref,
-                 struct error *err);
+                 const char *if_match, struct error *err);
 
 #endif

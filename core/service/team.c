@@ -7,9 +7,11 @@
 #include "service/audit.h"
 #include "service/problem.h"
 #include "service/service-private.h"
+#include "store/revision.h"
 #include "store/team.h"
 
 static const char duplicate[] = "a team of this name exists in the organization";
+#define CHANGED "the team was changed since"
 
 static int team_find(struct service *service, const struct principal *who, const char *id,
                      enum action action, json_t **team_r, struct error *err)
@@ -77,13 +79,16 @@ int team_get(struct service *service, const struct principal *who, const char *i
     return team_find(service, who, id, ACTION_READ, team_r, err);
 }
 
-int team_update(struct service *service, const struct principal *who, const char *id,
-                const json_t *patch, json_t **team_r, struct error *err)
+static int edit_once(struct service *service, const struct principal *who, const char *id,
+                     const json_t *patch, const int64_t *wanted, json_t **team_r, struct error *err)
 {
-    static const struct conflict conflicts[] = {{0, E_DUPLICATE_NAME, duplicate},
-                                                {-1, E_NONE, NULL}};
+    static const struct conflict conflicts[] = {
+        {0, E_PRECONDITION_FAILED, CHANGED}, {1, E_DUPLICATE_NAME, duplicate}, {-1, E_NONE, NULL}};
     jx_auto *team = NULL;
     if (team_find(service, who, id, ACTION_WRITE, &team, err) < 0)
+        return -1;
+    int64_t revision = jx_int(team, "revision", 0);
+    if (service_revision_check(revision, wanted, "team", err) < 0)
         return -1;
     jx_auto *before = json_pack("{s:O*, s:O*}", "name", json_object_get(team, "name"),
                                 "description", json_object_get(team, "description"));
@@ -92,6 +97,7 @@ int team_update(struct service *service, const struct principal *who, const char
         return -1;
     const struct team_row row = row_of(who, id, after);
     struct storage_batch *batch = storage_batch_new();
+    store_revision_guard(batch, REVISED_TEAM, id, &revision);
     store_team_update(batch, &row);
     audit_change(service, batch, who, "team", id, before, after);
     if (service_commit(service, batch, conflicts, err) < 0)
@@ -99,15 +105,24 @@ int team_update(struct service *service, const struct principal *who, const char
     return team_get(service, who, id, team_r, err);
 }
 
-int team_delete(struct service *service, const struct principal *who, const char *id,
-                struct error *err)
+int team_update(struct service *service, const struct principal *who, const char *id,
+                const json_t *patch, const char *if_match, json_t **team_r, struct error *err)
 {
-    static const struct conflict conflicts[] = {
-        {0, E_TEAM_NOT_FOUND, "the team was removed meanwhile"}, {-1, E_NONE, NULL}};
+    return service_edit(service, who, id, patch, if_match, edit_once, "team", team_r, err);
+}
+
+int team_delete(struct service *service, const struct principal *who, const char *id,
+                const char *if_match, struct error *err)
+{
+    static const struct conflict conflicts[] = {{0, E_PRECONDITION_FAILED, CHANGED},
+                                                {-1, E_NONE, NULL}};
+    int64_t wanted = 0;
+    int conditional = service_if_match(if_match, &wanted, err);
     jx_auto *team = NULL;
-    if (team_find(service, who, id, ACTION_WRITE, &team, err) < 0)
+    if (conditional < 0 || team_find(service, who, id, ACTION_WRITE, &team, err) < 0)
         return -1;
     struct storage_batch *batch = storage_batch_new();
+    store_revision_guard(batch, REVISED_TEAM, id, conditional != 0 ? &wanted : NULL);
     store_team_delete(batch, id);
     audit_change(service, batch, who, "team", id, team, NULL);
     return service_commit(service, batch, conflicts, err);

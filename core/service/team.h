@@ -14,10 +14,10 @@ int team_create(struct service *service, const struct principal *who, const json
 int team_get(struct service *service, const struct principal *who, const char *id, json_t **team_r,
              struct error *err);
 int team_update(struct service *service, const struct principal *who, const char *id,
-                const json_t *patch, json_t **team_r, struct error *err);
+                const json_t *patch, const char *if_match, json_t **team_r, struct error *err);
 /* With the grants to it. */
 int team_delete(struct service *service, const struct principal *who, const char *id,
-                struct error *err);
+                const char *if_match, struct error *err);
 int team_members(struct service *service, const struct principal *who, const char *id,
                  const struct list_query *query, json_t **page_r, struct error *err);
 /* A member of the organization; again to no effect. A user is in at most 20 teams of one. */

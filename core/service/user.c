@@ -10,6 +10,7 @@
 #include "service/token.h"
 #include "service/token_cache.h"
 #include "store/people.h"
+#include "store/revision.h"
 
 enum { EMAIL_MAX = 320 };
 
@@ -84,6 +85,7 @@ int user_me(struct service *service, const struct principal *who, json_t **me_r,
     if (user == NULL || organization == NULL)
         return permission_unseen(E_USER_NOT_FOUND, "user", who->user_id, err);
     json_object_del(organization, "settings");
+    json_object_del(organization, "revision");
     *me_r =
         json_pack("{s:O, s:O, s:o, s:s*}", "user", user, "organization", organization, "scopes",
                   token_scopes(who), "tokenId", who->token_id[0] != '\0' ? who->token_id : NULL);
@@ -106,6 +108,7 @@ int user_get(struct service *service, const struct principal *who, const char *i
 
 /* ---- creating ---- */
 
+#define CHANGED "the user was changed since"
 static const char taken[] = "the e-mail address is somebody else's";
 
 /* Whoever has the address already, of any organization. */
@@ -191,33 +194,43 @@ static int update_allowed(const struct principal *who, const struct user_meta *m
     return 0;
 }
 
-int user_update(struct service *service, const struct principal *who, const char *id,
-                const json_t *patch, json_t **user_r, struct error *err)
+static int edit_once(struct service *service, const struct principal *who, const char *id,
+                     const json_t *patch, const int64_t *wanted, json_t **user_r, struct error *err)
 {
     static const struct conflict conflicts[] = {
-        {0, E_INVALID_STATE, "the last owner of an organization stays its owner"},
-        {1, E_USER_NOT_FOUND, "the user was removed meanwhile"},
-        {2, E_DUPLICATE_NAME, taken},
+        {0, E_PRECONDITION_FAILED, CHANGED},
+        {1, E_INVALID_STATE, "the last owner of an organization stays its owner"},
+        {2, E_USER_NOT_FOUND, "the user was removed meanwhile"},
+        {3, E_DUPLICATE_NAME, taken},
         {-1, E_NONE, NULL}};
     struct user_meta meta;
     jx_auto *user = NULL;
     if (user_find(service, who, id, ACTION_READ, &meta, &user, err) < 0)
         return -1;
+    int64_t revision = jx_int(user, "revision", 0);
     jx_auto *before = body_of(user);
     jx_auto *after = jx_merge_patch(before, patch);
-    if (body_check(after, err) < 0 || update_allowed(who, &meta, before, after, err) < 0)
+    if (service_revision_check(revision, wanted, "user", err) < 0 || body_check(after, err) < 0 ||
+        update_allowed(who, &meta, before, after, err) < 0)
         return -1;
     const struct user_row row = {.id = id,
                                  .name = jx_str(after, "name", ""),
                                  .email = jx_str(after, "email", NULL),
                                  .at = clock_wall_us()};
     struct storage_batch *batch = storage_batch_new();
+    store_revision_guard(batch, REVISED_USER, id, &revision);
     store_member_role_set(batch, who->organization_id, id, jx_str(after, "role", meta.role));
     store_user_update(batch, &row);
     audit_change(service, batch, who, "user", id, before, after);
     int result = service_commit(service, batch, conflicts, err);
     token_cache_drop(service->tokens, id);
     return result < 0 ? -1 : user_get(service, who, id, user_r, err);
+}
+
+int user_update(struct service *service, const struct principal *who, const char *id,
+                const json_t *patch, const char *if_match, json_t **user_r, struct error *err)
+{
+    return service_edit(service, who, id, patch, if_match, edit_once, "user", user_r, err);
 }
 
 /* ---- removing ---- */
@@ -239,19 +252,23 @@ static int heir_check(struct service *service, const struct principal *who, cons
 }
 
 int user_delete(struct service *service, const struct principal *who, const char *id,
-                const char *heir, struct error *err)
+                const char *heir, const char *if_match, struct error *err)
 {
     static const struct conflict conflicts[] = {
-        {0, E_INVALID_STATE, "the last owner of an organization cannot be removed"},
-        {1, E_RESOURCE_IN_USE, "the user owns agents; say to whom they go (handOverTo)"},
-        {2, E_USER_NOT_FOUND, "the user was removed meanwhile"},
+        {0, E_PRECONDITION_FAILED, CHANGED},
+        {1, E_INVALID_STATE, "the last owner of an organization cannot be removed"},
+        {2, E_RESOURCE_IN_USE, "the user owns agents; say to whom they go (handOverTo)"},
+        {3, E_USER_NOT_FOUND, "the user was removed meanwhile"},
         {-1, E_NONE, NULL}};
+    int64_t wanted = 0;
+    int conditional = service_if_match(if_match, &wanted, err);
     struct user_meta meta;
     jx_auto *user = NULL, *agents = NULL;
-    if (user_find(service, who, id, ACTION_WRITE, &meta, &user, err) < 0 ||
+    if (conditional < 0 || user_find(service, who, id, ACTION_WRITE, &meta, &user, err) < 0 ||
         owners_only(who, meta.role, err) < 0 || heir_check(service, who, id, heir, err) < 0)
         return -1;
     struct storage_batch *batch = storage_batch_new();
+    store_revision_guard(batch, REVISED_USER, id, conditional != 0 ? &wanted : NULL);
     store_member_remove(batch, who->organization_id, id, heir, who->user_id, clock_wall_us());
     audit_change(service, batch, who, "user", id, user, NULL);
     error_auto failure = ERROR_INIT;

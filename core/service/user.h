@@ -21,11 +21,11 @@ int user_create(struct service *service, const struct principal *who, const json
  * the last one. Name and address: one's own, and admins for those who are in no other organization.
  */
 int user_update(struct service *service, const struct principal *who, const char *id,
-                const json_t *patch, json_t **user_r, struct error *err);
+                const json_t *patch, const char *if_match, json_t **user_r, struct error *err);
 /* Takes him out of the organization, with his tokens. heir: whom his agents go to; without one
  * E_RESOURCE_IN_USE with details.agents while he owns some. What else he owns goes to the heir, or
  * to who asks. */
 int user_delete(struct service *service, const struct principal *who, const char *id,
-                const char *heir, struct error *err);
+                const char *heir, const char *if_match, struct error *err);
 
 #endif

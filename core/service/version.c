@@ -202,8 +202,8 @@ static int update_try(struct service *service, const struct principal *who,
         return error_set(err, E_VERSION_CONFLICT,
                          "version %s of agent %s is %s and cannot be changed", exact, meta->id,
                          jx_str(row, "status", ""));
-    if (wanted != NULL && revision != *wanted)
-        return error_set(err, E_PRECONDITION_FAILED, "the version was changed since");
+    if (service_revision_check(revision, wanted, "version", err) < 0)
+        return -1;
     jx_auto *merged = jx_merge_patch(row, patch);
     const json_t *given = json_object_get(merged, "config");
     if (changelog_read(merged, &changelog, err) < 0)
@@ -246,21 +246,26 @@ int version_update(struct service *service, const struct principal *who, const c
 }
 
 int version_delete(struct service *service, const struct principal *who, const char *agent_id,
-                   const char *version, struct error *err)
+                   const char *version, const char *if_match, struct error *err)
 {
     static const struct conflict conflicts[] = {
         {0, E_INVALID_STATE,
          "executions of the version are pending or running (cancel them or wait for their end), or "
-         "it was published meanwhile"},
+         "it was changed meanwhile"},
         {-1, E_NONE, NULL}};
+    int64_t wanted = 0;
+    int conditional = service_if_match(if_match, &wanted, err);
     struct agent_meta meta;
     jx_auto *row = NULL;
-    if (agent_find(service, who, agent_id, ACTION_WRITE, &meta, NULL, err) < 0 ||
+    if (conditional < 0 || agent_find(service, who, agent_id, ACTION_WRITE, &meta, NULL, err) < 0 ||
         version_find(service, meta.id, version, &row, err) < 0 ||
         version_require(row, LIFE_DELETE, err) < 0)
         return -1;
+    int64_t revision = jx_int(row, "revision", 0);
+    if (service_revision_check(revision, conditional != 0 ? &wanted : NULL, "version", err) < 0)
+        return -1;
     struct storage_batch *batch = storage_batch_new();
-    store_version_delete(batch, meta.id, jx_str(row, "version", ""));
+    store_version_delete(batch, meta.id, jx_str(row, "version", ""), revision);
     part_audit(service, batch, who, "version", meta.id, jx_str(row, "version", ""), row, NULL);
     return service_commit(service, batch, conflicts, err);
 }

@@ -31,7 +31,7 @@ int version_update(struct service *service, const struct principal *who, const c
                    json_t **version_r, struct error *err);
 /* Drafts and archived versions, while no execution of them is live. */
 int version_delete(struct service *service, const struct principal *who, const char *agent_id,
-                   const char *version, struct error *err);
+                   const char *version, const char *if_match, struct error *err);
 
 /* Pins skill digests and the persona's text, makes it the current one. body: {"changelog"?}. The
  * answer has "capabilities": {"gained":[…],"lost":[…]} against the version current before.

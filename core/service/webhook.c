@@ -234,19 +234,19 @@ int webhook_list(struct service *service, const struct principal *who,
                : service_list(service, &store_webhook_list, query, scope, page_r, err);
 }
 
-int webhook_update(struct service *service, const struct principal *who, const char *id,
-                   const json_t *patch, const char *if_match, json_t **webhook_r, struct error *err)
+#define CHANGED "the webhook was changed since"
+
+static int edit_once(struct service *service, const struct principal *who, const char *id,
+                     const json_t *patch, const int64_t *wanted, json_t **webhook_r,
+                     struct error *err)
 {
-    static const struct conflict conflicts[] = {
-        {0, E_PRECONDITION_FAILED, "the webhook was changed since"}, {-1, E_NONE, NULL}};
+    static const struct conflict conflicts[] = {{0, E_PRECONDITION_FAILED, CHANGED},
+                                                {-1, E_NONE, NULL}};
     struct webhook_meta meta;
     jx_auto *before = NULL;
-    int64_t wanted = 0;
-    int conditional = service_if_match(if_match, &wanted, err);
-    if (conditional < 0 || webhook_find(service, who, id, &meta, &before, err) < 0)
+    if (webhook_find(service, who, id, &meta, &before, err) < 0 ||
+        service_revision_check(meta.revision, wanted, "webhook", err) < 0)
         return -1;
-    if (conditional != 0 && meta.revision != wanted)
-        return error_set(err, E_PRECONDITION_FAILED, "%s", conflicts[0].message);
     jx_auto *body = jx_merge_patch(before, patch);
     if (body_check(body, err) < 0)
         return -1;
@@ -265,17 +265,25 @@ int webhook_update(struct service *service, const struct principal *who, const c
                : webhook_get(service, who, id, webhook_r, err);
 }
 
-int webhook_delete(struct service *service, const struct principal *who, const char *id,
-                   struct error *err)
+int webhook_update(struct service *service, const struct principal *who, const char *id,
+                   const json_t *patch, const char *if_match, json_t **webhook_r, struct error *err)
 {
-    static const struct conflict conflicts[] = {
-        {0, E_WEBHOOK_NOT_FOUND, "the webhook was just deleted"}, {-1, E_NONE, NULL}};
+    return service_edit(service, who, id, patch, if_match, edit_once, "webhook", webhook_r, err);
+}
+
+int webhook_delete(struct service *service, const struct principal *who, const char *id,
+                   const char *if_match, struct error *err)
+{
+    static const struct conflict conflicts[] = {{0, E_PRECONDITION_FAILED, CHANGED},
+                                                {-1, E_NONE, NULL}};
+    int64_t wanted = 0;
+    int conditional = service_if_match(if_match, &wanted, err);
     struct webhook_meta meta;
     jx_auto *webhook = NULL;
-    if (webhook_find(service, who, id, &meta, &webhook, err) < 0)
+    if (conditional < 0 || webhook_find(service, who, id, &meta, &webhook, err) < 0)
         return -1;
     struct storage_batch *batch = storage_batch_new();
-    store_webhook_delete(batch, id);
+    store_webhook_delete(batch, id, conditional != 0 ? &wanted : NULL);
     audit_change(service, batch, who, "webhook", id, webhook, NULL);
     return service_commit(service, batch, conflicts, err);
 }

@@ -21,7 +21,7 @@ int webhook_update(struct service *service, const struct principal *who, const c
                    const json_t *patch, const char *if_match, json_t **webhook_r,
                    struct error *err);
 int webhook_delete(struct service *service, const struct principal *who, const char *id,
-                   struct error *err);
+                   const char *if_match, struct error *err);
 /* A new secret, in the answer this once; the old one signs too for [webhooks] rotation_overlap. */
 int webhook_rotate(struct service *service, const struct principal *who, const char *id,
                    json_t **webhook_r, struct error *err);

@@ -128,14 +128,6 @@ void store_agent_audience(struct storage_batch *batch, const char *id)
     storage_batch_add(batch, ACCESS_REMEMBER("a.id = $1"), -1, NULL, NULL, "s", id);
 }
 
-void store_agent_guard(struct storage_batch *batch, const char *id, const int64_t *revision)
-{
-    storage_batch_add(batch,
-                      "UPDATE agents SET revision = revision"
-                      " WHERE id = $1 AND revision = COALESCE($2, revision)",
-                      1, NULL, NULL, "sI", id, revision);
-}
-
 void store_agent_update(struct storage_batch *batch, const char *id,
                         const struct agent_columns *columns, int64_t at)
 {

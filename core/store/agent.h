@@ -22,8 +22,6 @@ void store_agent_limit(struct storage_batch *batch, const char *organization_id,
 void store_agent_insert(struct storage_batch *batch, const char *id, const char *user_id,
                         const char *organization_id, const struct agent_columns *columns,
                         int64_t at);
-/* Conflicts unless the agent is there with this revision (NULL: any). */
-void store_agent_guard(struct storage_batch *batch, const char *id, const int64_t *revision);
 /* Counts the revision up. Conflicts when the name is taken. Behind it two statements more:
  * store_agent_audience. */
 void store_agent_update(struct storage_batch *batch, const char *id,

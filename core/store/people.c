@@ -8,6 +8,7 @@
     F("o.settings", "settings", JSON)                                                              \
     F("(SELECT m.role FROM memberships m WHERE m.organization_id = o.id AND m.user_id = $1)",      \
       "role", TEXT)                                                                                \
+    F("o.revision", "revision", INT)                                                               \
     F("o.created_at", "createdAt", TIME)                                                           \
     F("o.updated_at", "updatedAt", TIME)
 #define USER_FIELDS(F)                                                                             \
@@ -17,6 +18,7 @@
     F("u.kind", "kind", TEXT)                                                                      \
     F("m.role", "role", TEXT)                                                                      \
     F("m.created_at", "memberSince", TIME)                                                         \
+    F("u.revision", "revision", INT)                                                               \
     F("u.created_at", "createdAt", TIME)                                                           \
     F("u.updated_at", "updatedAt", TIME)
 static const struct field organization_fields[] = {ORGANIZATION_FIELDS(FIELD_ENTRY)};
@@ -75,8 +77,8 @@ void store_organization_insert(struct storage_batch *batch, const struct organiz
 void store_organization_update(struct storage_batch *batch, const struct organization_row *row)
 {
     storage_batch_add(batch,
-                      "UPDATE organizations SET name = $2, settings = $3, updated_at = $4"
-                      " WHERE id = $1",
+                      "UPDATE organizations SET name = $2, settings = $3, updated_at = $4,"
+                      " revision = revision + 1 WHERE id = $1",
                       1, NULL, NULL, "sssi", row->id, row->name, row->settings, row->at);
 }
 
@@ -169,8 +171,9 @@ void store_user_insert(struct storage_batch *batch, const struct user_row *row)
 void store_user_update(struct storage_batch *batch, const struct user_row *row)
 {
     storage_batch_add(batch,
-                      "UPDATE users SET name = $2, email = $3, updated_at = $4 WHERE id = $1", 1,
-                      NULL, NULL, "sssi", row->id, row->name, row->email, row->at);
+                      "UPDATE users SET name = $2, email = $3, updated_at = $4,"
+                      " revision = revision + 1 WHERE id = $1",
+                      1, NULL, NULL, "sssi", row->id, row->name, row->email, row->at);
 }
 
 void store_user_limit(struct storage_batch *batch, const char *organization_id, int64_t max)
@@ -192,12 +195,14 @@ void store_member_insert(struct storage_batch *batch, const char *organization_i
 }
 
 /* Writes the organization's row: looking for another owner and what follows are one step for all
- * writers. */
+ * writers. A member sees his role as part of it, so that another role is another revision. */
 static void another_owner(struct storage_batch *batch, const char *organization_id,
                           const char *user_id, const char *role)
 {
     storage_batch_add(batch,
-                      "UPDATE organizations SET updated_at = updated_at WHERE id = $1"
+                      "UPDATE organizations SET revision = revision + (SELECT COUNT(*)"
+                      " FROM memberships m WHERE m.organization_id = $1 AND m.user_id = $2"
+                      " AND m.role <> $3) WHERE id = $1"
                       " AND ($3 = 'owner' OR EXISTS (SELECT 1 FROM memberships m"
                       " WHERE m.organization_id = $1 AND m.role = 'owner' AND m.user_id <> $2))",
                       1, NULL, NULL, "sss", organization_id, user_id, role);
@@ -244,6 +249,8 @@ void store_member_remove(struct storage_batch *batch, const char *organization_i
                          const char *user_id, const char *heir, const char *rest_heir, int64_t at)
 {
     static const char *const statements[] = {
+        "UPDATE teams SET revision = revision + 1 WHERE organization_id = $1 AND id IN"
+        " (SELECT m.team_id FROM team_members m WHERE m.user_id = $2)",
         "DELETE FROM team_members WHERE user_id = $2 AND team_id IN"
         " (SELECT t.id FROM teams t WHERE t.organization_id = $1)",
         "DELETE FROM agent_permissions WHERE user_id = $2 AND agent_id IN"
@@ -262,6 +269,8 @@ void store_member_remove(struct storage_batch *batch, const char *organization_i
                       1, NULL, NULL, "ss", organization_id, user_id);
     for (size_t i = 0; i < countof(statements); i++)
         storage_batch_add(batch, statements[i], -1, NULL, NULL, "ss", organization_id, user_id);
+    storage_batch_add(batch, "UPDATE users SET revision = revision + 1 WHERE id = $1", -1, NULL,
+                      NULL, "s", user_id);
     hand_over(batch, organization_id, user_id, heir, rest_heir);
     storage_batch_add(batch,
                       "DELETE FROM identities WHERE user_id = $1 AND NOT EXISTS"

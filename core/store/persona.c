@@ -48,23 +48,13 @@ void store_persona_insert(struct storage_batch *batch, const struct persona_row 
                       row->user_id, row->organization_id, row->at);
 }
 
-void store_persona_update(struct storage_batch *batch, const struct persona_row *row,
-                          int64_t revision)
+void store_persona_update(struct storage_batch *batch, const struct persona_row *row)
 {
-    store_persona_guard(batch, row->id, &revision);
     storage_batch_add(batch,
                       "UPDATE personas SET name = $2, description = $3, prompt = $4,"
                       " updated_at = $5, revision = revision + 1 WHERE id = $1",
                       1, NULL, NULL, "ssssi", row->id, row->name, row->description, row->prompt,
                       row->at);
-}
-
-void store_persona_guard(struct storage_batch *batch, const char *id, const int64_t *revision)
-{
-    storage_batch_add(batch,
-                      "UPDATE personas SET revision = revision"
-                      " WHERE id = $1 AND revision = COALESCE($2, revision)",
-                      1, NULL, NULL, "sI", id, revision);
 }
 
 void store_persona_delete(struct storage_batch *batch, const char *id)

@@ -13,13 +13,9 @@ struct persona_row {
 };
 /* Conflicts when the name is taken. */
 void store_persona_insert(struct storage_batch *batch, const struct persona_row *row);
-/* Conflicts when the revision is another by now, or the name is taken: user_id, organization_id are
- * not looked at. */
-void store_persona_update(struct storage_batch *batch, const struct persona_row *row,
-                          int64_t revision);
-/* Conflicts unless it is there with this revision (NULL: any) … */
-void store_persona_guard(struct storage_batch *batch, const char *id, const int64_t *revision);
-/* … and when an agent uses it. */
+/* Conflicts when the name is taken: user_id, organization_id are not looked at. */
+void store_persona_update(struct storage_batch *batch, const struct persona_row *row);
+/* Conflicts when an agent uses it. */
 void store_persona_delete(struct storage_batch *batch, const char *id);
 
 struct persona_meta {

@@ -118,6 +118,14 @@ void store_skill_revise(struct storage_batch *batch, const struct skill_row *row
                       1, NULL, NULL, "ssi", row->id, row->sha256, row->at);
 }
 
+void store_skill_guard(struct storage_batch *batch, const char *id, const char *sha256)
+{
+    storage_batch_add(batch,
+                      "UPDATE skills SET current_sha256 = current_sha256 WHERE id = $1"
+                      " AND current_sha256 = COALESCE($2, current_sha256)",
+                      1, NULL, NULL, "ss", id, sha256);
+}
+
 void store_skill_delete(struct storage_batch *batch, const char *id, const char *name,
                         const char *organization_id)
 {

@@ -26,6 +26,8 @@ void store_skill_insert(struct storage_batch *batch, const struct skill_row *row
 /* Source and revision of a skill that is there already, made the current one: three statements, of
  * which the last conflicts when the skill is gone. */
 void store_skill_revise(struct storage_batch *batch, const struct skill_row *row);
+/* Conflicts unless this is its source now (NULL: any). */
+void store_skill_guard(struct storage_batch *batch, const char *id, const char *sha256);
 /* Conflicts (first statement) when a draft of the organization names it. Sources that nothing
  * refers to any more go with it. */
 void store_skill_delete(struct storage_batch *batch, const char *id, const char *name,

@@ -21,9 +21,13 @@ static const char schema_5[] =
 static const char schema_6[] =
 #include "generated/schema_6.inc"
     ;
+static const char schema_7[] =
+#include "generated/schema_7.inc"
+    ;
 
 static const struct c9d_migration migrations[] = {
-    {1, schema_1}, {2, schema_2}, {3, schema_3}, {4, schema_4}, {5, schema_5}, {6, schema_6},
+    {1, schema_1}, {2, schema_2}, {3, schema_3}, {4, schema_4},
+    {5, schema_5}, {6, schema_6}, {7, schema_7},
 };
 
 /* What every execution writes, and every event and delivery. */

@@ -8,6 +8,7 @@
     F("t.name", "name", TEXT)                                                                      \
     F("t.description", "description", TEXT)                                                        \
     F("(SELECT COUNT(*) FROM team_members m WHERE m.team_id = t.id)", "members", INT)              \
+    F("t.revision", "revision", INT)                                                               \
     F("t.created_at", "createdAt", TIME)                                                           \
     F("t.updated_at", "updatedAt", TIME)
 #define TEAM_MEMBER_FIELDS(F)                                                                      \
@@ -107,8 +108,8 @@ void store_team_insert(struct storage_batch *batch, const struct team_row *row)
 void store_team_update(struct storage_batch *batch, const struct team_row *row)
 {
     storage_batch_add(batch,
-                      "UPDATE teams SET name = $3, description = $4, updated_at = $5"
-                      " WHERE id = $1 AND organization_id = $2",
+                      "UPDATE teams SET name = $3, description = $4, updated_at = $5,"
+                      " revision = revision + 1 WHERE id = $1 AND organization_id = $2",
                       1, NULL, NULL, "ssssi", row->id, row->organization_id, row->name,
                       row->description, row->at);
 }
@@ -124,7 +125,8 @@ void store_team_member_insert(struct storage_batch *batch, const char *id, const
                               int64_t at)
 {
     storage_batch_add(batch,
-                      "UPDATE teams SET updated_at = updated_at WHERE id = $1"
+                      "UPDATE teams SET revision = revision + 1 - (SELECT COUNT(*)"
+                      " FROM team_members m WHERE m.team_id = $1 AND m.user_id = $2) WHERE id = $1"
                       " AND EXISTS (SELECT 1 FROM memberships m"
                       " WHERE m.organization_id = teams.organization_id AND m.user_id = $2)"
                       " AND (SELECT COUNT(*) FROM team_members m JOIN teams t ON t.id = m.team_id"
@@ -148,6 +150,8 @@ void store_team_member_delete(struct storage_batch *batch, const char *id, const
 {
     storage_batch_add(batch, "DELETE FROM team_members WHERE team_id = $1 AND user_id = $2", 1,
                       NULL, NULL, "ss", id, user_id);
+    storage_batch_add(batch, "UPDATE teams SET revision = revision + 1 WHERE id = $1", 1, NULL,
+                      NULL, "s", id);
     storage_batch_add(batch,
                       "DELETE FROM agent_audience WHERE audience_id = $1 AND agent_id IN"
                       " (SELECT a.id FROM agents a WHERE a.user_id = $2)"

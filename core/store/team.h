@@ -24,7 +24,7 @@ void store_team_delete(struct storage_batch *batch, const char *id);
  * than STORE_TEAMS_MAX of its teams; to add a member again changes nothing. Three statements. */
 void store_team_member_insert(struct storage_batch *batch, const char *id, const char *user_id,
                               int64_t at);
-/* Conflicts when the user is not in the team. Two statements. */
+/* The first statement conflicts when the user is not in the team. Three statements. */
 void store_team_member_delete(struct storage_batch *batch, const char *id, const char *user_id);
 
 /* *team_r is NULL when it is not there. */

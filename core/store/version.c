@@ -114,14 +114,15 @@ void store_version_archive(struct storage_batch *batch, const char *agent_id, co
         1, NULL, NULL, "ss", agent_id, version);
 }
 
-void store_version_delete(struct storage_batch *batch, const char *agent_id, const char *version)
+void store_version_delete(struct storage_batch *batch, const char *agent_id, const char *version,
+                          int64_t revision)
 {
     storage_batch_add(batch,
                       "DELETE FROM agent_versions WHERE agent_id = $1 AND version = $2"
-                      " AND status IN ('draft', 'archived') AND NOT EXISTS"
+                      " AND revision = $3 AND status IN ('draft', 'archived') AND NOT EXISTS"
                       " (SELECT 1 FROM agent_executions e WHERE e.agent_id = $1"
                       " AND e.agent_version = $2 AND e.status IN ('pending', 'running'))",
-                      1, NULL, NULL, "ss", agent_id, version);
+                      1, NULL, NULL, "ssi", agent_id, version, revision);
 }
 
 void store_version_guard(struct storage_batch *batch, const char *agent_id, const char *version)

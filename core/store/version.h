@@ -28,8 +28,9 @@ void store_version_deprecate(struct storage_batch *batch, const char *agent_id, 
                              const struct deprecation *deprecation);
 /* Conflicts unless it is published or deprecated, is not the current one and no alias names it. */
 void store_version_archive(struct storage_batch *batch, const char *agent_id, const char *version);
-/* Conflicts unless it is a draft or archived, and no execution of it is live. */
-void store_version_delete(struct storage_batch *batch, const char *agent_id, const char *version);
+/* Conflicts unless it is a draft or archived, has this revision, and no execution of it is live. */
+void store_version_delete(struct storage_batch *batch, const char *agent_id, const char *version,
+                          int64_t revision);
 /* Conflicts unless it is published or deprecated. */
 void store_version_guard(struct storage_batch *batch, const char *agent_id, const char *version);
 

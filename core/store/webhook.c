@@ -33,9 +33,11 @@ void store_webhook_rotate(struct storage_batch *batch, const char *id, const cha
                       1, NULL, NULL, "ssii", id, secret, old_until, at);
 }
 
-void store_webhook_delete(struct storage_batch *batch, const char *id)
+void store_webhook_delete(struct storage_batch *batch, const char *id, const int64_t *revision)
 {
-    storage_batch_add(batch, "DELETE FROM webhooks WHERE id = $1", 1, NULL, NULL, "s", id);
+    storage_batch_add(batch,
+                      "DELETE FROM webhooks WHERE id = $1 AND revision = COALESCE($2, revision)", 1,
+                      NULL, NULL, "sI", id, revision);
 }
 
 /* ---- reading ---- */

@@ -25,7 +25,8 @@ void store_webhook_update(struct storage_batch *batch, const struct webhook_row 
 /* The present secret signs on until old_until. Expects one row. */
 void store_webhook_rotate(struct storage_batch *batch, const char *id, const char *secret,
                           int64_t old_until, int64_t at);
-void store_webhook_delete(struct storage_batch *batch, const char *id); /* expects one row */
+/* Conflicts unless it is there with this revision (NULL: any). */
+void store_webhook_delete(struct storage_batch *batch, const char *id, const int64_t *revision);
 
 struct webhook_meta {
     char id[UUID_SIZE], organization_id[UUID_SIZE], agent_id[UUID_SIZE]; /* agent_id "": all */

@@ -91,7 +91,7 @@ static int body_skill(const json_t *body, json_t **made, struct error *err)
         return -1;
     if (strcmp(jx_str(*made, "name", ""), "sum") == 0)
         return 0;
-    return skill_delete(service, &owner, jx_str(*made, "name", ""), err);
+    return skill_delete(service, &owner, jx_str(*made, "name", ""), NULL, err);
 }
 
 static int body_list(const json_t *body, json_t **made, struct error *err)
@@ -129,7 +129,7 @@ static int body_webhook(const json_t *body, json_t **made, struct error *err)
     const char *id = jx_str(*made, "id", "");
     jx_auto *nothing = json_object();
     must(webhook_update(service, &owner, id, nothing, NULL, &changed, err) == 0);
-    return webhook_delete(service, &owner, id, err);
+    return webhook_delete(service, &owner, id, NULL, err);
 }
 
 /* By the first byte: '1', '2' … */

@@ -301,6 +301,9 @@ class Client:
         return self.request("PATCH", path, body, {
             "Content-Type": "application/merge-patch+json", **(headers or {})})
 
+    def put(self, path, body=None, headers=None):
+        return self.request("PUT", path, body, headers)
+
     def delete(self, path, headers=None):
         return self.request("DELETE", path, headers=headers)
 

@@ -176,9 +176,9 @@ static void grants_test(void)
           E_INSUFFICIENT_PERMISSIONS, "administer", "who reads sees no grants");
     works(grant_list(service, &owner, id, &(struct list_query){0}, &page, &err), "the owner does");
     is_int(json_array_size(json_object_get(page, "items")), 1, "one");
-    works(grant_delete(service, &owner, id, first, &err), "it is taken back");
+    works(grant_delete(service, &owner, id, first, NULL, &err), "it is taken back");
     is_int(get(&member, id), E_AGENT_NOT_FOUND, "at once");
-    fails(grant_delete(service, &owner, id, first, &err), E_GRANT_NOT_FOUND, "", "again");
+    fails(grant_delete(service, &owner, id, first, NULL, &err), E_GRANT_NOT_FOUND, "", "again");
 
     bool created;
     jx_auto *both = js("{'permission':'reed','userId':'a','teamId':'b'}");

@@ -233,7 +233,7 @@ static void agents_test(const char *persona)
     fails(agent_update(service, &member, id, rename, NULL, &none, &err), E_DUPLICATE_AGENT_NAME, "",
           "renaming to a name that is taken");
 
-    fails(skill_delete(service, &owner, "sum", &err), E_RESOURCE_IN_USE, "skillset",
+    fails(skill_delete(service, &owner, "sum", NULL, &err), E_RESOURCE_IN_USE, "skillset",
           "a skill in use");
     fails(persona_delete(service, &viewer, persona, NULL, &err), E_INSUFFICIENT_PERMISSIONS, "",
           "deleting as a viewer");
@@ -332,9 +332,9 @@ static void delete_test(void)
     world_sql(&w, "UPDATE agent_executions SET status = 'completed'");
     works(agent_delete(service, &owner, "Añe", NULL, false, &err), "and after");
     is_int(world_int(&w, "SELECT count(*) FROM agent_executions"), 0, "its executions go with it");
-    works(skill_delete(service, &owner, "sum", &err), "the skill is free now");
+    works(skill_delete(service, &owner, "sum", NULL, &err), "the skill is free now");
     is_int(world_int(&w, "SELECT count(*) FROM skill_sources"), 0, "and its sources go");
-    fails(skill_delete(service, &owner, "sum", &err), E_SKILL_NOT_FOUND, "", "twice");
+    fails(skill_delete(service, &owner, "sum", NULL, &err), E_SKILL_NOT_FOUND, "", "twice");
 }
 
 int main(void)

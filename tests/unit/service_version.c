@@ -187,7 +187,7 @@ static void skill_gone_test(void)
     jx_auto *patch = js("{'skillset':[],'executionConfig':null}");
     works(agent_update(service, &owner, id, patch, NULL, &after, &err),
           "the draft lets go of the skill");
-    works(skill_delete(service, &owner, "gone", &err), "which is deleted");
+    works(skill_delete(service, &owner, "gone", NULL, &err), "which is deleted");
     works(execution_launch(service, id, "1.0.0", &launch, &err), "the published version");
     ok(launch != NULL && strstr(launch->skills[0].source, "gone") != NULL, "keeps its source");
     launch_unref(launch);
