@@ -83,6 +83,39 @@ static void body_text(json_t *body, const char *name, const char *text)
         json_object_set_new(body, name, jx_text(text, strlen(text)));
 }
 
+static int body_context(json_t *body, const struct args *args, struct error *err)
+{
+    const char *file = args_get(args, "--context");
+    buf_auto content = BUF_INIT;
+    if (file == NULL)
+        return 0;
+    if (client_read_file(file, INPUT_MAX, &content, err) < 0)
+        return -1;
+    json_t *context = jx_decode(content.data, content.len, file, err);
+    return context != NULL ? json_object_set_new(body, "context", context) : -1;
+}
+
+/* Its secret comes from a file: what is in argv is seen by all. */
+static int body_webhook(json_t *body, const struct args *args, struct error *err)
+{
+    enum { SECRET_MAX = 1024 };
+    const char *url = args_get(args, "--webhook"), *file = args_get(args, "--webhook-secret");
+    buf_auto secret = BUF_INIT;
+    if (url == NULL && file == NULL)
+        return 0;
+    if (url == NULL || file == NULL)
+        return error_set(err, E_INVALID_REQUEST,
+                         "--webhook URL and --webhook-secret FILE are given together: who is told "
+                         "checks with the secret that it was c9d");
+    if (client_read_file(file, SECRET_MAX, &secret, err) < 0)
+        return -1;
+    const char *line = secret.len > 0 ? secret.data : "";
+    json_object_set_new(
+        body, "webhook",
+        json_pack("{s:s, s:o}", "url", url, "secret", jx_text(line, strcspn(line, "\r\n"))));
+    return 0;
+}
+
 static json_t *body_make(const struct args *args, struct error *err)
 {
     jx_auto *body = json_object();
@@ -96,6 +129,9 @@ static json_t *body_make(const struct args *args, struct error *err)
     body_text(body, "delay", args_get(args, "--delay"));
     body_text(body, "startAt", args_get(args, "--at"));
     body_text(body, "concurrencyKey", args_get(args, "--concurrency-key"));
+    body_text(body, "onDisconnect", args_get(args, "--on-disconnect"));
+    if (body_context(body, args, err) < 0 || body_webhook(body, args, err) < 0)
+        return NULL;
     if (priority != NULL) {
         char *end;
         long n = strtol(priority, &end, 10);
@@ -139,7 +175,9 @@ int command_run(struct client *client, const struct args *args)
     size_t len;
     autofree char *text = jx_encode(body, &len);
     char key[UUID_SIZE];
-    autofree char *idempotency = xasprintf("Idempotency-Key: %s", uuid_make(key));
+    const char *own = args_get(args, "--idempotency-key");
+    autofree char *idempotency =
+        xasprintf("Idempotency-Key: %s", own != NULL ? own : uuid_make(key));
     /* Executing takes an agent's name as it is. */
     buf_append_str(&path, "/v1/agents/");
     http_encode(&path, args_at(args, 0));

@@ -26,6 +26,7 @@ static const struct column revision_columns[] = {
 };
 static const struct from name_filters[] = {{"name", "--name", FROM_TEXT, NULL},
                                            {"text", "--text", FROM_TEXT, NULL},
+                                           {"sort", "--sort", FROM_TEXT, NULL},
                                            {NULL, NULL, 0, NULL}};
 static const struct route skill_list = {
     .method = "GET", .path = "/v1/skills", .query = name_filters, COLUMNS(skill_columns)};
@@ -88,6 +89,8 @@ static const struct from agent_filters[] = {
     {"visibility", "--visibility", FROM_TEXT, NULL},
     {"triggerMode", "--trigger-mode", FROM_TEXT, NULL},
     {"skill", "--skill", FROM_TEXT, NULL},
+    {"owner", "--owner", FROM_TEXT, "user"},
+    {"organization", "--org", FROM_TEXT, "org"},
     {"sort", "--sort", FROM_TEXT, NULL},
     {NULL, NULL, 0, NULL},
 };
@@ -125,6 +128,10 @@ static const struct route agent_update = {.method = "PATCH",
                                           .path = "/v1/agents/{agent}",
                                           .body = whole_file,
                                           .members = AGENT_BRIEF " revision"};
+static const struct route agent_replace = {.method = "PUT",
+                                           .path = "/v1/agents/{agent}",
+                                           .body = whole_file,
+                                           .members = AGENT_BRIEF " revision"};
 static const struct from agent_force[] = {{"force", "--force", FROM_FLAG, NULL},
                                           {NULL, NULL, 0, NULL}};
 static const struct route agent_delete = {.method = "DELETE",
@@ -161,6 +168,7 @@ static const struct from version_filters[] = {{"status", "--status", FROM_TEXT, 
 static const struct from version_body[] = {
     {"version", "--version", FROM_TEXT, NULL},
     {"from", "--from", FROM_TEXT, NULL},
+    {"config", "--config", FROM_JSON, NULL},
     {"changelog", "--changelog", FROM_TEXT, NULL},
     {NULL, NULL, 0, NULL},
 };
@@ -420,6 +428,7 @@ static int preview_show(struct client *client, const json_t *json)
         {"overlapPolicy", "--overlap", FROM_TEXT, NULL},                                           \
         {"missedRunPolicy", "--missed", FROM_TEXT, NULL},                                          \
         {"missedRunWindowMs", "--missed-window", FROM_DURATION, NULL},                             \
+        {"isActive", "--active", FROM_BOOLEAN, NULL},                                              \
     {                                                                                              \
         "jitterMs", "--jitter", FROM_DURATION, NULL                                                \
     }
@@ -485,6 +494,7 @@ static const struct from wait_filters[] = {
     {"kind", "--kind", FROM_TEXT, NULL},
     {"name", "--name", FROM_TEXT, NULL},
     {"agentId", "--agent", FROM_TEXT, "agent"},
+    {"sort", "--sort", FROM_TEXT, NULL},
     {NULL, NULL, 0, NULL},
 };
 static const struct route wait_list = {
@@ -545,6 +555,7 @@ static const struct column letter_columns[] = {
     {"EXECUTION", "executionId", format_text, false},
 };
 static const struct from webhook_filters[] = {{"agentId", "--agent", FROM_TEXT, "agent"},
+                                              {"sort", "--sort", FROM_TEXT, NULL},
                                               {NULL, NULL, 0, NULL}};
 static const struct from delivery_filters[] = {{"webhookId", "--webhook", FROM_TEXT, NULL},
                                                {"executionId", "--execution", FROM_TEXT, NULL},
@@ -554,11 +565,14 @@ static const struct from delivery_filters[] = {{"webhookId", "--webhook", FROM_T
 static const struct from letter_filters[] = {{"kind", "--kind", FROM_TEXT, NULL},
                                              {"agentId", "--agent", FROM_TEXT, "agent"},
                                              {"state", "--state", FROM_TEXT, NULL},
+                                             {"sort", "--sort", FROM_TEXT, NULL},
                                              {NULL, NULL, 0, NULL}};
 static const struct from webhook_body[] = {{"url", NULL, FROM_TEXT, NULL},
                                            {"agentId", "--agent", FROM_TEXT, "agent"},
                                            {"events", "--event", FROM_LIST, NULL},
                                            {"description", "--description", FROM_TEXT, NULL},
+                                           {"isActive", "--active", FROM_BOOLEAN, NULL},
+                                           {"secret", "--secret-file", FROM_LINE, NULL},
                                            {NULL, NULL, 0, NULL}};
 #define WEBHOOK_BRIEF "id url agentId events isActive failingSince disabledReason secret"
 static const struct route webhook_create = {
@@ -641,6 +655,8 @@ static const struct column event_columns[] = {
 };
 static const struct from event_filters[] = {{"type", "--type", FROM_TEXT, NULL},
                                             {"source", "--source", FROM_TEXT, NULL},
+                                            {"eventId", "--id", FROM_TEXT, NULL},
+                                            {"sort", "--sort", FROM_TEXT, NULL},
                                             {"receivedAfter", "--after", FROM_TIME, NULL},
                                             {"receivedBefore", "--before", FROM_TIME, NULL},
                                             {NULL, NULL, 0, NULL}};
@@ -698,28 +714,42 @@ static const struct route hook_delete = {.method = "DELETE",
                                          .ask = "delete the endpoint",
                                          .done = "is deleted"};
 
+/* ---- the API itself ---- */
+
+static int document_show(struct client *client, const json_t *json)
+{
+    (void)client;
+    return client_print_json(json);
+}
+
+static const struct route openapi_get = {
+    .method = "GET", .path = "/v1/openapi.json", .show = document_show};
+
 /* ---- the table ---- */
 
 #define SCHEDULE_USAGE                                                                             \
     "[--timezone ZONE] [--input FILE] [--name NAME] [--version VERSION] [--overlap POLICY] "       \
-    "[--missed POLICY] [--missed-window DURATION] [--jitter DURATION]"
+    "[--missed POLICY] [--missed-window DURATION] [--jitter DURATION] [--active BOOLEAN]"
 
 const struct command commands[] = {
     {"run", NULL,
      "AGENT [--input FILE|-] [--input-json JSON] [--set MEMBER=TEXT…] [--version VERSION] "
-     "[--priority N] [--delay DURATION] [--at TIME] [--concurrency-key KEY] [--async] "
-     "[--no-follow]",
+     "[--priority N] [--delay DURATION] [--at TIME] [--concurrency-key KEY] "
+     "[--on-disconnect WHAT] [--webhook URL] [--webhook-secret FILE] [--context FILE] "
+     "[--idempotency-key KEY] [--async] [--no-follow]",
      "Execute an agent, follow it live, print its output and exit with its outcome.", command_run,
      NULL},
 
     {"agent", "create", "-f FILE", "Create an agent from a JSON file.", NULL, &agent_create},
     {"agent", "list",
      "[--name NAME] [--text TEXT] [--status STATUS] [--visibility VISIBILITY] "
-     "[--trigger-mode MODE] [--skill SKILL] [--sort ORDER] [--limit N]",
+     "[--trigger-mode MODE] [--skill SKILL] [--owner USER] [--org ORG] [--sort ORDER] [--limit N]",
      "List agents.", NULL, &agent_list},
     {"agent", "get", "AGENT", "Show an agent.", NULL, &agent_get},
     {"agent", "update", "AGENT -f FILE", "Edit an agent's draft by a JSON merge patch.", NULL,
      &agent_update},
+    {"agent", "replace", "AGENT -f FILE", "Put a JSON file in the place of an agent's draft.", NULL,
+     &agent_replace},
     {"agent", "publish", "AGENT [--version VERSION] [--changelog TEXT]",
      "Make a version of an agent as it is now, and publish it.", command_agent_publish, NULL},
     {"agent", "diff", "AGENT [FROM] [TO]",
@@ -738,8 +768,10 @@ const struct command commands[] = {
     {"agent", "validate", "-f FILE", "Check an agent's file without saving it.", NULL,
      &agent_validate},
 
-    {"version", "create", "AGENT [--version VERSION] [--from VERSION] [--changelog TEXT]",
-     "Make a version of an agent as it is now, or of another version.", NULL, &version_create},
+    {"version", "create",
+     "AGENT [--version VERSION] [--from VERSION] [--config FILE] [--changelog TEXT]",
+     "Make a version of an agent as it is now, of another version, or of a file.", NULL,
+     &version_create},
     {"version", "list", "AGENT [--status STATUS] [--limit N]", "List an agent's versions.", NULL,
      &version_list},
     {"version", "get", "AGENT VERSION", "Show a version.", NULL, &version_get},
@@ -795,7 +827,7 @@ const struct command commands[] = {
      "file here, without a server.",
      command_replay, NULL},
 
-    {"wait", "list", "[--kind KIND] [--name NAME] [--agent AGENT] [--limit N]",
+    {"wait", "list", "[--kind KIND] [--name NAME] [--agent AGENT] [--sort ORDER] [--limit N]",
      "List what waits, and for what.", NULL, &wait_list},
 
     {"batch", "create", "AGENT -f FILE",
@@ -808,10 +840,13 @@ const struct command commands[] = {
      "List a batch's executions in the order of its inputs.", NULL, &batch_executions},
     {"batch", "cancel", "BATCH", "Cancel all of a batch that has not ended.", NULL, &batch_cancel},
 
-    {"webhook", "create", "URL [--agent AGENT] [--event EVENT…] [--description TEXT]",
+    {"webhook", "create",
+     "URL [--agent AGENT] [--event EVENT…] [--description TEXT] [--active BOOLEAN] "
+     "[--secret-file FILE]",
      "Be told when executions end; prints the secret that signs, this once.", NULL,
      &webhook_create},
-    {"webhook", "list", "[--agent AGENT] [--limit N]", "List webhooks.", NULL, &webhook_list},
+    {"webhook", "list", "[--agent AGENT] [--sort ORDER] [--limit N]", "List webhooks.", NULL,
+     &webhook_list},
     {"webhook", "get", "WEBHOOK", "Show a webhook.", NULL, &webhook_get},
     {"webhook", "update", "WEBHOOK -f FILE", "Edit a webhook by a JSON merge patch.", NULL,
      &webhook_update},
@@ -826,7 +861,8 @@ const struct command commands[] = {
     {"delivery", "log", "DELIVERY [--limit N]", "List a delivery's attempts and their answers.",
      NULL, &delivery_log},
     {"delivery", "redeliver", "DELIVERY", "Deliver it again.", NULL, &delivery_again},
-    {"dead-letter", "list", "[--kind KIND] [--agent AGENT] [--state STATE] [--limit N]",
+    {"dead-letter", "list",
+     "[--kind KIND] [--agent AGENT] [--state STATE] [--sort ORDER] [--limit N]",
      "List executions and deliveries that were tried as often as they may be.", NULL, &letter_list},
     {"dead-letter", "requeue", "LETTER", "Send a dead letter again.", NULL, &letter_requeue},
 
@@ -836,7 +872,8 @@ const struct command commands[] = {
      "Run the examples of skill files in the real sandbox, without a daemon.", command_skill_test,
      NULL},
     {"skill", "upload", "FILE…", "Upload skill files.", command_skill_upload, NULL},
-    {"skill", "list", "[--name NAME] [--text TEXT] [--limit N]", "List skills.", NULL, &skill_list},
+    {"skill", "list", "[--name NAME] [--text TEXT] [--sort ORDER] [--limit N]", "List skills.",
+     NULL, &skill_list},
     {"skill", "get", "SKILL [--source] [--revision SHA256]",
      "Show a skill, or print its Lua source.", command_skill_get, NULL},
     {"skill", "revisions", "SKILL", "List a skill's revisions.", NULL, &skill_revisions},
@@ -845,8 +882,8 @@ const struct command commands[] = {
 
     {"persona", "create", "NAME --prompt FILE [--description TEXT]",
      "Create a persona; its prompt is the file's text.", NULL, &persona_create},
-    {"persona", "list", "[--name NAME] [--text TEXT] [--limit N]", "List personas.", NULL,
-     &persona_list},
+    {"persona", "list", "[--name NAME] [--text TEXT] [--sort ORDER] [--limit N]", "List personas.",
+     NULL, &persona_list},
     {"persona", "get", "PERSONA", "Show a persona.", NULL, &persona_get},
     {"persona", "update", "PERSONA [--name NAME] [--prompt FILE] [--description TEXT]",
      "Edit a persona.", NULL, &persona_update},
@@ -876,7 +913,9 @@ const struct command commands[] = {
      "[TYPE] [-f FILE] [--source SOURCE] [--id ID] [--subject SUBJECT] [--data FILE] [--test]",
      "Send a CloudEvent to the agents that wait for it, or see who would get it.",
      command_event_send, NULL},
-    {"event", "list", "[--type TYPE] [--source SOURCE] [--after TIME] [--before TIME] [--limit N]",
+    {"event", "list",
+     "[--type TYPE] [--source SOURCE] [--id ID] [--after TIME] [--before TIME] [--sort ORDER] "
+     "[--limit N]",
      "List events.", NULL, &event_list},
     {"event", "get", "EVENT", "Show an event and what it started.", NULL, &event_get},
 
@@ -920,7 +959,9 @@ const struct command commands[] = {
 
     {"user", "create", "NAME [--email ADDRESS] [--role ROLE] [--kind KIND]",
      "Add a user, or a service account, to the organization.", NULL, &user_create},
-    {"user", "list", "[--name NAME] [--text TEXT] [--role ROLE] [--kind KIND] [--limit N]",
+    {"user", "list",
+     "[--name NAME] [--text TEXT] [--email ADDRESS] [--role ROLE] [--kind KIND] [--sort ORDER] "
+     "[--limit N]",
      "List the organization's users.", NULL, &user_list},
     {"user", "get", "USER", "Show a user.", NULL, &user_get},
     {"user", "update", "USER [--name NAME] [--email ADDRESS] [--role ROLE]", "Edit a user.", NULL,
@@ -929,7 +970,8 @@ const struct command commands[] = {
      NULL, &user_delete},
 
     {"team", "create", "NAME [--description TEXT]", "Create a team.", NULL, &team_create},
-    {"team", "list", "[--user USER] [--limit N]", "List teams.", NULL, &team_list},
+    {"team", "list", "[--name NAME] [--user USER] [--sort ORDER] [--limit N]", "List teams.", NULL,
+     &team_list},
     {"team", "get", "TEAM", "Show a team.", NULL, &team_get},
     {"team", "update", "TEAM [--name NAME] [--description TEXT]", "Edit a team.", NULL,
      &team_update},
@@ -958,6 +1000,8 @@ const struct command commands[] = {
      command_login, NULL},
     {"status", NULL, "", "Say whether the server is alive, takes requests and takes the token.",
      command_status, NULL},
+    {"openapi", NULL, "", "Print the server's description of its API (OpenAPI 3.1).", NULL,
+     &openapi_get},
     {"version", NULL, "", "Print the version of c9ctl.", command_version, NULL},
     {"completion", NULL, "", "Print the completion script for bash.", command_completion, NULL},
     {"help", NULL, "[NOUN] [VERB]", "Print this, or the help of a command.", command_help, NULL},

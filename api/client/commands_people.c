@@ -88,6 +88,8 @@ static const struct from user_filters[] = {
     {"text", "--text", FROM_TEXT, NULL},
     {"role", "--role", FROM_TEXT, NULL},
     {"kind", "--kind", FROM_TEXT, NULL},
+    {"email", "--email", FROM_TEXT, NULL},
+    {"sort", "--sort", FROM_TEXT, NULL},
     {NULL, NULL, 0, NULL},
 };
 static const struct from user_body[] = {
@@ -134,6 +136,8 @@ static const struct column team_member_columns[] = {
     {"SINCE", "createdAt", format_when, false},
 };
 static const struct from team_filters[] = {{"userId", "--user", FROM_TEXT, "user"},
+                                           {"name", "--name", FROM_TEXT, NULL},
+                                           {"sort", "--sort", FROM_TEXT, NULL},
                                            {NULL, NULL, 0, NULL}};
 static const struct from team_body[] = {{"name", NULL, FROM_TEXT, NULL},
                                         {"description", "--description", FROM_TEXT, NULL},

@@ -123,9 +123,50 @@ static void event_execution(struct follow *f, const json_t *data)
     show_note(f, TERM_DIM, "execution %s", f->id);
 }
 
+/* Between attempts: what went wrong, and for how long there is a pause. */
+static void show_pause(struct follow *f, const json_t *data, const char *at)
+{
+    const json_t *error = json_object_get(data, "lastError");
+    int64_t us;
+    buf_auto when = BUF_INIT;
+    if (clock_parse_rfc3339(at, strlen(at), &us) == 0)
+        format_relative(&when, us, clock_wall_us());
+    show_note(f, TERM_YELLOW, "%s: %s; attempt %lld of %lld comes %s",
+              jx_str(error, "code", "it failed"), jx_str(error, "message", "no reason was given"),
+              (long long)jx_int(data, "attempt", 0), (long long)jx_int(data, "maxAttempts", 0),
+              when.len > 0 ? when.data : at);
+}
+
 static void event_status(struct follow *f, const json_t *data)
 {
-    show_note(f, TERM_DIM, "%s", jx_str(data, "status", "?"));
+    const char *next = jx_str(data, "nextAttemptAt", NULL);
+    if (next != NULL)
+        show_pause(f, data, next);
+    else
+        show_note(f, TERM_DIM, "%s", jx_str(data, "status", "?"));
+}
+
+/* A line when it begins; another one when it failed, or took so long that one asks. */
+static void event_step(struct follow *f, const json_t *data)
+{
+    enum { LONG_MS = 1000 };
+    const char *state = jx_str(data, "state", ""), *kind = jx_str(data, "kind", "?");
+    long long step = (long long)jx_int(data, "step", 0);
+    buf_auto took = BUF_INIT;
+    bool failed = strcmp(state, "failed") == 0;
+    format_duration(&took, json_object_get(data, "tookMs"));
+    if (strcmp(state, "started") == 0)
+        show_note(f, TERM_DIM, "step %lld: %s", step, kind);
+    else if (failed || jx_int(data, "tookMs", 0) >= LONG_MS)
+        show_note(f, failed ? TERM_YELLOW : TERM_DIM, "step %lld: %s %s %s", step, kind,
+                  failed ? "failed after" : "took", took.len > 0 ? took.data : "a while");
+}
+
+static void event_usage(struct follow *f, const json_t *data)
+{
+    buf_auto usage = BUF_INIT;
+    format_usage(&usage, data);
+    show_note(f, TERM_DIM, "so far: %s", usage.len > 0 ? usage.data : "nothing");
 }
 
 static void event_log(struct follow *f, const json_t *data)
@@ -169,6 +210,8 @@ static const struct event_row {
 } events[] = {
     {"execution", event_execution, true},
     {"status", event_status, false},
+    {"step", event_step, false},
+    {"usage", event_usage, false},
     {"log", event_log, false},
     {"delta", event_delta, false},
     {"emit", event_emit, false},

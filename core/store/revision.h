@@ -4,13 +4,7 @@
 
 #include "host/storage.h"
 
-enum revised {
-    REVISED_AGENT,
-    REVISED_PERSONA,
-    REVISED_ORGANIZATION,
-    REVISED_USER,
-    REVISED_TEAM
-};
+enum revised { REVISED_AGENT, REVISED_PERSONA, REVISED_ORGANIZATION, REVISED_USER, REVISED_TEAM };
 /* Conflicts unless the row is there with this revision (NULL: any). */
 void store_revision_guard(struct storage_batch *batch, enum revised what, const char *id,
                           const int64_t *revision);

@@ -9,9 +9,9 @@ _c9ctl() {
             return ;;
     esac
     case $COMP_CWORD:$noun in
-        1:*) words="run agent version alias usage execution replay wait batch webhook delivery dead-letter skill persona schedule event hook apply export token org user team grant audit whoami login status completion help" ;;
-        2:help) words="run agent version alias usage execution replay wait batch webhook delivery dead-letter skill persona schedule event hook apply export token org user team grant audit whoami login status completion help" ;;
-        2:agent) words="create list get update publish diff rollback deprecate archive delete backtest validate" ;;
+        1:*) words="run agent version alias usage execution replay wait batch webhook delivery dead-letter skill persona schedule event hook apply export token org user team grant audit whoami login status openapi completion help" ;;
+        2:help) words="run agent version alias usage execution replay wait batch webhook delivery dead-letter skill persona schedule event hook apply export token org user team grant audit whoami login status openapi completion help" ;;
+        2:agent) words="create list get update replace publish diff rollback deprecate archive delete backtest validate" ;;
         2:version) words="create list get publish update deprecate archive delete" ;;
         2:alias) words="list get set delete" ;;
         2:execution) words="list get logs attempts follow cancel waits signal journal retry fork" ;;
@@ -37,11 +37,12 @@ _c9ctl() {
         return
     fi
     case "$noun $verb" in
-        "run "*) words=" --input --input-json --set --version --priority --delay --at --concurrency-key --async --no-follow" ;;
+        "run "*) words=" --input --input-json --set --version --priority --delay --at --concurrency-key --on-disconnect --webhook --webhook-secret --context --idempotency-key --async --no-follow" ;;
         "agent create") words=" -f" ;;
-        "agent list") words=" --name --text --status --visibility --trigger-mode --skill --sort --limit" ;;
+        "agent list") words=" --name --text --status --visibility --trigger-mode --skill --owner --org --sort --limit" ;;
         "agent get") words="" ;;
         "agent update") words=" -f" ;;
+        "agent replace") words=" -f" ;;
         "agent publish") words=" --version --changelog" ;;
         "agent diff") words="" ;;
         "agent rollback") words="" ;;
@@ -50,7 +51,7 @@ _c9ctl() {
         "agent delete") words=" --force --yes" ;;
         "agent backtest") words=" --version --base --last" ;;
         "agent validate") words=" -f" ;;
-        "version create") words=" --version --from --changelog" ;;
+        "version create") words=" --version --from --config --changelog" ;;
         "version list") words=" --status --limit" ;;
         "version get") words="" ;;
         "version publish") words=" --changelog" ;;
@@ -75,14 +76,14 @@ _c9ctl() {
         "execution retry") words=" --version" ;;
         "execution fork") words=" --step --input --input-json --version --answers" ;;
         "replay "*) words=" --export --file" ;;
-        "wait list") words=" --kind --name --agent --limit" ;;
+        "wait list") words=" --kind --name --agent --sort --limit" ;;
         "batch create") words=" -f" ;;
         "batch list") words=" --agent --after --before --sort --limit" ;;
         "batch get") words="" ;;
         "batch executions") words=" --status --error --sort --limit" ;;
         "batch cancel") words="" ;;
-        "webhook create") words=" --agent --event --description" ;;
-        "webhook list") words=" --agent --limit" ;;
+        "webhook create") words=" --agent --event --description --active --secret-file" ;;
+        "webhook list") words=" --agent --sort --limit" ;;
         "webhook get") words="" ;;
         "webhook update") words=" -f" ;;
         "webhook delete") words=" --yes" ;;
@@ -91,24 +92,24 @@ _c9ctl() {
         "delivery get") words="" ;;
         "delivery log") words=" --limit" ;;
         "delivery redeliver") words="" ;;
-        "dead-letter list") words=" --kind --agent --state --limit" ;;
+        "dead-letter list") words=" --kind --agent --state --sort --limit" ;;
         "dead-letter requeue") words="" ;;
         "skill new") words=" --dir" ;;
         "skill test") words="" files=1 ;;
         "skill upload") words="" files=1 ;;
-        "skill list") words=" --name --text --limit" ;;
+        "skill list") words=" --name --text --sort --limit" ;;
         "skill get") words=" --source --revision" ;;
         "skill revisions") words="" ;;
         "skill delete") words=" --yes" ;;
         "persona create") words=" --prompt --description" ;;
-        "persona list") words=" --name --text --limit" ;;
+        "persona list") words=" --name --text --sort --limit" ;;
         "persona get") words="" ;;
         "persona update") words=" --name --prompt --description" ;;
         "persona delete") words=" --yes" ;;
-        "schedule create") words=" --cron --timezone --input --name --version --overlap --missed --missed-window --jitter" ;;
+        "schedule create") words=" --cron --timezone --input --name --version --overlap --missed --missed-window --jitter --active" ;;
         "schedule list") words=" --agent --state --name --limit" ;;
         "schedule get") words="" ;;
-        "schedule update") words=" --cron --timezone --input --name --version --overlap --missed --missed-window --jitter" ;;
+        "schedule update") words=" --cron --timezone --input --name --version --overlap --missed --missed-window --jitter --active" ;;
         "schedule delete") words=" --yes" ;;
         "schedule pause") words="" ;;
         "schedule resume") words="" ;;
@@ -117,7 +118,7 @@ _c9ctl() {
         "schedule next") words=" --count" ;;
         "schedule preview") words=" --timezone --from --count" ;;
         "event send") words=" -f --source --id --subject --data --test" ;;
-        "event list") words=" --type --source --after --before --limit" ;;
+        "event list") words=" --type --source --id --after --before --sort --limit" ;;
         "event get") words="" ;;
         "hook create") words=" --name --style --delivers --event-type --version --tolerance --secret-file" ;;
         "hook list") words=" --agent --name --limit" ;;
@@ -138,12 +139,12 @@ _c9ctl() {
         "org update") words=" --name --settings" ;;
         "org delete") words=" --yes" ;;
         "user create") words=" --email --role --kind" ;;
-        "user list") words=" --name --text --role --kind --limit" ;;
+        "user list") words=" --name --text --email --role --kind --sort --limit" ;;
         "user get") words="" ;;
         "user update") words=" --name --email --role" ;;
         "user delete") words=" --hand-over-to --yes" ;;
         "team create") words=" --description" ;;
-        "team list") words=" --user --limit" ;;
+        "team list") words=" --name --user --sort --limit" ;;
         "team get") words="" ;;
         "team update") words=" --name --description" ;;
         "team delete") words=" --yes" ;;
@@ -159,6 +160,7 @@ _c9ctl() {
         "whoami "*) words="" ;;
         "login "*) words="" ;;
         "status "*) words="" ;;
+        "openapi "*) words="" ;;
         "version "*) words="" ;;
         "completion "*) words="" ;;
         "help "*) words="" ;;

@@ -233,6 +233,14 @@ def test_agents_and_versions():
     write("patch.json", {"description": "Adds."})
     succeeds("update", "agent", "update", "adder", "-f", "patch.json")
     succeeds("from standard input", "agent", "update", "adder", "-f", "-", input_='{"metadata":{"a":1}}')
+    replaced = {**json.loads(open(f"{HOME}/adder.json", encoding="utf-8").read()), "description": "Adds up."}
+    succeeds("replace", "agent", "replace", "adder", "-f", write("whole.json", replaced))
+    equal(succeeds("get", "agent", "get", "adder", "--json").json["metadata"], {}, "what the file has not is gone")
+    contains(succeeds("list", "agent", "list", "--owner", succeeds("me", "whoami", "--json").json["user"]["id"],
+                      "--sort", "name").out, "adder", "one's own agents")
+    draft = succeeds("of a file", "version", "create", "adder", "--version", "7.0.0", "--config", "whole.json", "--json")
+    equal(draft.json["config"]["description"], "Adds up.", "a version is made")
+    succeeds("delete", "version", "delete", "adder", "7.0.0", "--yes")
     contains(succeeds("versions", "version", "list", "adder").out, "1.0.0", "are listed")
     equal(succeeds("one", "version", "get", "adder", "1.0.0", "--json").json["isCurrent"], True, "current")
     contains(succeeds("validate", "agent", "validate", "-f", "adder.json").out, "valid", "is said")
@@ -330,6 +338,38 @@ def test_run_follows_and_exits_with_the_outcome():
     equal(done.json["output"], {"a": "b=c", "text": "line one\nline two\n"}, "makes the input's members")
     done = succeeds("a text", "run", "echo", "--input-json", '"Zwölf \\u001b[31m"')
     equal(done.out, "Zwölf \x1b[31m\n", "goes into a pipe as it is")
+
+
+def test_run_takes_what_the_api_takes():
+    write("hook.secret", "whsec_" + "A" * 43 + "=\n")
+    write("context.json", {"ticket": 7})
+    words = ("run", "echo", "--input-json", "1", "--webhook", "http://127.0.0.1:9/told", "--webhook-secret", "hook.secret",
+             "--context", "context.json", "--on-disconnect", "cancel", "--idempotency-key", "once", "--priority", "-5")
+    first = succeeds("with a webhook, a context, a key", *words, "--json").json["executionId"]
+    equal(succeeds("again", *words, "--json").json["executionId"], first, "the same key is the same execution")
+    kept = succeeds("get", "execution", "get", first, "--json").json
+    equal((kept["executionContext"]["ticket"], kept["priority"]), (7, -5), "which has what was given")
+    told = eventually(lambda: succeeds("deliveries", "delivery", "list", "--execution", first, "--json").json["items"])
+    equal([d["url"] for d in told], ["http://127.0.0.1:9/told"], "its webhook is told")
+    done = ctl("run", "echo", "--webhook", "http://127.0.0.1:9/")
+    equal(done.code, 2, "a webhook without a secret is a mistake")
+    contains(done.err, "--webhook-secret FILE", "that says what is missing")
+    contains(ctl("run", "echo", "--on-disconnect", "explode").err, "onDisconnect", "the server's word on what it does not know")
+
+
+def test_run_shows_what_goes_on():
+    make_agent("busy", 'c9.sleep(1.2) c9.model.chat{ messages = { { role = "user", content = "x" } } } error("no luck")',
+               executionConfig={"retry": {"attempts": 2, "backoffMs": 100}})
+    succeeds("with a model", "skill", "upload", skill("busy", 'c9.sleep(1.2) c9.model.chat{ messages = { { role = "user", '
+             'content = "x" } } } error("no luck")', 'needs = { model = { "default" } },'))
+    succeeds("published", "agent", "publish", "busy")
+    done = ctl("run", "busy")
+    equal(done.code, 1, "it fails in the end")
+    for part in ("step 1: sleep\n", "step 1: sleep took 1.", "step 2: model.chat\n", "so far: ", "no luck",
+                 "attempt 2 of 2 comes "):
+        contains(done.err, part, f"stderr has {part!r}")
+    ok(all(part not in ctl("run", "busy", "--no-follow").err for part in ("step 1", "so far", "comes")),
+       "--no-follow shows none of it")
 
 
 def test_a_failing_execution_is_exit_1_with_its_traceback():
@@ -563,6 +603,7 @@ def test_mistakes_are_usage_errors():
 def test_the_rest_of_the_table():
     succeeds("agent delete", "agent", "delete", "echo", "--force", "--yes")
     equal(ctl("version").out.split()[0], "c9ctl", "version")
+    equal(succeeds("openapi", "openapi").json["openapi"][:3], "3.1", "the API's description")
     rows = set()
     out = succeeds("help", "help").out
     for match in re.finditer(r"^  ([a-z]+(?: [a-z]+)?)  ", out, re.M):
