@@ -2,6 +2,7 @@
 #ifndef C9_BASE_CONFIG_PRIVATE_H
 #define C9_BASE_CONFIG_PRIVATE_H
 
+#include <jansson.h>
 #include <stdatomic.h>
 
 #include "base/buf.h"
@@ -41,7 +42,14 @@ struct config_value {
     char *origin;
 };
 
+/* What is wrong, all of it; the first makes the message. */
+struct config_problems {
+    json_t *rows; /* NULL: nothing */
+    char first[ERROR_MESSAGE_MAX / 2];
+};
+
 struct config {
+    struct config_problems problems;
     char *folder; /* of the main file, NULL without one */
     char **files;
     struct config_section **sections;

@@ -92,15 +92,11 @@ void config_free(struct config *config)
     free(config->sections);
     free(config->files);
     free(config->folder);
+    json_decref(config->problems.rows);
     free(config);
 }
 
-/* ---- problems: all of them are gathered, the first makes the message ---- */
-
-struct problems {
-    json_t *rows;
-    char first[ERROR_MESSAGE_MAX / 2];
-};
+/* ---- problems ---- */
 
 struct place {
     const char *file; /* or "environment", or "default" */
@@ -120,8 +116,9 @@ static char *section_text(const char *section, const char *instance)
 }
 
 __attribute__((format(printf, 3, 4))) static void
-problem_add(struct problems *problems, const struct place *at, const char *fmt, ...)
+problem_add(struct config *config, const struct place *at, const char *fmt, ...)
 {
+    struct config_problems *problems = &config->problems;
     char text[sizeof(problems->first) / 2];
     va_list ap;
     va_start(ap, fmt);
@@ -143,17 +140,23 @@ problem_add(struct problems *problems, const struct place *at, const char *fmt, 
     json_array_append_new(problems->rows, row);
 }
 
-/* 0 when there was none; consumes the rows. */
-static int problems_end(struct problems *problems, struct error *err)
+static size_t problems_count(const struct config *config)
 {
-    size_t n = json_array_size(problems->rows);
-    if (n == 0)
+    return json_array_size(config->problems.rows);
+}
+
+/* 0 when none came after the first `before`; else -1 with all there are. */
+static int problems_raise(const struct config *config, size_t before, struct error *err)
+{
+    const struct config_problems *problems = &config->problems;
+    size_t n = problems_count(config);
+    if (n == before)
         return 0;
     if (n == 1)
         error_set(err, E_CONFIG_INVALID, "%s", problems->first);
     else
         error_set(err, E_CONFIG_INVALID, "%s (and %zu more)", problems->first, n - 1);
-    error_detail(err, "problems", move_ptr(&problems->rows));
+    error_detail(err, "problems", json_copy(problems->rows));
     return -1;
 }
 
@@ -263,9 +266,8 @@ static char *secret_read(const struct config *config, const char *name, struct e
     return secret;
 }
 
-/* Puts the value in force, if what was given is right. */
-static void value_resolve(const struct config *config, struct config_value *value,
-                          struct problems *problems)
+/* Puts the value in force: what was given, if it is right, else the default. */
+static void value_resolve(struct config *config, struct config_value *value)
 {
     struct given given = given_find(config, value);
     value->origin = place_text(given.at.file, given.at.line);
@@ -275,13 +277,18 @@ static void value_resolve(const struct config *config, struct config_value *valu
         error_auto err = ERROR_INIT;
         value->text = secret_read(config, given.text, &err);
         if (value->text == NULL)
-            problem_add(problems, &given.at, "%s_file: %s", value->row->key, err.message);
+            problem_add(config, &given.at, "%s_file: %s", value->row->key, err.message);
         return;
     }
     buf_auto why = BUF_INIT;
-    if (config_value_parse(value->row, given.text, &value->number, &why) < 0)
-        problem_add(problems, &given.at, "%s = %s: %s", value->row->key, given.text, why.data);
-    value->text = xstrdup(given.text);
+    const char *text = given.text, *otherwise = value->row->otherwise;
+    if (config_value_parse(value->row, text, &value->number, &why) < 0) {
+        problem_add(config, &given.at, "%s = %s: %s", value->row->key, text, why.data);
+        text = otherwise;
+        if (text != NULL) /* a wrong default is found where it is in force */
+            config_value_parse(value->row, text, &value->number, &why);
+    }
+    value->text = text != NULL ? xstrdup(text) : NULL;
 }
 
 static struct config_value *value_find(const struct config *config, const char *section,
@@ -297,21 +304,21 @@ static struct config_value *value_find(const struct config *config, const char *
 }
 
 static void value_declare(struct config *config, const char *section, const char *instance,
-                          const struct config_key *row, struct problems *problems)
+                          const struct config_key *row)
 {
     const struct config_value *known = value_find(config, section, instance, row->key);
     if (known != NULL && known->row == row)
         return;
     if (known != NULL) {
         struct place at = {"declaration", 0, section, instance, row->key};
-        problem_add(problems, &at, "'%s' of [%s] is declared by two tables", row->key, section);
+        problem_add(config, &at, "'%s' of [%s] is declared by two tables", row->key, section);
         return;
     }
     struct config_value *value = config_grow(config->values, config->n_values);
     value->section = xstrdup(section);
     value->instance = instance != NULL ? xstrdup(instance) : NULL;
     value->row = row;
-    value_resolve(config, value, problems);
+    value_resolve(config, value);
 }
 
 static void section_asked(const struct config *config, const char *section)
@@ -324,29 +331,41 @@ static void section_asked(const struct config *config, const char *section)
 int config_declare(struct config *config, const struct config_key *keys, size_t n,
                    struct error *err)
 {
-    struct problems problems = {0};
+    size_t before = problems_count(config);
     for (size_t k = 0; k < n; k++) {
-        value_declare(config, keys[k].section, NULL, &keys[k], &problems);
+        value_declare(config, keys[k].section, NULL, &keys[k]);
         for (size_t i = 0; i < config->n_sections; i++) {
             const struct config_section *section = config->sections[i];
             if (section->instance != NULL && strcmp(section->name, keys[k].section) == 0)
-                value_declare(config, section->name, section->instance, &keys[k], &problems);
+                value_declare(config, section->name, section->instance, &keys[k]);
         }
     }
-    return problems_end(&problems, err);
+    return problems_raise(config, before, err);
 }
 
 int config_declare_instance(struct config *config, const char *section, const char *instance,
                             const struct config_key *keys, size_t n, struct error *err)
 {
-    struct problems problems = {0};
+    size_t before = problems_count(config);
     section_asked(config, section);
     for (size_t k = 0; k < n; k++)
-        value_declare(config, section, instance, &keys[k], &problems);
-    return problems_end(&problems, err);
+        value_declare(config, section, instance, &keys[k]);
+    return problems_raise(config, before, err);
 }
 
-/* ---- checking what nobody declared ---- */
+/* ---- checking ---- */
+
+static const struct config_value *value_get(const struct config *config, const char *section,
+                                            const char *instance, const char *key)
+{
+    const struct config_value *value = value_find(config, section, instance, key);
+    if (value == NULL) {
+        fprintf(stderr, "c9d: bug: configuration key '%s' of [%s %s] was never declared\n", key,
+                section, instance != NULL ? instance : "");
+        abort();
+    }
+    return value;
+}
 
 /* "; did you mean 'x'?" or "". To be freed. */
 static char *hint_make(const char *word, const char *const *names, size_t n)
@@ -364,8 +383,7 @@ static bool section_known(const struct config *config, const char *section)
 }
 
 /* True when the section may stand there at all. */
-static bool section_check(const struct config *config, const struct config_section *section,
-                          struct problems *problems)
+static bool section_check(struct config *config, const struct config_section *section)
 {
     struct place at = {section->file, section->line, section->name, section->instance, ""};
     if (!section_known(config, section->name)) {
@@ -373,19 +391,18 @@ static bool section_check(const struct config *config, const struct config_secti
         for (size_t i = 0; i < config->n_values; i++)
             names[i] = config->values[i].section;
         autofree char *hint = hint_make(section->name, names, config->n_values);
-        problem_add(problems, &at, "there is no section [%s]%s", section->name, hint);
+        problem_add(config, &at, "there is no section [%s]%s", section->name, hint);
         return false;
     }
     if (section->instance != NULL && !atomic_load(&section->asked)) {
-        problem_add(problems, &at, "section [%s] takes no name: write [%s] and not [%s %s]",
+        problem_add(config, &at, "section [%s] takes no name: write [%s] and not [%s %s]",
                     section->name, section->name, section->name, section->instance);
         return false;
     }
     return true;
 }
 
-static void entry_check(const struct config *config, const struct config_entry *entry,
-                        struct problems *problems)
+static void entry_check(struct config *config, const struct config_entry *entry)
 {
     const struct config_section *section = entry->section;
     autofree const char **names = xcalloc(config->n_values, sizeof(*names));
@@ -402,7 +419,7 @@ static void entry_check(const struct config *config, const struct config_entry *
     struct place at = {entry->file, entry->line, section->name, section->instance, entry->key};
     autofree char *where = section_text(section->name, section->instance);
     autofree char *hint = hint_make(entry->key, names, n);
-    problem_add(problems, &at, "%s has no key '%s'%s", where, entry->key, hint);
+    problem_add(config, &at, "%s has no key '%s'%s", where, entry->key, hint);
 }
 
 static bool env_declared(const struct config_value *value, const char *name, size_t len)
@@ -417,7 +434,7 @@ static bool env_declared(const struct config_value *value, const char *name, siz
 }
 
 /* A variable C9D_SECTION_… of a section that exists must be a key. Others are of other programs. */
-static void env_check(const struct config *config, const char *variable, struct problems *problems)
+static void env_check(struct config *config, const char *variable)
 {
     size_t len = strcspn(variable, "=");
     const char *section = NULL;
@@ -433,40 +450,37 @@ static void env_check(const struct config *config, const char *variable, struct 
         return;
     autofree char *name = xstrndup(variable, len);
     struct place at = {"environment", 0, section, NULL, name};
-    problem_add(problems, &at, "%s is no key of [%s], nor of a [%s NAME] that the files have", name,
+    problem_add(config, &at, "%s is no key of [%s], nor of a [%s NAME] that the files have", name,
                 section, section);
+}
+
+int config_problem(struct config *config, const char *section, const char *instance,
+                   const char *key, const char *message, struct error *err)
+{
+    const struct config_value *value = value_get(config, section, instance, key);
+    struct given given = given_find(config, value);
+    size_t before = problems_count(config);
+    problem_add(config, &given.at, "%s", message);
+    return problems_raise(config, before, err);
 }
 
 int config_check(struct config *config, struct error *err)
 {
-    struct problems problems = {0};
     for (size_t i = 0; i < config->n_sections; i++) {
         const struct config_section *section = config->sections[i];
-        if (!section_check(config, section, &problems))
+        if (!section_check(config, section))
             continue;
         for (size_t k = 0; k < config->n_entries; k++)
             if (config->entries[k].section == section)
-                entry_check(config, &config->entries[k], &problems);
+                entry_check(config, &config->entries[k]);
     }
     for (char **variable = environ; *variable != NULL; variable++)
         if (strncmp(*variable, "C9D_", 4) == 0)
-            env_check(config, *variable, &problems);
-    return problems_end(&problems, err);
+            env_check(config, *variable);
+    return problems_raise(config, 0, err);
 }
 
 /* ---- reading ---- */
-
-static const struct config_value *value_get(const struct config *config, const char *section,
-                                            const char *instance, const char *key)
-{
-    const struct config_value *value = value_find(config, section, instance, key);
-    if (value == NULL) {
-        fprintf(stderr, "c9d: bug: configuration key '%s' of [%s %s] was never declared\n", key,
-                section, instance != NULL ? instance : "");
-        abort();
-    }
-    return value;
-}
 
 const char *config_string(const struct config *config, const char *section, const char *instance,
                           const char *key)

@@ -48,8 +48,9 @@ struct config *config_load(const char *path, struct error *err);
 void config_free(struct config *config);
 
 /* Declares the keys that are valid in the section of each row (plain, and every instance there is),
- * and checks the values given: 0, or -1 with err as config_check. May be called several times
- * (plugins add theirs; `keys` and what they point to are borrowed for the config's life). */
+ * and checks the values given: 0, or -1 with err as config_check, when one of these is wrong; its
+ * default is then in force, so that the caller can go on and find more. May be called several
+ * times (plugins add theirs; `keys` and what they point to are borrowed for the config's life). */
 int config_declare(struct config *config, const struct config_key *keys, size_t n,
                    struct error *err);
 /* As config_declare, for one named instance of a section only (instance NULL: the plain section);
@@ -61,6 +62,10 @@ int config_declare_instance(struct config *config, const char *section, const ch
  * with all of them in err->details.problems ([{file,line,section,key,message}]) and the first,
  * as "FILE:LINE: …", in the message. */
 int config_check(struct config *config, struct error *err);
+/* Adds what the one who reads a declared key finds wrong with it. Returns -1, err as config_check.
+ */
+int config_problem(struct config *config, const char *section, const char *instance,
+                   const char *key, const char *message, struct error *err);
 
 /* Values, borrowed for the config's life; any thread once all is declared. instance is NULL for a
  * plain section. The key must have been declared (abort: a bug). */

@@ -118,10 +118,8 @@ struct model *model_open(struct host *host, struct config *config, const char *i
         return NULL;
     autofree char *file = xasprintf("model_%s", config_string(config, SECTION, instance, "plugin"));
     const struct c9d_plugin *plugin = host_plugin(host, file, C9D_KIND_MODEL, err);
-    if (plugin == NULL) {
-        error_wrap(err, "[" SECTION " %s]", instance);
+    if (plugin == NULL)
         return NULL;
-    }
     struct model *model = xcalloc(1, sizeof(*model));
     model->ops = plugin->ops.model;
     model->name = xstrdup(instance);

@@ -78,10 +78,11 @@ int identities_declare(struct config *config, struct error *err)
 {
     const char *names[PROVIDERS_MAX];
     size_t n = config_instances(config, section, names, PROVIDERS_MAX);
+    int status = 0;
     for (size_t i = 0; i < n && i < PROVIDERS_MAX; i++)
         if (config_declare_instance(config, section, names[i], keys, countof(keys), err) < 0)
-            return -1;
-    return 0;
+            status = -1;
+    return status;
 }
 
 static int wrong(const struct provider *p, struct error *err, const char *message)

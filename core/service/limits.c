@@ -78,18 +78,17 @@ static int64_t configured(const struct config *config, const char *key, const st
 
 int limits_declare(struct config *config, struct error *err)
 {
-    if (config_declare(config, keys, countof(keys), err) < 0)
-        return -1;
+    int status = config_declare(config, keys, countof(keys), err);
     for (size_t i = 0; i < countof(limits); i++) {
         const struct limit *limit = &limits[i];
         int64_t most = configured(config, limit->key_max, limit);
         bool bounded = most > 0 || !limit->zero_is_none;
-        if (bounded && configured(config, limit->key, limit) > most)
-            return error_set(err, E_CONFIG_INVALID, "%s: [limits] %s is above %s",
-                             config_origin(config, "limits", NULL, limit->key), limit->key,
-                             limit->key_max);
+        if (!bounded || configured(config, limit->key, limit) <= most)
+            continue;
+        autofree char *why = xasprintf("[limits] %s is above %s", limit->key, limit->key_max);
+        status = config_problem(config, "limits", NULL, limit->key, why, err);
     }
-    return 0;
+    return status;
 }
 
 static const struct limit *limit_find(const char *name)

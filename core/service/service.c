@@ -102,12 +102,15 @@ static void loop_load(struct service *service)
 
 int service_config_declare(struct config *config, struct error *err)
 {
-    if (config_declare(config, keys, countof(keys), err) < 0 || limits_declare(config, err) < 0 ||
-        webhook_config_declare(config, err) < 0 || identities_declare(config, err) < 0)
-        return -1;
-    if (schedule_config_declare(config, err) < 0 || event_config_declare(config, err) < 0)
-        return -1;
-    return hook_config_declare(config, err);
+    static int (*const declarations[])(struct config *, struct error *) = {
+        limits_declare,          webhook_config_declare, identities_declare,
+        schedule_config_declare, event_config_declare,   hook_config_declare,
+    };
+    int status = config_declare(config, keys, countof(keys), err);
+    for (size_t i = 0; i < countof(declarations); i++)
+        if (declarations[i](config, err) < 0)
+            status = -1;
+    return status;
 }
 
 struct service *service_new(struct storage *storage, struct config *config, struct error *err)

@@ -184,6 +184,18 @@ static int outbound_check(const struct config *config, struct error *err)
     return secrets != NULL ? 0 : -1;
 }
 
+/* What can go on after a mistake does, so that one run shows them all. */
+static int config_check_all(struct daemon *d, const char *path, struct error *err)
+{
+    int configured = daemon_configure(d, path, err);
+    if (d->config == NULL)
+        return -1;
+    error_auto why = ERROR_INIT;
+    if (daemon_declare_plugins(d, &why) < 0) /* whose keys cannot be told from unknown ones */
+        return configured < 0 ? -1 : error_move(err, &why);
+    return daemon_check_config(d, err) < 0 ? -1 : outbound_check(d->config, err);
+}
+
 int command_check_config(int argc, char **argv)
 {
     struct command_options o;
@@ -191,8 +203,7 @@ int command_check_config(int argc, char **argv)
     struct daemon d = {0};
     if (command_parse(argc, argv, "[-c FILE] [--defaults]", false, &o) < 0)
         return 2;
-    int failed = daemon_configure(&d, o.config, &err) < 0 || daemon_declare_plugins(&d, &err) < 0 ||
-                 daemon_check_config(&d, &err) < 0 || outbound_check(d.config, &err) < 0;
+    int failed = config_check_all(&d, o.config, &err) < 0;
     if (failed)
         command_fail(&err);
     else if (o.defaults)

@@ -51,16 +51,25 @@ int daemon_configure(struct daemon *d, const char *path, struct error *err)
     d->config = config_load(path, err);
     if (d->config == NULL)
         return -1;
-    if (declare_core(d, err) < 0 || service_config_declare(d->config, err) < 0 ||
-        http_config_declare(d->config, err) < 0 ||
-        config_declare(d->config, executors_keys, executors_keys_n, err) < 0 ||
-        config_declare(d->config, engine_keys, engine_keys_n, err) < 0 ||
-        config_declare(d->config, guard_keys, guard_keys_n, err) < 0 ||
-        config_declare(d->config, retention_keys, retention_keys_n, err) < 0 ||
-        secrets_declare(d->config, err) < 0)
-        return -1;
-    apply_log(d->config);
-    return 0;
+    static const struct {
+        const struct config_key *keys;
+        const size_t *n;
+    } tables[] = {{executors_keys, &executors_keys_n},
+                  {engine_keys, &engine_keys_n},
+                  {guard_keys, &guard_keys_n},
+                  {retention_keys, &retention_keys_n}};
+    static int (*const declarations[])(struct config *, struct error *) = {
+        service_config_declare, http_config_declare, secrets_declare};
+    int status = declare_core(d, err);
+    for (size_t i = 0; i < countof(tables); i++)
+        if (config_declare(d->config, tables[i].keys, *tables[i].n, err) < 0)
+            status = -1;
+    for (size_t i = 0; i < countof(declarations); i++)
+        if (declarations[i](d->config, err) < 0)
+            status = -1;
+    if (status == 0)
+        apply_log(d->config);
+    return status;
 }
 
 /* As many descriptors as may be had: each execution that waits costs one. */

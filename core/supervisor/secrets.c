@@ -49,10 +49,11 @@ int secrets_declare(struct config *config, struct error *err)
 {
     const char *names[SECRETS_MAX];
     size_t n = instances(config, names);
+    int status = 0;
     for (size_t i = 0; i < n; i++)
         if (config_declare_instance(config, "secret", names[i], keys, countof(keys), err) < 0)
-            return -1;
-    return 0;
+            status = -1;
+    return status;
 }
 
 /* RFC 3986's unreserved characters stay. */

@@ -77,6 +77,11 @@ def test_mistakes_are_named():
         equal(done.returncode, 1, f"a mistake is found: {text.strip().splitlines()[-1]}")
         contains(done.stderr, place, "with its place")
         contains(done.stderr, hint, "and what is right")
+    done = c9d("check-config", "-c", config("[htp]\n[limits]\nmemory = 12x\ncpu_tme = 1s\ncpu_time = 9h\n"
+                                            "[model a]\nplugin = openai\nbase_ur = x\n"))
+    for line in (":1: there is no section", ":3: memory = 12x", ":4: [limits] has no key", ":5: [limits] cpu_time is above",
+                 ":8: [model a] has no key"):
+        contains(done.stderr, line, f"one run tells every mistake: {line}")
     equal(c9d("check-config", "-c", "/nowhere.conf").returncode, 1, "a file that is not there is told")
 
 
