@@ -198,6 +198,10 @@ void run_interrupt(struct run *run)
     run->interrupted = true;
     checks_drop(run);
     broker_abort(run);
+    /* Nothing more is written before it has been read again: neither what waited for company, nor
+     * streamed text that was no event yet, which whoever is asked again says again. */
+    loop_timer_cancel(run->engine->loop, &run->flush);
+    buf_free(&run->delta);
     if (run->next != NULL && run->next->inserts) {
         commit_go(run); /* without a row there would be nothing to take up */
     } else {

@@ -3,6 +3,7 @@
 import errno
 import mmap
 import os
+import signal
 import sqlite3
 import struct
 import sys
@@ -37,6 +38,9 @@ class Disk(Mapped):
     def refused(self):
         return struct.unpack("=q", self.map[8:16])[0]
 
+    def reads_in(self, seconds):
+        self.map[16:24] = struct.pack("=q", int(seconds * 1e6))
+
 
 class Clock(Mapped):
     """tests/shims/clock.c"""
@@ -62,6 +66,11 @@ SOURCE = """return { name = "asks", version = "1.0.0", description = "asks four 
 agent = daemon.api.lua_agent("asks", SOURCE)["id"]
 sleeper = daemon.api.lua_agent("sleeper", """return { name = "sleeper", version = "1.0.0", description = "sleeps",
   run = function(input) c9.sleep(input) return "slept" end }""")["id"]
+
+teller = daemon.api.lua_agent("teller", """return { name = "teller", version = "1.0.0", description = "streams", needs = { model = { "default" } },
+  run = function(input)
+    return c9.model.chat{ model = "words:300+drip:2+" .. input, emit = true, messages = { { role = "user", content = "x" } } }.content
+  end }""")["id"]
 
 
 def start(agent_id, input_):
@@ -148,6 +157,40 @@ def test_a_clock_that_jumps():
     equal(get(nap)["status"], "running", "what sleeps until a time waits for that")
     clock.is_ahead(4 * 3600)
     ok(eventually(lambda: get(nap)["status"] == "completed", 20 * SLOW), "and ends when the clock is right again")
+
+
+def children(pid):
+    found = []
+    for task in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{task}/children", encoding="ascii") as f:
+            found += map(int, f.read().split())
+    return found
+
+
+def events_of(execution):
+    return list(daemon.api.stream("GET", f"/v1/executions/{execution}/stream"))
+
+
+def test_a_disk_that_is_slow_to_read():
+    """Executors die while there is text to be written, and the store takes its time until it says where they were."""
+    ids = [start(teller, f"told{i}") for i in range(5)]
+    told = "SELECT count(DISTINCT execution_id) FROM execution_events WHERE type = 'delta'"
+    store = sqlite3.connect(f"file:{daemon.folder}/state/c9d.db?mode=ro", uri=True)
+    ok(eventually(lambda: store.execute(told).fetchone()[0] == len(ids), every=0.01), "text of each is streamed")
+    store.close()
+    disk.reads_in(0.05)
+    for executor in [p for a in children(daemon.process.pid) for b in children(a) for p in children(b)]:
+        os.kill(executor, signal.SIGKILL)
+    ok(eventually(lambda: len(asked("told")) == len(ids) and min(asked("told").values()) > 1), "each is asked again")
+    disk.reads_in(0)
+    all_end(ids, "slow")
+    equal(set(asked("told").values()), {2}, "by one process, once")
+    for execution in ids:
+        events = events_of(execution)
+        again = max(i for i, e in enumerate(events) if e.type == "step" and e.data["state"] == "started")
+        text = "".join(e.data["text"] for e in events[again:] if e.type == "delta")
+        if not equal(text, get(execution)["outputData"], "what is streamed then is the whole text, and nothing else"):
+            break
 
 
 run(globals(), daemon)

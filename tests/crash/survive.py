@@ -75,6 +75,7 @@ agent = daemon.api.lua_agent("steps", STEPS)["id"]
 accepted, lock, finished = {}, threading.Lock(), threading.Event()
 final_seen, seen_twice = {}, []
 kills = []  # (when, what)
+died = []  # (when, the daemon's status): of itself
 
 
 def persistent(client, method, path, body=None, headers=None):
@@ -198,6 +199,9 @@ def kill_at_random():
     while sum(counts.values()) < options.kills or time.monotonic() < until:
         time.sleep(rng.uniform(0.02, 0.35))
         what = rng.choice((kill_daemon, kill_zygote, kill_executors))
+        if daemon.process.poll() is not None:
+            died.append((time.time(), daemon.process.returncode))
+            what = kill_daemon
         kills.append((time.time(), what.__name__))
         try:
             counts[what.__name__] += what(rng)
@@ -312,6 +316,7 @@ def test_nothing_is_lost():
     waiting = "SELECT id, status, attempt, waiting_for FROM agent_executions WHERE status IN ('pending', 'running')"
     eventually(lambda: not rows(waiting), 60 * SLOW, 0.2)
     none(rows(waiting), "when it is left alone everything ends", first)
+    none(died, "the daemon dies only when it is killed")
     none(gaps, "a client that comes back by Last-Event-ID misses nothing and sees nothing twice", first)
     check_promises()
 

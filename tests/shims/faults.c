@@ -1,8 +1,9 @@
-/* A disk that fails on command: loaded into the daemon by LD_PRELOAD. The file named by C9_FAULTS
- * begins with struct orders; the test writes them while the daemon runs. */
+/* A disk that fails, or is slow, on command: loaded into the daemon by LD_PRELOAD. The file named
+ * by C9_FAULTS begins with struct orders; the test writes them while the daemon runs. */
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +15,7 @@ struct orders {
     volatile int32_t write_errno; /* writing to the database fails with it; 0: it does not */
     volatile int32_t sync_errno;  /* the same for syncing it */
     volatile int64_t refused;     /* counts */
+    volatile int64_t read_us; /* how long the engine's pool waits before it reads the database */
 };
 
 static struct orders *orders(void)
@@ -51,6 +53,28 @@ static int refuses(int32_t why, int fd)
 
 #define NEXT(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
 #define SHOWN      __attribute__((visibility("default")))
+
+static void read_slowly(int fd)
+{
+    char name[16] = "";
+    if (orders()->read_us == 0 || !is_database(fd))
+        return;
+    pthread_getname_np(pthread_self(), name, sizeof(name));
+    if (strcmp(name, "c9d-engine-io") == 0)
+        usleep((useconds_t)orders()->read_us);
+}
+
+SHOWN ssize_t pread(int fd, void *data, size_t len, off_t at)
+{
+    read_slowly(fd);
+    return NEXT(pread)(fd, data, len, at);
+}
+
+SHOWN ssize_t pread64(int fd, void *data, size_t len, off64_t at)
+{
+    read_slowly(fd);
+    return NEXT(pread64)(fd, data, len, at);
+}
 
 SHOWN ssize_t write(int fd, const void *data, size_t len)
 {
