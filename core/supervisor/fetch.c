@@ -30,7 +30,7 @@ struct fetch {
     unsigned n_headers;
     size_t header_bytes;
     const char *refused; /* why we stopped it ourselves; NULL: we did not */
-    bool denied;
+    bool denied, once;   /* once: to send it again may be to do it again */
     char message[CURL_ERROR_SIZE];
 };
 
@@ -170,6 +170,20 @@ static curl_socket_t socket_open(void *arg, curlsocktype purpose, struct curl_so
     return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
 }
 
+/* libcurl sends a request again by itself when a connection that it kept ends without an answer:
+ * whoever got it may have acted on it. */
+static int before_request(void *arg, char *to, char *from, int to_port, int from_port)
+{
+    (void)to, (void)from, (void)to_port, (void)from_port;
+    struct fetch *t = arg;
+    long sent = 0;
+    t->fetcher->curl->easy_getinfo(t->easy, CURLINFO_REQUEST_SIZE, &sent);
+    if (!t->once || sent == 0)
+        return CURL_PREREQFUNC_OK;
+    t->refused = "the connection ended without an answer";
+    return CURL_PREREQFUNC_ABORT;
+}
+
 static size_t header_line(char *line, size_t size, size_t n, void *arg)
 {
     struct fetch *t = arg;
@@ -211,6 +225,16 @@ static size_t body_data(char *data, size_t size, size_t n, void *arg)
     struct fetch *t = arg;
     size_t len = size * n;
     return t->spec.data(t->spec.arg, data, len) == 0 ? len : 0;
+}
+
+/* RFC 9110 §9.2.2 */
+static bool is_idempotent(const char *method)
+{
+    static const char *const methods[] = {"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"};
+    for (size_t i = 0; i < countof(methods); i++)
+        if (strcmp(method, methods[i]) == 0)
+            return true;
+    return false;
 }
 
 /* No control character gets into a request: a header or URL of a skill's cannot become two. */
@@ -272,6 +296,9 @@ static void fetch_options(struct fetch *t, const struct fetch_spec *spec)
     curl->easy_setopt(c, CURLOPT_WRITEDATA, t);
     curl->easy_setopt(c, CURLOPT_OPENSOCKETFUNCTION, socket_open);
     curl->easy_setopt(c, CURLOPT_OPENSOCKETDATA, t);
+    curl->easy_setopt(c, CURLOPT_PREREQFUNCTION, before_request);
+    curl->easy_setopt(c, CURLOPT_PREREQDATA, t);
+    t->once = !is_idempotent(spec->method);
 }
 
 static int fetcher_open(struct fetcher *f, struct error *err)

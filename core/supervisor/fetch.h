@@ -46,7 +46,8 @@ struct fetch_spec {
 struct fetcher *fetcher_new(struct loop *loop);
 void fetcher_free(struct fetcher *fetcher); /* cancels what is under way */
 /* NULL with err when it cannot even begin (bad URL, bad header, no libcurl). Never calls back
- * before it returns. */
+ * before it returns. What is not idempotent (RFC 9110 §9.2.2) is sent once; the rest may be sent
+ * again when a connection that was kept ends without an answer. */
 struct fetch *fetch_start(struct fetcher *fetcher, const struct fetch_spec *spec,
                           struct error *err);
 void fetch_cancel(struct fetch *fetch);

@@ -57,8 +57,31 @@ class Pages(http.server.BaseHTTPRequestHandler):
         pass
 
 
+class Steady(http.server.BaseHTTPRequestHandler):
+    """Keeps its connections; what comes to /drop it reads, and hangs up."""
+    protocol_version = "HTTP/1.1"
+    seen = []
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        Steady.seen.append((self.command, self.path))
+        if self.path == "/drop":
+            self.close_connection = True
+            return
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    do_PATCH = do_POST
+
+    def log_message(self, *words):
+        pass
+
+
 pages = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Pages)
 threading.Thread(target=pages.serve_forever, daemon=True).start()
+steady = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Steady)
+threading.Thread(target=steady.serve_forever, daemon=True).start()
 page = f"http://127.0.0.1:{pages.server_port}"
 
 provider = {"plugin": "openai", "base_url": models.base_url, "attempts": 3}
@@ -67,6 +90,7 @@ daemon = Daemon({
     "model flaky": provider | {"model": "fail:1:503:0+flaky1"},
     "model down": provider | {"model": "error:500"},
     "model refuses": provider | {"model": "error:401"},
+    "model once": provider | {"model": "echo", "attempts": 1},
     "model slow": provider | {"model": "slow:1500"},
     "model words": provider | {"model": "words:5+drip:20"},
     "executions": {"grace": "300ms"},
@@ -112,6 +136,25 @@ def test_model_retries():
     before = models.calls()["calls"]
     result = execute("refused", CHAT % "refuses", '{ model = { "refuses" } }')
     equal((result["errorCode"], models.calls()["calls"] - before), ("ModelFailed", 1), "a refusal is not tried again")
+
+
+def test_what_is_not_answered_is_not_sent_twice():
+    """Over a connection that was kept libcurl would send it again by itself, and nobody would count that."""
+    result = execute("dropped", """
+      local function ask(model) return c9.model.chat{ provider = "once", model = model, messages = { { role = "user", content = "x" } } } end
+      ask("echo+kept")
+      local fine, err = pcall(ask, "drop+once")
+      return { fine = fine, message = err.message }""", '{ model = { "once" } }')
+    equal(result["output"]["fine"], False, "a model that hangs up without a byte fails the call")
+    contains(result["output"]["message"], "ended without an answer", "the error says how")
+    equal(models.calls()["byModel"]["drop+once"], 1, "it was asked once")
+    equal(result["resourceUsage"]["apiCallsCount"], 2, "and as many calls are counted as were made")
+    for method in ("POST", "PATCH"):
+        result = execute(f"dropped_{method.lower()}", f"""
+          local function send(path) return c9.http.request{{ method = "{method}", url = "http://127.0.0.1:{steady.server_port}" .. path, body = "x" }} end
+          send("/kept")
+          return {{ fine = (pcall(send, "/drop")) }}""", '{ http = { "127.0.0.1" } }')
+        equal((result["output"], Steady.seen.count((method, "/drop"))), ({"fine": False}, 1), f"a {method} is sent once")
 
 
 def test_model_errors_can_be_caught():

@@ -21,6 +21,7 @@ is a name of its own with counters of its own.
     usage:IN:OUT    instead of counting                nousage         says none
     error:S[:AFTER] HTTP status S, Retry-After: AFTER  fail:N:S[:AFTER] only the first N calls
     hang            never answers                      cut[:N]         closes after N bytes of body
+    drop            closes without a byte
     rubbish         HTML with status 200               badjson         half an object
     streamerror     an error inside the stream         noreason        the stream lacks the end
     noids           tool calls without ids             key:K           401 unless the bearer token is K
@@ -370,6 +371,8 @@ class Server:
         if "hang" in answer.manner:
             while not writer.peer_left():
                 await asyncio.sleep(0.2)
+            raise Hung
+        if "drop" in answer.manner:
             raise Hung
         key = ":".join(answer.manner.get("key", []))
         if key and headers.get("authorization") != f"Bearer {key}":
