@@ -737,8 +737,10 @@ static void zygote_lost(struct executors *x)
     x->zygote = 0;
     x->n_spawning = 0;
     loop_timer_cancel(x->loop, &x->hung);
-    /* Users may ask for a new executor from `exited`: those wait in line, nothing is spawned yet.
-     */
+    /* Users may ask for a new executor from `exited`: those wait in line. Nothing is spawned yet,
+     * and none that is ready lives any more. */
+    x->ready = NULL;
+    x->n_ready = 0;
     struct executor *e, *tmp;
     HASH_ITER(hh, x->all, e, tmp)
     executor_gone(e, &(struct executor_exit){.lost = true});

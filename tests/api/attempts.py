@@ -2,6 +2,7 @@
 """Retries: how often, after which errors, how long between; what is seen meanwhile; cancelled and killed between two
 attempts; priced together."""
 import os
+import signal
 import sys
 import threading
 import time
@@ -143,6 +144,26 @@ def test_killed_between_attempts():
     equal(daemon.api.get(path).json["resourceUsage"]["apiCallsCount"], 2, "what the first used is not forgotten")
     emitted = [e.data["value"]["attempt"] for e in daemon.api.stream("GET", path + "/stream") if e.type == "emit"]
     equal(emitted, [1, 2], "nor are its events")
+
+
+def test_who_waits_in_line_outlives_the_zygote():
+    """It has not been started: the zygote's end, which takes the executors that wait ready along, is nothing to it."""
+    cramped = Daemon({"model default": {"plugin": "openai", "base_url": models.base_url, "model": "hang"},
+                      "executions": {"running": "2", "attempts": "1", "drain": "100ms"}})
+    hangs = cramped.api.lua_agent("hangs", SOURCE.replace('"flaky"', '"hangs"'))["id"]
+    waits = cramped.api.lua_agent("waits", 'return { name = "waits", version = "1.0.0", run = function(input) return input end }')["id"]
+    before = models.calls()["calls"]
+    first = [cramped.api.execute(hangs, {"good": 1}, {"Prefer": "respond-async"}).json["executionId"] for _ in range(2)]
+    ok(eventually(lambda: models.calls()["calls"] == before + 2), "two run")
+    line = [cramped.api.execute(waits, i, {"Prefer": "respond-async"}).json["executionId"] for i in range(10)]
+    with open(f"/proc/{cramped.process.pid}/task/{cramped.process.pid}/children", encoding="ascii") as f:
+        below = f.read().split()
+    os.kill(int(below[0]), signal.SIGKILL)
+    ended = ("completed", "failed")
+    ok(eventually(lambda: all(cramped.api.get(f"/v1/executions/{e}").json["status"] in ended for e in first + line)), "all end")
+    equal([cramped.api.get(f"/v1/executions/{e}").json["status"] for e in first + line], ["failed"] * 2 + ["completed"] * 10,
+          "those that ran have used their only start up, those in line have theirs")
+    cramped.stop()
 
 
 def test_refused_configuration():
