@@ -19,6 +19,7 @@
 
 #include "sandbox/children.h"
 #include "sandbox/executor.h"
+#include "sandbox/near.h"
 #include "sandbox/patience.h"
 #include "sandbox/policy.h"
 #include "sandbox/vm.h"
@@ -135,6 +136,7 @@ static const char *zygote_prepare(struct zygote *z, uint64_t memory_max)
     z->L = vm_new();
     if (z->L == NULL)
         return "Lua state (the reason is on standard error)";
+    near_keep();
     z->lockdown.zygote = getpid();
     const char *missing = zygote_lock_down(z, lockdown_zygote, lockdown_zygote_count);
     if (missing == NULL && close_range(0, CONTROL_FD - 1, 0) < 0)
