@@ -31,14 +31,16 @@ void store_execution_insert(struct storage_batch *batch, const struct execution_
         row->batch_id, row->batch_id != NULL ? &row->batch_index : NULL);
 }
 
+/* A claim has counted its start; that of one which lost its executor here is counted now. */
 void store_execution_started(struct storage_batch *batch, const char *id, const char *owner,
-                             int64_t started_at)
+                             int64_t attempt, int64_t started_at)
 {
     storage_batch_add(batch,
                       "UPDATE agent_executions SET status = 'running',"
-                      " started_at = COALESCE(started_at, $3)"
+                      " started_at = COALESCE(started_at, $4),"
+                      " attempt = CASE WHEN attempt < $3 THEN $3 ELSE attempt END"
                       " WHERE id = $1 AND lease_owner = $2 AND status IN ('pending', 'running')",
-                      1, NULL, NULL, "ssi", id, owner, started_at);
+                      1, NULL, NULL, "ssii", id, owner, attempt, started_at);
 }
 
 static int64_t divide_up(int64_t value, int64_t unit)

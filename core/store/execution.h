@@ -25,9 +25,9 @@ struct execution_row {
 };
 void store_execution_insert(struct storage_batch *batch, const struct execution_row *row);
 /* To running, from pending or (taken up again) running; expects the lease. started_at stays what it
- * was the first time. */
+ * was the first time. attempt: how often it was started by now, as far as its owner knows. */
 void store_execution_started(struct storage_batch *batch, const char *id, const char *owner,
-                             int64_t started_at);
+                             int64_t attempt, int64_t started_at);
 
 struct execution_usage {
     int64_t cpu_us, memory_peak, api_calls, tokens, cost_microcents;

@@ -51,7 +51,8 @@ void commit_started(struct run *run)
     if (run->started || run->started_at == 0 || run->end != RUN_GOES_ON || run->ephemeral)
         return;
     run->started = true;
-    store_execution_started(run->next->batch, run->id, run->engine->owner, run->started_at);
+    store_execution_started(run->next->batch, run->id, run->engine->owner, run->attempt,
+                            run->started_at);
 }
 
 void commit_go(struct run *run)

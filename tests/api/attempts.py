@@ -48,6 +48,14 @@ def execute(which, body, headers=None):
     return daemon.api.execute(which, body, headers)
 
 
+def children(pid):
+    found = []
+    for task in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{task}/children", encoding="ascii") as f:
+            found += map(int, f.read().split())
+    return found
+
+
 def attempts_of(execution):
     return daemon.api.get(f"/v1/executions/{execution}/attempts").json["items"]
 
@@ -156,14 +164,30 @@ def test_who_waits_in_line_outlives_the_zygote():
     first = [cramped.api.execute(hangs, {"good": 1}, {"Prefer": "respond-async"}).json["executionId"] for _ in range(2)]
     ok(eventually(lambda: models.calls()["calls"] == before + 2), "two run")
     line = [cramped.api.execute(waits, i, {"Prefer": "respond-async"}).json["executionId"] for i in range(10)]
-    with open(f"/proc/{cramped.process.pid}/task/{cramped.process.pid}/children", encoding="ascii") as f:
-        below = f.read().split()
-    os.kill(int(below[0]), signal.SIGKILL)
+    os.kill(children(cramped.process.pid)[0], signal.SIGKILL)
     ended = ("completed", "failed")
     ok(eventually(lambda: all(cramped.api.get(f"/v1/executions/{e}").json["status"] in ended for e in first + line)), "all end")
     equal([cramped.api.get(f"/v1/executions/{e}").json["status"] for e in first + line], ["failed"] * 2 + ["completed"] * 10,
           "those that ran have used their only start up, those in line have theirs")
     cramped.stop()
+
+
+def test_starts_are_counted_whatever_ended_them():
+    """First its executor is killed, then the daemon."""
+    mortal = Daemon({"model default": {"plugin": "openai", "base_url": models.base_url, "model": "hang"}, "executions": {"attempts": "2"}})
+    hangs = mortal.api.lua_agent("hangs", SOURCE.replace('"flaky"', '"hangs"'))["id"]
+    before = models.calls()["calls"]
+    execution = mortal.api.execute(hangs, {"good": 1}, {"Prefer": "respond-async"}).json["executionId"]
+    path = f"/v1/executions/{execution}"
+    ok(eventually(lambda: models.calls()["calls"] == before + 1), "it runs")
+    for executor in [p for a in children(mortal.process.pid) for b in children(a) for p in children(b)]:
+        os.kill(executor, signal.SIGKILL)
+    ok(eventually(lambda: mortal.api.get(path).json["starts"] == 2), "it is started again, and that is stored")
+    mortal.kill()
+    mortal.start()
+    ok(eventually(lambda: mortal.api.get(path).json["status"] == "failed"), "it is not started a third time")
+    contains(mortal.api.get(path).json["errorMessage"], "started 2 times", "the error says why")
+    mortal.stop()
 
 
 def test_refused_configuration():

@@ -43,7 +43,7 @@ static void insert(const char *id, const char *owner)
 static int started(const char *id, const char *owner)
 {
     struct storage_batch *batch = storage_batch_new();
-    store_execution_started(batch, id, owner, 2000000);
+    store_execution_started(batch, id, owner, 1, 2000000);
     return world_commit(&w, batch);
 }
 
