@@ -11,6 +11,7 @@
 #include "api/media.h"
 #include "base/cleanup.h"
 #include "base/json.h"
+#include "base/nearest.h"
 #include "base/uuid.h"
 #include "service/token.h"
 
@@ -288,7 +289,7 @@ static int query_unknown(const struct operation *operation, const char *name, st
     for (size_t i = 0; i < operation->n_parameters; i++)
         if (operation->parameters[i].place == IN_QUERY)
             names[n++] = operation->parameters[i].name;
-    const char *nearest = config_nearest(name, names, n);
+    const char *nearest = nearest_name(name, names, n);
     error_set(err, E_INVALID_REQUEST, "there is no query parameter '%.100s' here%s%s%s", name,
               nearest != NULL ? "; did you mean '"
               : n == 0        ? "; this operation takes none"

@@ -35,22 +35,11 @@ static void place_clear(struct place *place)
 }
 #define place_auto cleanup(place_clear) struct place
 
-static void pointer_append(struct buf *pointer, const char *key)
-{
-    buf_append_char(pointer, '/');
-    for (; *key != '\0'; key++) {
-        if (*key == '~' || *key == '/')
-            buf_append_str(pointer, *key == '~' ? "~0" : "~1");
-        else
-            buf_append_char(pointer, *key);
-    }
-}
-
 static struct place place_member(const struct place *place, const char *key)
 {
     buf_auto pointer = BUF_INIT;
     buf_append_str(&pointer, place->pointer);
-    pointer_append(&pointer, key);
+    jx_pointer_append(&pointer, key, strlen(key));
     return (struct place){json_object_get(place->value, key), buf_steal(&pointer)};
 }
 

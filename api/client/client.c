@@ -6,8 +6,8 @@
 #include <string.h>
 #include <strings.h>
 
-#include "base/config.h"
 #include "base/json.h"
+#include "base/nearest.h"
 #include "base/uuid.h"
 #include "client/format.h"
 #include "client/term.h"
@@ -282,8 +282,7 @@ static int found_missing(struct client *client, const struct args *args, const s
 {
     if (r->by_name && found_search(client, args, r, false, found) != EXIT_DONE)
         return EXIT_UNREACHABLE;
-    const char *near =
-        config_nearest(found->ref, (const char *const *)found->names, found->n_names);
+    const char *near = nearest_name(found->ref, (const char *const *)found->names, found->n_names);
     term_say("there is no %s '%s'%s%s%s\n  `c9ctl %s list` shows those you can see.", r->kind,
              found->ref, near != NULL ? "; did you mean '" : "", near != NULL ? near : "",
              near != NULL ? "'?" : "", r->kind);

@@ -1,7 +1,7 @@
 /* From argv to a row of the table. */
 #include <string.h>
 
-#include "base/config.h"
+#include "base/nearest.h"
 #include "client/command.h"
 #include "client/term.h"
 
@@ -34,7 +34,7 @@ static int unknown(const char *noun, const char *verb)
         else if (strcmp(commands[i].noun, noun) == 0 && commands[i].verb != NULL)
             names[n++] = commands[i].verb;
     }
-    const char *near = config_nearest(verb != NULL ? verb : noun, names, n);
+    const char *near = nearest_name(verb != NULL ? verb : noun, names, n);
     autofree char *given = verb != NULL ? xasprintf("%s %s", noun, verb) : xstrdup(noun);
     autofree char *hint = near == NULL   ? xstrdup("")
                           : verb != NULL ? xasprintf("; did you mean '%s %s'?", noun, near)

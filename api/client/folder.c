@@ -4,9 +4,9 @@
 #include <errno.h>
 #include <string.h>
 
-#include "base/config.h"
 #include "base/hash.h"
 #include "base/json.h"
+#include "base/nearest.h"
 #include "client/client.h"
 
 enum { FILE_MAX = 16 << 20, SKILL_MAX = 1 << 20, FILE_NAME_MAX = 180 };
@@ -128,7 +128,7 @@ static int unknown_refuse(const char *path, const json_t *object, const char *co
             known = strcmp(names[i], key) == 0;
         if (known)
             continue;
-        const char *near = config_nearest(key, names, n);
+        const char *near = nearest_name(key, names, n);
         return error_set(err, E_INVALID_REQUEST, "%s: there is no member '%s'%s%s%s", path, key,
                          near != NULL ? "; did you mean '" : "", near != NULL ? near : "",
                          near != NULL ? "'?" : "");

@@ -9,6 +9,7 @@
 
 #include "base/buf.h"
 #include "base/config.h"
+#include "base/nearest.h"
 #include "client/term.h"
 
 enum { TOKEN_MAX = 4096, URL_MAX = 2000 };
@@ -168,7 +169,7 @@ static int profile_missing(const struct config *config, const char *path, const 
 {
     const char *names[64];
     size_t n = config_instances(config, "profile", names, countof(names));
-    const char *near = config_nearest(name, names, n);
+    const char *near = nearest_name(name, names, n);
     return error_set(err, E_CONFIG_INVALID, "%s has no [profile %s]%s%s%s; `c9ctl login` makes one",
                      path, name, near != NULL ? "; did you mean " : "", near != NULL ? near : "",
                      near != NULL ? "?" : "");

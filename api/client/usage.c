@@ -3,7 +3,7 @@
 #include <ctype.h>
 #include <string.h>
 
-#include "base/config.h"
+#include "base/nearest.h"
 
 static const char ellipsis[] = "…";
 
@@ -90,7 +90,7 @@ static int option_unknown(const char *usage, const char *more, const char *name,
                 names[n++] = xstrndup(word.s, word.len);
     }
     autofree char *given = xstrndup(name, len);
-    const char *near = config_nearest(given, (const char *const *)names, n);
+    const char *near = nearest_name(given, (const char *const *)names, n);
     error_set(err, E_INVALID_REQUEST, "there is no option %s here%s%s%s", given,
               near != NULL ? "; did you mean " : "", near != NULL ? near : "",
               near != NULL ? "?" : "");

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "base/nearest.h"
 #include "base/utf8.h"
 
 /* ---- loading ---- */
@@ -316,7 +317,7 @@ static void value_declare(struct config *config, const char *section, const char
     }
     struct config_value *value = config_grow(config->values, config->n_values);
     value->section = xstrdup(section);
-    value->instance = instance != NULL ? xstrdup(instance) : NULL;
+    value->instance = xstrdup_or_null(instance);
     value->row = row;
     value_resolve(config, value);
 }
@@ -370,7 +371,7 @@ static const struct config_value *value_get(const struct config *config, const c
 /* "; did you mean 'x'?" or "". To be freed. */
 static char *hint_make(const char *word, const char *const *names, size_t n)
 {
-    const char *nearest = config_nearest(word, names, n);
+    const char *nearest = nearest_name(word, names, n);
     return nearest != NULL ? xasprintf("; did you mean '%s'?", nearest) : xstrdup("");
 }
 

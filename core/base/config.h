@@ -86,8 +86,4 @@ const char *config_origin(const struct config *config, const char *section, cons
 /* Writes every declared key as a commented configuration file: help, type, value in force. */
 void config_print(const struct config *config, FILE *out);
 
-/* The candidate nearest to word by edit distance, or NULL when none is near (distance > 1/2 of the
- * word). For "did you mean" everywhere. */
-const char *config_nearest(const char *word, const char *const *candidates, size_t n);
-
 #endif

@@ -219,17 +219,6 @@ static void operation_add(json_t *patch, const char *op, const struct buf *path,
     json_array_append_new(patch, operation);
 }
 
-static void pointer_name(struct buf *path, const char *name)
-{
-    buf_append_char(path, '/');
-    for (; *name != '\0'; name++) {
-        if (*name == '~' || *name == '/')
-            buf_append_str(path, *name == '~' ? "~0" : "~1");
-        else
-            buf_append_char(path, *name);
-    }
-}
-
 static void cut(struct buf *path, size_t len)
 {
     path->len = len;
@@ -244,7 +233,7 @@ static void diff_objects(json_t *patch, struct buf *path, const json_t *from, co
     const char *key;
     json_t *value;
     json_object_foreach ((json_t *)from, key, value) {
-        pointer_name(path, key);
+        jx_pointer_append(path, key, strlen(key));
         const json_t *other = json_object_get(to, key);
         if (other == NULL)
             operation_add(patch, "remove", path, NULL);
@@ -253,7 +242,7 @@ static void diff_objects(json_t *patch, struct buf *path, const json_t *from, co
         cut(path, len);
     }
     json_object_foreach ((json_t *)to, key, value) {
-        pointer_name(path, key);
+        jx_pointer_append(path, key, strlen(key));
         if (json_object_get(from, key) == NULL)
             operation_add(patch, "add", path, value);
         cut(path, len);

@@ -127,6 +127,19 @@ json_t *jx_text(const char *s, size_t len)
     return json_stringn(text.data, text.len);
 }
 
+void jx_pointer_append(struct buf *pointer, const char *name, size_t len)
+{
+    buf_append_char(pointer, '/');
+    for (const char *end = name + len; name < end; name++) {
+        if (*name == '~')
+            buf_append_str(pointer, "~0");
+        else if (*name == '/')
+            buf_append_str(pointer, "~1");
+        else
+            buf_append_char(pointer, *name);
+    }
+}
+
 /* Exact: converting the integer would make 2^53+1 equal to 2^53. */
 static bool number_equal(json_int_t i, double d)
 {

@@ -48,6 +48,9 @@ bool jx_bool(const json_t *object, const char *key, bool otherwise);
 /* A new string of any bytes: each that is no UTF-8 becomes U+FFFD. Never NULL. */
 json_t *jx_text(const char *s, size_t len);
 
+/* Appends "/name" of a JSON Pointer (RFC 6901 §3). */
+void jx_pointer_append(struct buf *pointer, const char *name, size_t len);
+
 /* The first place where two values differ, keys in byte order: a new object {"path": JSON Pointer,
  * "expected", "got": the values there, absent when there is none, long ones cut to text, "message":
  * one sentence}. NULL when they are equal as by jx_equal. */

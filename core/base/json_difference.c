@@ -1,7 +1,7 @@
 /* Where two JSON values part. */
 #include <string.h>
 
-#include "json.h"
+#include "base/json.h"
 
 enum { SHOWN_MAX = 200 /* bytes of a value in a message or a difference */ };
 
@@ -38,27 +38,13 @@ static json_t *difference_at(const char *path, const json_t *expected, const jso
     return difference;
 }
 
-/* RFC 6901 §3. */
-static void pointer_append(struct buf *path, const char *key)
-{
-    buf_append_char(path, '/');
-    for (; *key != '\0'; key++) {
-        if (*key == '~')
-            buf_append_str(path, "~0");
-        else if (*key == '/')
-            buf_append_str(path, "~1");
-        else
-            buf_append_char(path, *key);
-    }
-}
-
 static json_t *find(struct buf *path, const json_t *expected, const json_t *got);
 
 static json_t *find_below(struct buf *path, const char *key, const json_t *expected,
                           const json_t *got)
 {
     size_t len = path->len;
-    pointer_append(path, key);
+    jx_pointer_append(path, key, strlen(key));
     json_t *found = find(path, expected, got);
     path->len = len;
     return found;

@@ -52,6 +52,11 @@ char *xstrdup(const char *s)
     return memcpy(xmalloc(size), s, size);
 }
 
+char *xstrdup_or_null(const char *s)
+{
+    return s != NULL ? xstrdup(s) : NULL;
+}
+
 char *xasprintf(const char *fmt, ...)
 {
     char *s = NULL;

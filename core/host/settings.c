@@ -45,7 +45,7 @@ static struct key_table *table_new(struct host *host, const struct c9d_plugin *p
     struct key_table *table = xcalloc(1, sizeof(*table));
     table->plugin = plugin;
     table->section = xstrdup(section);
-    table->instance = instance != NULL ? xstrdup(instance) : NULL;
+    table->instance = xstrdup_or_null(instance);
     const struct c9d_setting *settings = plugin->settings;
     size_t n = 0;
     while (settings != NULL && settings[n].name != NULL)

@@ -111,19 +111,10 @@ void pointer_append(struct buf *out, struct step step)
 {
     if (step.key == NULL && step.len == SIZE_MAX)
         return;
-    buf_append_char(out, '/');
-    if (step.key == NULL) {
-        buf_printf(out, "%zu", step.len);
-        return;
-    }
-    for (size_t i = 0; i < step.len; i++) {
-        if (step.key[i] == '~')
-            buf_append_str(out, "~0");
-        else if (step.key[i] == '/')
-            buf_append_str(out, "~1");
-        else
-            buf_append_char(out, step.key[i]);
-    }
+    if (step.key == NULL)
+        buf_printf(out, "/%zu", step.len);
+    else
+        jx_pointer_append(out, step.key, step.len);
 }
 
 void utf8_append(struct buf *out, uint32_t c)

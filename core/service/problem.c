@@ -3,7 +3,8 @@
 #include <string.h>
 
 #include "base/buf.h"
-#include "base/config.h"
+#include "base/json.h"
+#include "base/nearest.h"
 
 static void append(json_t *problems, const char *path, const char *message)
 {
@@ -29,13 +30,7 @@ char *problem_path(const char *path, const char *name)
 {
     buf_auto out = BUF_INIT;
     buf_append_str(&out, path);
-    buf_append_char(&out, '/');
-    for (; *name != '\0'; name++) {
-        if (*name == '~' || *name == '/')
-            buf_append_str(&out, *name == '~' ? "~0" : "~1");
-        else
-            buf_append_char(&out, *name);
-    }
+    jx_pointer_append(&out, name, strlen(name));
     return buf_steal(&out);
 }
 
@@ -55,7 +50,7 @@ void problem_add_error(json_t *problems, const char *path, const struct error *e
 
 char *problem_hint(const char *word, const char *const *candidates, size_t n)
 {
-    const char *near = config_nearest(word, candidates, n);
+    const char *near = nearest_name(word, candidates, n);
     return near != NULL ? xasprintf("; did you mean '%s'?", near) : xstrdup("");
 }
 

@@ -4,9 +4,9 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/config.h"
 #include "base/hash.h"
 #include "base/json.h"
+#include "base/nearest.h"
 #include "base/uuid.h"
 
 enum { PARAMS_MAX = 64, CURSOR_MAX = 2048, FILTER_VALUE_MAX = 1024 };
@@ -140,7 +140,7 @@ static const struct list_filter *filter_row(const struct query *q, const char *n
         refuse(err, name, allowed.data);
         return NULL;
     }
-    const char *near = config_nearest(name, names, n_names < PARAMS_MAX ? n_names : PARAMS_MAX);
+    const char *near = nearest_name(name, names, n_names < PARAMS_MAX ? n_names : PARAMS_MAX);
     autofree char *message =
         xasprintf("there is no such filter%s%s%s", near ? "; did you mean '" : "", near ? near : "",
                   near ? "'?" : "");

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/nearest.h"
 #include "supervisor/daemon.h"
 
 /* libmicrohttpd sets up GnuTLS when it is loaded, in case that somebody serves TLS with it; c9d
@@ -78,7 +79,7 @@ int main(int argc, char **argv)
         if (strcmp(name, names[i]) == 0)
             return commands[i].run(argc - 1, argv + 1);
     }
-    const char *near = config_nearest(name, names, countof(commands));
+    const char *near = nearest_name(name, names, countof(commands));
     fprintf(stderr, "c9d: there is no command '%s'%s%s%s; see c9d help\n", name,
             near != NULL ? ": did you mean '" : "", near != NULL ? near : "",
             near != NULL ? "'?" : "");

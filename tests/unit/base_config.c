@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/json.h"
+#include "base/nearest.h"
 #include "tap.h"
 
 static char *folder;
@@ -354,18 +355,18 @@ static void test_secrets(void)
 static void test_nearest(void)
 {
     static const char *const names[] = {"listen", "timeout", "threads", "max_body"};
-    is_str(config_nearest("lisetn", names, 4), "listen", "two neighbours swapped");
-    is_str(config_nearest("time_out", names, 4), "timeout", "one too many");
-    is_str(config_nearest("thread", names, 4), "threads", "one too few");
-    ok(config_nearest("xyz", names, 4) == NULL, "nothing near");
-    ok(config_nearest("", names, 4) == NULL, "nothing near nothing");
-    ok(config_nearest("x", NULL, 0) == NULL, "no candidates");
+    is_str(nearest_name("lisetn", names, 4), "listen", "two neighbours swapped");
+    is_str(nearest_name("time_out", names, 4), "timeout", "one too many");
+    is_str(nearest_name("thread", names, 4), "threads", "one too few");
+    ok(nearest_name("xyz", names, 4) == NULL, "nothing near");
+    ok(nearest_name("", names, 4) == NULL, "nothing near nothing");
+    ok(nearest_name("x", NULL, 0) == NULL, "no candidates");
     char word[200];
     memset(word, 'x', sizeof(word) - 1);
     word[sizeof(word) - 1] = '\0';
-    ok(config_nearest(word, names, 4) == NULL, "a very long word is near nothing");
+    ok(nearest_name(word, names, 4) == NULL, "a very long word is near nothing");
     const char *const wide[] = {word};
-    ok(config_nearest("xxxx", wide, 1) == NULL, "nor is a very long candidate near anything");
+    ok(nearest_name("xxxx", wide, 1) == NULL, "nor is a very long candidate near anything");
 }
 
 int main(void)
