@@ -11,7 +11,6 @@
 
 #include "sandbox/vm.h"
 
-#define VM_COUNT(a) (sizeof(a) / sizeof((a)[0]))
 enum { VM_DEPTH_MAX = 64, VM_NAME_MAX = 128, VM_TRACE_MAX = 8192 };
 
 /* Errors that no code of a skill may catch; the first one wins. */
@@ -68,6 +67,9 @@ enum vm_slot {
 };
 #define VM_SLOT(slot) (LUA_RIDX_LAST + 1 + (slot))
 void vm_slot_push(lua_State *L, enum vm_slot slot);
+/* The table on top gets the slot's table as its metatable; whether the value at idx has it. */
+void vm_mark(lua_State *L, enum vm_slot slot);
+bool vm_marked(lua_State *L, int idx, enum vm_slot slot);
 
 /* ---- vm.c: bytes ----------------------------------------------------------------------------- */
 /* All raise VM_FATAL_MEMORY when there is none. */
@@ -90,8 +92,6 @@ _Noreturn void vm_error_raise(lua_State *L, const char *code, const char *fmt, .
 /* A ResourceExhausted that can be caught; details name the limit and what it is set to. */
 _Noreturn void vm_error_raise_limit(lua_State *L, const char *limit, uint64_t max, const char *fmt,
                                     ...);
-bool vm_error_is(lua_State *L, int idx);
-void vm_error_mark(lua_State *L); /* gives the table on top the metatable of error objects */
 /* Writes L's traceback, skills' code only, to out (NUL-terminated); allocates nothing. */
 size_t vm_trace_write(lua_State *L, int level, char *out, size_t size);
 int vm_trace_depth(lua_State *L);
@@ -196,9 +196,6 @@ struct vm_arg {
 void vm_args_check(lua_State *L, int idx, const char *function, const struct vm_arg *rows);
 /* Microseconds of a number of seconds or a text such as "250ms", "10s", "5m", "2h", "3d". */
 lua_Integer vm_args_duration(lua_State *L, int idx, const char *what);
-/* The name nearest to word, or NULL: for "did you mean". */
-const char *vm_args_nearest(const char *word, const struct vm_arg *rows);
-
 /* Pushes the skill's table: evaluated now if it was not yet. 0, or an error status with the error.
  */
 int vm_skill_load(lua_State *L, const char *name);

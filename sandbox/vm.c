@@ -13,6 +13,22 @@ void vm_slot_push(lua_State *L, enum vm_slot slot)
     lua_rawgeti(L, LUA_REGISTRYINDEX, VM_SLOT(slot));
 }
 
+void vm_mark(lua_State *L, enum vm_slot slot)
+{
+    vm_slot_push(L, slot);
+    lua_setmetatable(L, -2);
+}
+
+bool vm_marked(lua_State *L, int idx, enum vm_slot slot)
+{
+    if (!lua_istable(L, idx) || !lua_getmetatable(L, idx))
+        return false;
+    vm_slot_push(L, slot);
+    bool marked = lua_rawequal(L, -1, -2);
+    lua_pop(L, 2);
+    return marked;
+}
+
 /* ---- bytes ----------------------------------------------------------------------------------- */
 
 enum { BYTES_KEPT = 16 << 10 };
@@ -100,7 +116,7 @@ static int vm_open(lua_State *L)
 {
     static const enum vm_slot tables[] = {VM_SLOT_SKILLS,  VM_SLOT_CONTEXT, VM_SLOT_ANSWERS,
                                           VM_SLOT_STREAMS, VM_SLOT_NEXT,    VM_SLOT_CAUSE};
-    for (size_t i = 0; i < VM_COUNT(tables); i++)
+    for (size_t i = 0; i < countof(tables); i++)
         slot_table(L, tables[i], NULL);
     slot_table(L, VM_SLOT_IDS, "k");
     lua_newtable(L);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/nearest.h"
 #include "sandbox/vm-private.h"
 
 static bool arg_matches(lua_State *L, int idx, unsigned types)
@@ -29,46 +30,22 @@ static const char *arg_types_write(unsigned types, char *out, size_t size)
                                         "boolean", "table",  "function"};
     size_t len = 0;
     out[0] = '\0';
-    for (size_t i = 0; i < VM_COUNT(names) && len < size; i++)
+    for (size_t i = 0; i < countof(names) && len < size; i++)
         if (types & 1u << i)
             len +=
                 (size_t)snprintf(out + len, size - len, "%s%s", len > 0 ? " or " : "a ", names[i]);
     return out;
 }
 
-/* Edit distance of two short names. */
-static int arg_distance(const char *a, const char *b)
+/* The field nearest to the word, or NULL: for "did you mean". */
+static const char *arg_nearest(const char *word, const struct vm_arg *rows)
 {
-    int row[VM_NAME_MAX + 1], n = (int)strnlen(b, VM_NAME_MAX);
-    for (int j = 0; j <= n; j++)
-        row[j] = j;
-    for (int i = 0; a[i] != '\0'; i++) {
-        int diagonal = row[0];
-        row[0] = i + 1;
-        for (int j = 1; j <= n; j++) {
-            int change = diagonal + (a[i] != b[j - 1]),
-                gap = (row[j] < row[j - 1] ? row[j] : row[j - 1]) + 1;
-            diagonal = row[j];
-            row[j] = change < gap ? change : gap;
-        }
-    }
-    return row[n];
-}
-
-const char *vm_args_nearest(const char *word, const struct vm_arg *rows)
-{
-    const char *best = NULL;
-    if (strlen(word) > VM_NAME_MAX)
-        return NULL;
-    int least = (int)strlen(word) / 2 + 1;
-    for (; rows->name != NULL; rows++) {
-        int distance = arg_distance(word, rows->name);
-        if (distance < least) {
-            least = distance;
-            best = rows->name;
-        }
-    }
-    return best;
+    enum { FIELDS_MAX = 32 };
+    const char *names[FIELDS_MAX];
+    size_t n = 0;
+    for (; rows->name != NULL && n < FIELDS_MAX; rows++)
+        names[n++] = rows->name;
+    return nearest_name(word, names, n);
 }
 
 /* "; there is A, B, C", left on the stack. */
@@ -86,7 +63,7 @@ static const char *arg_names_push(lua_State *L, const struct vm_arg *rows)
 static void arg_refuse_unknown(lua_State *L, const char *function, const struct vm_arg *rows)
 {
     const char *name = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : NULL;
-    const char *near = name != NULL ? vm_args_nearest(name, rows) : NULL;
+    const char *near = name != NULL ? arg_nearest(name, rows) : NULL;
     if (name == NULL)
         luaL_error(L, "%s: fields must have names, got a key of type %s", function,
                    luaL_typename(L, -1));
@@ -144,7 +121,7 @@ lua_Integer vm_args_duration(lua_State *L, int idx, const char *what)
     } else if (lua_type(L, idx) == LUA_TSTRING) {
         const char *text = lua_tostring(L, idx), *unit = text + strspn(text, "0123456789.");
         lua_pushlstring(L, text, (size_t)(unit - text));
-        for (size_t i = 0; i < VM_COUNT(units); i++)
+        for (size_t i = 0; i < countof(units); i++)
             if (strcmp(unit, units[i].unit) == 0 && lua_isnumber(L, -1))
                 us = lua_tonumber(L, -1) * units[i].us;
         lua_pop(L, 1);

@@ -179,21 +179,11 @@ static int base_xpcall(lua_State *L)
 
 /* ---- metatables and raw access --------------------------------------------------------------- */
 
-/* Whether the table at idx has exactly the mark of arrays, which skills do not see. */
-static bool array_marked(lua_State *L, int idx)
-{
-    if (!lua_getmetatable(L, idx))
-        return false;
-    vm_slot_push(L, VM_SLOT_ARRAY);
-    bool marked = lua_rawequal(L, -1, -2);
-    lua_pop(L, 2);
-    return marked;
-}
-
+/* Skills do not see the mark of arrays. */
 static int base_getmetatable(lua_State *L)
 {
     luaL_checkany(L, 1);
-    if (array_marked(L, 1) || !lua_getmetatable(L, 1)) {
+    if (vm_marked(L, 1, VM_SLOT_ARRAY) || !lua_getmetatable(L, 1)) {
         lua_pushnil(L);
         return 1;
     }
@@ -207,7 +197,7 @@ static int base_setmetatable(lua_State *L)
     int type = lua_type(L, 2);
     luaL_argexpected(L, type == LUA_TNIL || type == LUA_TTABLE, 2, "nil or table");
     lua_settop(L, 2);
-    if (!array_marked(L, 1) && luaL_getmetafield(L, 1, "__metatable") != LUA_TNIL)
+    if (!vm_marked(L, 1, VM_SLOT_ARRAY) && luaL_getmetafield(L, 1, "__metatable") != LUA_TNIL)
         return luaL_error(L, "cannot change a protected metatable");
     if (type == LUA_TTABLE) {
         lua_pushliteral(L, "__gc");
@@ -279,7 +269,7 @@ static void utf8_open(lua_State *L, int globals)
 void vm_base_open(lua_State *L, int globals)
 {
     luaopen_base(L); /* fills the table that lua_load would give to chunks, and pushes it */
-    for (size_t i = 0; i < VM_COUNT(base_kept); i++) {
+    for (size_t i = 0; i < countof(base_kept); i++) {
         lua_getfield(L, -1, base_kept[i]);
         lua_setfield(L, globals, base_kept[i]);
     }

@@ -200,7 +200,7 @@ static int c9_model_chat(lua_State *L)
     lua_getfield(L, 1, "stream");
     lua_createtable(L, 0, 4);
     lua_newtable(L); /* arguments, stream, request, chat */
-    for (size_t i = 0; i < VM_COUNT(chat_fields); i++)
+    for (size_t i = 0; i < countof(chat_fields); i++)
         field_copy(L, 1, 4, chat_fields[i], chat_fields[i]);
     chat_stop_copy(L, 4);
     chat_tools_copy(L, 4);
@@ -279,8 +279,7 @@ static int http_done(lua_State *L)
         lua_setfield(L, 1, "body_base64");
     }
     lua_settop(L, 1);
-    vm_slot_push(L, VM_SLOT_RESPONSE);
-    lua_setmetatable(L, 1);
+    vm_mark(L, VM_SLOT_RESPONSE);
     return 1;
 }
 

@@ -53,12 +53,6 @@ void vm_fatal_check(lua_State *L, int status)
 
 /* ---- error objects --------------------------------------------------------------------------- */
 
-void vm_error_mark(lua_State *L)
-{
-    vm_slot_push(L, VM_SLOT_ERROR);
-    lua_setmetatable(L, -2);
-}
-
 static void error_push_va(lua_State *L, const char *code, const char *fmt, va_list ap)
 {
     lua_createtable(L, 0, 4);
@@ -70,7 +64,7 @@ static void error_push_va(lua_State *L, const char *code, const char *fmt, va_li
     lua_setfield(L, -2, "retryable");
     lua_newtable(L);
     lua_setfield(L, -2, "details");
-    vm_error_mark(L);
+    vm_mark(L, VM_SLOT_ERROR);
 }
 
 void vm_error_push(lua_State *L, const char *code, const char *fmt, ...)
@@ -106,16 +100,6 @@ _Noreturn void vm_error_raise_limit(lua_State *L, const char *limit, uint64_t ma
     lua_pop(L, 1);
     lua_error(L);
     __builtin_unreachable();
-}
-
-bool vm_error_is(lua_State *L, int idx)
-{
-    if (!lua_istable(L, idx) || !lua_getmetatable(L, idx))
-        return false;
-    vm_slot_push(L, VM_SLOT_ERROR);
-    bool is = lua_rawequal(L, -1, -2);
-    lua_pop(L, 2);
-    return is;
 }
 
 static int error_tostring(lua_State *L)
@@ -327,7 +311,7 @@ static bool failure_code_known(const char *code)
                                         "InvalidRequest",      "ServiceUnavailable",
                                         "InternalError",       "WaitTimeout",
                                         "OutcomeUnknown"};
-    for (size_t i = 0; i < VM_COUNT(codes); i++)
+    for (size_t i = 0; i < countof(codes); i++)
         if (strcmp(codes[i], code) == 0)
             return true;
     return false;

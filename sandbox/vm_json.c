@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/utf8.h"
 #include "sandbox/vm-private.h"
 
 /* Where the encoder is: a chain on the C stack, for the message and to see a cycle. */
@@ -64,22 +65,6 @@ static bool encode_lenient(const struct encoder *e)
 
 /* ---- text ------------------------------------------------------------------------------------ */
 
-/* Bytes of the well-formed UTF-8 character at s (RFC 3629), 0 when there is none. */
-static size_t text_char_len(const unsigned char *s, size_t len)
-{
-    if (s[0] < 0x80)
-        return 1;
-    size_t n = s[0] >= 0xF0 ? 4 : s[0] >= 0xE0 ? 3 : 2;
-    if (s[0] < 0xC2 || s[0] > 0xF4 || n > len)
-        return 0;
-    for (size_t i = 1; i < n; i++)
-        if ((s[i] & 0xC0) != 0x80)
-            return 0;
-    bool overlong = (s[0] == 0xE0 && s[1] < 0xA0) || (s[0] == 0xF0 && s[1] < 0x90);
-    bool beyond = (s[0] == 0xED && s[1] > 0x9F) || (s[0] == 0xF4 && s[1] > 0x8F);
-    return overlong || beyond ? 0 : n;
-}
-
 /* Bytes from s that need neither escape nor replacement. */
 static size_t text_plain_len(const unsigned char *s, size_t len)
 {
@@ -89,7 +74,7 @@ static size_t text_plain_len(const unsigned char *s, size_t len)
             n++;
             continue;
         }
-        size_t c = s[n] < 0x80 ? 0 : text_char_len(s + n, len - n);
+        size_t c = s[n] < 0x80 ? 0 : utf8_char_len((const char *)s + n, len - n);
         if (c == 0)
             break;
         n += c;
@@ -104,7 +89,7 @@ void vm_text_push(lua_State *L, const char *s, size_t len)
     luaL_Buffer b;
     luaL_buffinit(L, &b);
     while (len > 0) {
-        size_t n = text_char_len((const unsigned char *)s, len);
+        size_t n = utf8_char_len(s, len);
         if (n == 0 || s[0] == '\0')
             luaL_addstring(&b, replacement);
         else
@@ -240,16 +225,6 @@ static void encode_object(const struct encoder *e, int idx, const struct place *
     vm_bytes_char(L, &vm.out, '}');
 }
 
-static bool json_array_marked(lua_State *L, int idx)
-{
-    if (!lua_getmetatable(L, idx))
-        return false;
-    vm_slot_push(L, VM_SLOT_ARRAY);
-    bool marked = lua_rawequal(L, -1, -2);
-    lua_pop(L, 2);
-    return marked;
-}
-
 /* What keys a table has. */
 struct shape {
     lua_Integer in_sequence, strings, others;
@@ -286,7 +261,7 @@ static void encode_table(const struct encoder *e, int idx, const struct place *p
     }
     luaL_checkstack(L, 12, "value is nested too deeply");
     lua_Integer n = (lua_Integer)lua_rawlen(L, idx);
-    bool marked = json_array_marked(L, idx);
+    bool marked = vm_marked(L, idx, VM_SLOT_ARRAY);
     struct shape shape = json_shape(L, idx, n);
     bool sequence = shape.in_sequence == n && shape.strings == 0 && shape.others == 0;
     if (sequence && (n > 0 || marked))
@@ -540,8 +515,7 @@ static bool decode_number(struct decoder *d)
 static bool decode_array(struct decoder *d)
 {
     lua_newtable(d->L);
-    vm_slot_push(d->L, VM_SLOT_ARRAY);
-    lua_setmetatable(d->L, -2);
+    vm_mark(d->L, VM_SLOT_ARRAY);
     if (decode_char(d, ']'))
         return true;
     for (lua_Integer i = 1;; i++) {
@@ -605,7 +579,7 @@ static bool decode_word(struct decoder *d)
         const char *word;
         size_t len;
     } words[] = {{"null", 4}, {"true", 4}, {"false", 5}};
-    for (size_t i = 0; i < VM_COUNT(words); i++) {
+    for (size_t i = 0; i < countof(words); i++) {
         if ((size_t)(d->end - d->at) < words[i].len ||
             memcmp(d->at, words[i].word, words[i].len) != 0)
             continue;
@@ -689,11 +663,10 @@ int vm_json_array(lua_State *L)
     luaL_checktype(L, 1, LUA_TTABLE);
     if (vm_frozen(L, 1))
         return luaL_error(L, "c9.json.array: the table is read-only");
-    if (lua_getmetatable(L, 1) && !json_array_marked(L, 1))
+    if (lua_getmetatable(L, 1) && !vm_marked(L, 1, VM_SLOT_ARRAY))
         return luaL_error(L, "c9.json.array: the table has another metatable");
     lua_settop(L, 1);
-    vm_slot_push(L, VM_SLOT_ARRAY);
-    lua_setmetatable(L, 1);
+    vm_mark(L, VM_SLOT_ARRAY);
     return 1;
 }
 

@@ -48,7 +48,7 @@ static void log_text_push(lua_State *L, int idx)
 static bool log_is_metadata(lua_State *L, int idx)
 {
     int top = lua_gettop(L);
-    if (!lua_istable(L, idx) || vm_error_is(L, idx))
+    if (!lua_istable(L, idx) || vm_marked(L, idx, VM_SLOT_ERROR))
         return false;
     lua_pushvalue(L, idx);
     vm_thaw(L, -1);

@@ -143,7 +143,7 @@ void vm_random_open(lua_State *L, int globals)
     lua_setfield(L, -2, "random");
     lua_pushcfunction(L, math_randomseed);
     lua_setfield(L, -2, "randomseed");
-    for (size_t i = 0; i < VM_COUNT(deprecated); i++) {
+    for (size_t i = 0; i < countof(deprecated); i++) {
         lua_pushnil(L);
         lua_setfield(L, -2, deprecated[i]);
     }

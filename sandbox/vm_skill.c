@@ -14,8 +14,7 @@ static int load_handler(lua_State *L)
 static void skill_environment_set(lua_State *L)
 {
     lua_newtable(L);
-    vm_slot_push(L, VM_SLOT_ENVIRONMENT);
-    lua_setmetatable(L, -2);
+    vm_mark(L, VM_SLOT_ENVIRONMENT);
     lua_setupvalue(L, -2, 1);
 }
 
@@ -103,8 +102,7 @@ int vm_skill_list(lua_State *L)
         lua_getfield(L, -1, "skills");
     if (lua_isnil(L, -1)) {
         lua_newtable(L);
-        vm_slot_push(L, VM_SLOT_ARRAY);
-        lua_setmetatable(L, -2);
+        vm_mark(L, VM_SLOT_ARRAY);
         vm_freeze(L, false);
     }
     return 1;
@@ -258,8 +256,7 @@ static void describe_text(lua_State *L, const char *field, bool (*valid)(const c
 static void describe_need(lua_State *L, const char *kind)
 {
     lua_newtable(L);
-    vm_slot_push(L, VM_SLOT_ARRAY);
-    lua_setmetatable(L, -2);
+    vm_mark(L, VM_SLOT_ARRAY);
     lua_insert(L, -2); /* list, given */
     if (lua_isstring(L, -1)) {
         lua_rawseti(L, -2, 1);
@@ -360,7 +357,7 @@ int vm_skill_describe(lua_State *L)
                   "version must be a semantic version such as \"1.0.0\"");
     lua_pushliteral(L, "");
     lua_setfield(L, DESCRIBE_OUT, "description");
-    for (size_t i = 0; i < VM_COUNT(copied); i++) {
+    for (size_t i = 0; i < countof(copied); i++) {
         if (lua_getfield(L, DESCRIBE_SKILL, copied[i]) == LUA_TNIL)
             lua_pop(L, 1);
         else
@@ -369,7 +366,7 @@ int vm_skill_describe(lua_State *L)
     describe_needs(L);
     describe_examples(L);
     static const char *const encoded[] = {"description", "input", "output", "needs", "examples"};
-    for (size_t i = 0; i < VM_COUNT(encoded); i++)
+    for (size_t i = 0; i < countof(encoded); i++)
         describe_encodable(L, encoded[i]);
     lua_settop(L, DESCRIBE_OUT);
     return 1;

@@ -79,7 +79,7 @@ static void frame_answer(lua_State *L, const struct wire_header *header)
         vm_error_raise(L, "InternalError", "the answer to request %I does not decode: %s (byte %I)",
                        (lua_Integer)header->id, why, (lua_Integer)at);
     if ((header->flags & WIRE_FLAG_ERROR) && lua_istable(L, -1))
-        vm_error_mark(L);
+        vm_mark(L, VM_SLOT_ERROR);
     lua_rawseti(L, -2, (lua_Integer)header->id);
     lua_pop(L, 1);
     vm.pending--;
@@ -344,8 +344,7 @@ static void all_group_new(lua_State *L, lua_Integer n)
         lua_setiuservalue(L, -2, i);
     }
     lua_getiuservalue(L, -1, GROUP_RESULTS);
-    vm_slot_push(L, VM_SLOT_ARRAY);
-    lua_setmetatable(L, -2);
+    vm_mark(L, VM_SLOT_ARRAY);
     lua_pop(L, 1);
 }
 
@@ -407,7 +406,7 @@ static int effect_take(lua_State *L, lua_Integer id)
     lua_rawgeti(L, -1, id);
     lua_pushnil(L);
     lua_rawseti(L, -3, id); /* …, done, streams, answers, answer */
-    if (vm_error_is(L, -1))
+    if (vm_marked(L, -1, VM_SLOT_ERROR))
         return lua_error(L);
     lua_replace(L, -3);
     lua_pop(L, 1); /* …, done, answer */

@@ -176,7 +176,7 @@ int wire_reader_next(struct wire_reader *reader, struct wire_header *header_r,
 
 enum wire_control_type {
     /* to the zygote */
-    WIRE_CTL_SETUP = 1, /* struct wire_setup; first, once */
+    WIRE_CTL_SETUP = 1, /* flags, memory_max; first, once */
     WIRE_CTL_SPAWN, /* cookie: fork an executor; a descriptor, if any, is the cgroup that it begins
                        in */
     WIRE_CTL_KILL,  /* cookie: SIGKILL it, if it still is */
