@@ -1,53 +1,20 @@
 #include "api/forwarded.h"
 
-#include <arpa/inet.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 #include <strings.h>
 
 #include "base/cleanup.h"
+#include "base/network.h"
 
 enum { ADDRESS_MAX = 64, HOPS_MAX = 32 };
-
-struct network {
-    uint8_t bytes[16]; /* IPv4 as mapped into IPv6 */
-    unsigned bits;
-};
 
 struct forwarded {
     bool unix_socket;
     size_t n;
     struct network *networks;
 };
-
-/* Any writing of an address as 16 bytes. 0 or -1. */
-static int address_parse(const char *text, uint8_t bytes_r[16], bool *v4_r)
-{
-    static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
-    *v4_r = inet_pton(AF_INET, text, bytes_r + sizeof(mapped)) == 1;
-    if (*v4_r)
-        memcpy(bytes_r, mapped, sizeof(mapped));
-    else if (inet_pton(AF_INET6, text, bytes_r) != 1)
-        return -1;
-    return 0;
-}
-
-static int network_parse(const char *text, struct network *network_r)
-{
-    autofree char *copy = xstrdup(text);
-    char *slash = strchr(copy, '/'), *end = NULL;
-    bool v4;
-    if (slash != NULL)
-        *slash++ = '\0';
-    if (address_parse(copy, network_r->bytes, &v4) < 0)
-        return -1;
-    unsigned long most = v4 ? 32 : 128, bits = slash != NULL ? strtoul(slash, &end, 10) : most;
-    if (slash != NULL && (*slash < '0' || *slash > '9' || *end != '\0' || bits > most))
-        return -1;
-    network_r->bits = (unsigned)(v4 ? bits + 96 : bits);
-    return 0;
-}
 
 int forwarded_new(const char *list, struct forwarded **forwarded_r, struct error *err)
 {
@@ -79,22 +46,12 @@ void forwarded_free(struct forwarded *forwarded)
     free(forwarded);
 }
 
-static bool network_has(const struct network *network, const uint8_t bytes[16])
-{
-    unsigned whole = network->bits / 8, rest = network->bits % 8;
-    if (memcmp(network->bytes, bytes, whole) != 0)
-        return false;
-    uint8_t mask = (uint8_t)(0xff00 >> rest);
-    return rest == 0 || (network->bytes[whole] & mask) == (bytes[whole] & mask);
-}
-
 static bool trusted(const struct forwarded *f, const char *address)
 {
-    uint8_t bytes[16];
-    bool v4;
+    uint8_t bytes[ADDRESS_SIZE];
     if (strcmp(address, "unix") == 0)
         return f->unix_socket;
-    if (address_parse(address, bytes, &v4) < 0)
+    if (address_parse(address, bytes) < 0)
         return false;
     for (size_t i = 0; i < f->n; i++)
         if (network_has(&f->networks[i], bytes))
@@ -109,8 +66,7 @@ static bool trusted(const struct forwarded *f, const char *address)
 static bool hop_read(const char *element, size_t len, char address_r[ADDRESS_MAX])
 {
     char text[ADDRESS_MAX];
-    uint8_t bytes[16];
-    bool v4;
+    uint8_t bytes[ADDRESS_SIZE];
     while (len > 0 && (*element == ' ' || *element == '\t'))
         element++, len--;
     const char *begin = element, *end = element + len;
@@ -136,7 +92,7 @@ static bool hop_read(const char *element, size_t len, char address_r[ADDRESS_MAX
     } else if (colon != NULL && strchr(colon + 1, ':') == NULL) {
         *colon = '\0'; /* IPv4 with a port */
     }
-    if (address_parse(bare, bytes, &v4) < 0)
+    if (address_parse(bare, bytes) < 0)
         return false;
     snprintf(address_r, ADDRESS_MAX, "%s", bare);
     return true;

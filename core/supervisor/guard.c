@@ -1,14 +1,9 @@
 #include "supervisor/guard.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <string.h>
 #include <strings.h>
 
-struct network {
-    uint8_t bytes[16]; /* IPv4 as ::ffff:a.b.c.d */
-    unsigned prefix;   /* of 128 */
-};
+#include "base/network.h"
 
 /* IANA IPv4 and IPv6 Special-Purpose Address Registries, and what embeds an IPv4 address. */
 static const struct {
@@ -66,40 +61,6 @@ const struct config_key guard_keys[] = {
 };
 const size_t guard_keys_n = countof(guard_keys);
 
-static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
-
-static int network_parse(const char *text, struct network *network_r)
-{
-    char address[64];
-    const char *slash = strchr(text, '/');
-    size_t len = slash != NULL ? (size_t)(slash - text) : strlen(text);
-    if (len >= sizeof(address))
-        return -1;
-    memcpy(address, text, len);
-    address[len] = '\0';
-    char *end = NULL;
-    unsigned long bits = slash != NULL ? strtoul(slash + 1, &end, 10) : 128;
-    if (slash != NULL && (end == slash + 1 || *end != '\0'))
-        return -1;
-    if (inet_pton(AF_INET6, address, network_r->bytes) == 1) {
-        network_r->prefix = (unsigned)bits;
-        return bits <= 128 ? 0 : -1;
-    }
-    memcpy(network_r->bytes, mapped, sizeof(mapped));
-    if (inet_pton(AF_INET, address, network_r->bytes + 12) != 1 || (slash != NULL && bits > 32))
-        return -1;
-    network_r->prefix = slash != NULL ? 96 + (unsigned)bits : 128;
-    return 0;
-}
-
-static bool network_holds(const struct network *network, const uint8_t address[16])
-{
-    unsigned bytes = network->prefix / 8, bits = network->prefix % 8;
-    if (memcmp(network->bytes, address, bytes) != 0)
-        return false;
-    return bits == 0 || ((network->bytes[bytes] ^ address[bytes]) >> (8 - bits)) == 0;
-}
-
 struct guard *guard_new(const struct config *config, struct error *err)
 {
     struct guard *g = xcalloc(1, sizeof(*g));
@@ -141,22 +102,16 @@ void guard_free(struct guard *g)
     free(g);
 }
 
-bool guard_address_allowed(const struct guard *g, const struct sockaddr *address)
+bool guard_address_allowed(const struct guard *g, const struct sockaddr *socket)
 {
-    uint8_t bytes[16];
-    if (address->sa_family == AF_INET6) {
-        memcpy(bytes, &((const struct sockaddr_in6 *)(const void *)address)->sin6_addr, 16);
-    } else if (address->sa_family == AF_INET) {
-        memcpy(bytes, mapped, sizeof(mapped));
-        memcpy(bytes + 12, &((const struct sockaddr_in *)(const void *)address)->sin_addr, 4);
-    } else {
+    uint8_t address[ADDRESS_SIZE];
+    if (address_of_socket(socket, address) < 0)
         return false;
-    }
     for (size_t i = 0; i < g->n_allowed; i++)
-        if (network_holds(&g->allowed[i], bytes))
+        if (network_has(&g->allowed[i], address))
             return true;
     for (size_t i = 0; i < countof(g->denied); i++)
-        if (network_holds(&g->denied[i], bytes))
+        if (network_has(&g->denied[i], address))
             return false;
     return true;
 }
