@@ -73,7 +73,7 @@ struct follow *follow_new(struct api *api, struct MHD_Connection *connection)
     return follow;
 }
 
-struct follow *follow_ref(struct follow *follow)
+static struct follow *follow_ref(struct follow *follow)
 {
     atomic_fetch_add(&follow->refs, 1);
     return follow;

@@ -39,7 +39,6 @@ struct follow {
 };
 
 struct follow *follow_new(struct api *api, struct MHD_Connection *connection);
-struct follow *follow_ref(struct follow *follow);
 void follow_unref(struct follow *follow);
 /* Ends the watch: on the connection's thread, when nobody is to be told any more. */
 void follow_detach(struct follow *follow);

@@ -5,11 +5,11 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/sync.h"
 
 enum {
     TURN_MIN_US = 20 * 1000,   /* between two looks, so that many due times cost one look */
@@ -163,16 +163,6 @@ static void deadlines_look(struct keeper *keeper, int64_t now)
 
 /* ---- the thread ---- */
 
-static void keeper_sleep(struct keeper *keeper, int64_t until)
-{
-    if (until == INT64_MAX) {
-        pthread_cond_wait(&keeper->changed, &keeper->lock);
-        return;
-    }
-    struct timespec at = {.tv_sec = until / CLOCK_SECOND, .tv_nsec = until % CLOCK_SECOND * 1000};
-    pthread_cond_timedwait(&keeper->changed, &keeper->lock, &at);
-}
-
 static void *keeper_run(void *arg)
 {
     struct keeper *keeper = arg;
@@ -188,7 +178,7 @@ static void *keeper_run(void *arg)
                 next = now + TURN_MAX_US;
             keeper->next = next;
         }
-        keeper_sleep(keeper, keeper->next);
+        cond_wait_until(&keeper->changed, &keeper->lock, keeper->next);
     }
     pthread_mutex_unlock(&keeper->lock);
     return NULL;
@@ -210,13 +200,9 @@ static int keeper_start(struct keeper *keeper, struct error *err)
 struct keeper *keeper_new(struct error *err)
 {
     struct keeper *keeper = xcalloc(1, sizeof(*keeper));
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_mutex_init(&keeper->lock, NULL);
-    pthread_cond_init(&keeper->changed, &monotonic);
+    cond_init(&keeper->changed);
     pthread_cond_init(&keeper->idle, NULL);
-    pthread_condattr_destroy(&monotonic);
     if (keeper_start(keeper, err) < 0) {
         free(keeper);
         return NULL;

@@ -3,10 +3,10 @@
 
 #include <pthread.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/sync.h"
 #include "base/uuid.h"
 
 struct entry {
@@ -18,19 +18,15 @@ struct entry {
 
 struct keys {
     pthread_mutex_t lock;
-    pthread_cond_t ended; /* some key was; on the monotonic clock */
+    pthread_cond_t ended; /* some key was */
     struct entry *first;
 };
 
 struct keys *keys_new(void)
 {
     struct keys *keys = xcalloc(1, sizeof(*keys));
-    pthread_condattr_t attr;
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_mutex_init(&keys->lock, NULL);
-    pthread_cond_init(&keys->ended, &attr);
-    pthread_condattr_destroy(&attr);
+    cond_init(&keys->ended);
     return keys;
 }
 
@@ -91,10 +87,9 @@ bool keys_begin_wait(struct keys *keys, const char *organization_id, const char 
                      int64_t timeout_us)
 {
     int64_t until = clock_monotonic_us() + timeout_us;
-    struct timespec at = {.tv_sec = until / CLOCK_SECOND, .tv_nsec = until % CLOCK_SECOND * 1000};
     pthread_mutex_lock(&keys->lock);
     struct entry *busy = entry_begin(keys, organization_id, key);
-    while (busy != NULL && pthread_cond_timedwait(&keys->ended, &keys->lock, &at) == 0)
+    while (busy != NULL && cond_wait_until(&keys->ended, &keys->lock, until))
         busy = entry_begin(keys, organization_id, key);
     pthread_mutex_unlock(&keys->lock);
     return busy == NULL;

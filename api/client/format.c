@@ -86,7 +86,8 @@ static void append_scaled(struct buf *out, double n, const char *unit)
     buf_printf(out, "%.*f %s", decimals, n, unit);
 }
 
-void format_us(struct buf *out, int64_t us)
+/* "2.71 ms" */
+static void format_us(struct buf *out, int64_t us)
 {
     if (us < 1000)
         buf_printf(out, "%lld µs", (long long)us);
@@ -99,7 +100,8 @@ void format_us(struct buf *out, int64_t us)
                    (long long)(us / CLOCK_SECOND % 60));
 }
 
-void format_bytes(struct buf *out, int64_t bytes)
+/* "411 KiB" */
+static void format_bytes(struct buf *out, int64_t bytes)
 {
     static const char *const names[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
     double n = (double)bytes;

@@ -25,8 +25,6 @@ void format_usage(struct buf *out, const json_t *value);
 
 /* Relative to now_us, both since 1970: "just now", "3 min ago", "in 2 d". */
 void format_relative(struct buf *out, int64_t us, int64_t now_us);
-void format_us(struct buf *out, int64_t us);       /* "2.71 ms" */
-void format_bytes(struct buf *out, int64_t bytes); /* "411 KiB" */
 
 /* Indented JSON with a line break behind, members in the order given. */
 void format_json(struct buf *out, const json_t *value);

@@ -87,27 +87,30 @@ static char *base64_digits(const char digits[64], const uint8_t *p, size_t len, 
     return o;
 }
 
-#define BASE64_ALNUM "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+#define ALNUM_DIGITS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+#define PLAIN_DIGITS ALNUM_DIGITS "+/"
+#define URL_DIGITS   ALNUM_DIGITS "-_"
 
 char *hash_base64url(const void *data, size_t len, char *out)
 {
-    *base64_digits(BASE64_ALNUM "-_", data, len, out) = '\0';
+    *base64_digits(URL_DIGITS, data, len, out) = '\0';
     return out;
 }
 
 char *hash_base64(const void *data, size_t len, char *out)
 {
-    char *end = base64_digits(BASE64_ALNUM "+/", data, len, out);
+    char *end = base64_digits(PLAIN_DIGITS, data, len, out);
     for (size_t n = len; n % 3 != 0; n++)
         *end++ = '=';
     *end = '\0';
     return out;
 }
 
-static int base64_value(char c)
+/* The value of a digit, -1 when it is none. */
+static int base64_value(const char *digits, char c)
 {
-    const char *found = c != '\0' ? strchr(BASE64_ALNUM "+/", c) : NULL;
-    return found != NULL ? (int)(found - BASE64_ALNUM "+/") : -1;
+    const char *found = c != '\0' ? strchr(digits, c) : NULL;
+    return found != NULL ? (int)(found - digits) : -1;
 }
 
 int hash_base64_decode(const char *text, size_t len, uint8_t *out, size_t *len_r)
@@ -118,7 +121,7 @@ int hash_base64_decode(const char *text, size_t len, uint8_t *out, size_t *len_r
     if (len % 4 != 0)
         return -1;
     for (size_t i = 0; i < len; i++) {
-        int value = i < len - padding ? base64_value(text[i]) : 0;
+        int value = i < len - padding ? base64_value(PLAIN_DIGITS, text[i]) : 0;
         if (value < 0)
             return -1;
         bits = bits << 6 | (uint32_t)value;
@@ -129,12 +132,6 @@ int hash_base64_decode(const char *text, size_t len, uint8_t *out, size_t *len_r
     return 0;
 }
 
-static int base64url_digit(char c)
-{
-    const char *found = c != '\0' ? strchr(BASE64_ALNUM "-_", c) : NULL;
-    return found != NULL ? (int)(found - BASE64_ALNUM "-_") : -1;
-}
-
 ssize_t hash_base64url_decode(const char *text, size_t len, void *out)
 {
     uint8_t *bytes = out;
@@ -142,7 +139,7 @@ ssize_t hash_base64url_decode(const char *text, size_t len, void *out)
     uint32_t bits = 0;
     unsigned n_bits = 0;
     for (size_t i = 0; i < len; i++) {
-        int digit = base64url_digit(text[i]);
+        int digit = base64_value(URL_DIGITS, text[i]);
         if (digit < 0)
             return -1;
         bits = bits << 6 | (uint32_t)digit;

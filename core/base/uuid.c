@@ -1,8 +1,9 @@
-/* UUIDv7. */
+/* UUIDs: by time, and by text. */
 #include "base/uuid.h"
 
 #include <stdatomic.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -62,6 +63,15 @@ char *uuid_make(char out[UUID_SIZE])
     memcpy(out, "00000000-0000-0000-0000-000000000000", UUID_SIZE);
     for (size_t i = 0; i < sizeof(groups) / sizeof(groups[0]); i++)
         memcpy(out + groups[i].to, hex + groups[i].from, groups[i].len);
+    return out;
+}
+
+char *uuid_of_text(const char *text, size_t len, char out[UUID_SIZE])
+{
+    char hex[SHA256_HEX_SIZE];
+    hash_sha256_hex(text, len, hex);
+    snprintf(out, UUID_SIZE, "%.8s-%.4s-8%.3s-a%.3s-%.12s", hex, hex + 8, hex + 12, hex + 15,
+             hex + 18);
     return out;
 }
 

@@ -11,6 +11,9 @@
  * (method 1) so that ids made by one process sort in the order made, then 62 random bits.
  * Any thread. Returns out. */
 char *uuid_make(char out[UUID_SIZE]);
+/* UUIDv8 (RFC 9562 §5.8) of a text's SHA-256: the same text, the same id. Any thread. Returns out.
+ */
+char *uuid_of_text(const char *text, size_t len, char out[UUID_SIZE]);
 /* Canonical 8-4-4-4-12 form with lower-case digits, any version. */
 bool uuid_valid(const char *s, size_t len);
 

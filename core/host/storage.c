@@ -1,11 +1,12 @@
 /* The storage facade: typed parameters become values, batches get an arena. */
 #include "host/storage.h"
 
-#include <pthread.h>
+#include <stdarg.h>
 #include <stdatomic.h>
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/sync.h"
 #include "host/host-private.h"
 
 enum { PARAMS_MAX = 64 };
@@ -173,22 +174,15 @@ int storage_query_values(struct storage *storage, const char *sql, const struct 
     return status == 0 ? 0 : host_fault(err, E_STORAGE_FAILED, storage->name, status, &fault);
 }
 
-int storage_vquery(struct storage *storage, const char *sql, c9d_row_fn row, void *arg,
-                   struct error *err, const char *format, va_list ap)
-{
-    struct c9d_value values[PARAMS_MAX];
-    size_t n = params_read(values, format, ap);
-    return storage_query_values(storage, sql, values, n, row, arg, err);
-}
-
 int storage_query(struct storage *storage, const char *sql, c9d_row_fn row, void *arg,
                   struct error *err, const char *format, ...)
 {
+    struct c9d_value values[PARAMS_MAX];
     va_list ap;
     va_start(ap, format);
-    int result = storage_vquery(storage, sql, row, arg, err, format, ap);
+    size_t n = params_read(values, format, ap);
     va_end(ap);
-    return result;
+    return storage_query_values(storage, sql, values, n, row, arg, err);
 }
 
 /* ---- batches ---- */
@@ -300,15 +294,6 @@ static struct c9d_statement statement_of(struct storage_batch *batch, const char
     return (struct c9d_statement){.sql = sql, .params = values, .n_params = n, .expect = expect};
 }
 
-void storage_batch_vadd(struct storage_batch *batch, const char *sql, int64_t expect,
-                        c9d_row_fn row, void *row_arg, const char *format, va_list ap)
-{
-    struct c9d_statement statement = statement_of(batch, sql, expect, format, ap);
-    statement.row = row;
-    statement.row_arg = row_arg;
-    *batch_statement(batch) = statement;
-}
-
 void storage_batch_replace(struct storage_batch *batch, size_t i, const char *sql, int64_t expect,
                            const char *format, ...)
 {
@@ -323,8 +308,11 @@ void storage_batch_add(struct storage_batch *batch, const char *sql, int64_t exp
 {
     va_list ap;
     va_start(ap, format);
-    storage_batch_vadd(batch, sql, expect, row, row_arg, format, ap);
+    struct c9d_statement statement = statement_of(batch, sql, expect, format, ap);
     va_end(ap);
+    statement.row = row;
+    statement.row_arg = row_arg;
+    *batch_statement(batch) = statement;
 }
 
 size_t storage_batch_count(const struct storage_batch *batch)
@@ -390,9 +378,7 @@ void storage_submit(struct storage *storage, struct storage_batch *batch,
 }
 
 struct waiter {
-    pthread_mutex_t lock;
-    pthread_cond_t ended;
-    bool done;
+    struct latch latch;
     int result;
     struct error *err;
 };
@@ -400,24 +386,15 @@ struct waiter {
 static void waiter_done(void *arg, struct error *err)
 {
     struct waiter *waiter = arg;
-    pthread_mutex_lock(&waiter->lock);
-    waiter->done = true;
     if (err != NULL)
         waiter->result = error_move(waiter->err, err);
-    /* Under the lock: the waiter lives on the stack of whom it wakes. */
-    pthread_cond_signal(&waiter->ended);
-    pthread_mutex_unlock(&waiter->lock);
+    latch_open(&waiter->latch);
 }
 
 int storage_commit(struct storage *storage, struct storage_batch *batch, struct error *err)
 {
-    struct waiter waiter = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false, 0, err};
+    struct waiter waiter = {LATCH_INIT, 0, err};
     storage_submit(storage, batch, waiter_done, &waiter);
-    pthread_mutex_lock(&waiter.lock);
-    while (!waiter.done)
-        pthread_cond_wait(&waiter.ended, &waiter.lock);
-    pthread_mutex_unlock(&waiter.lock);
-    pthread_cond_destroy(&waiter.ended);
-    pthread_mutex_destroy(&waiter.lock);
+    latch_wait(&waiter.latch);
     return waiter.result;
 }

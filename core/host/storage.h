@@ -2,7 +2,6 @@
 #ifndef C9_HOST_STORAGE_H
 #define C9_HOST_STORAGE_H
 
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -47,8 +46,6 @@ struct c9d_storage *storage_raw(const struct storage *storage);
  * row is called for each row, columns valid during the call; non-zero return stops. 0 or -1. */
 int storage_query(struct storage *storage, const char *sql, c9d_row_fn row, void *arg,
                   struct error *err, const char *format, ...);
-int storage_vquery(struct storage *storage, const char *sql, c9d_row_fn row, void *arg,
-                   struct error *err, const char *format, va_list ap);
 /* For statements put together at run time (filters): parameters as an array. The SQL must come from
  * a bounded set of texts (placeholders, never values), since drivers keep prepared statements. */
 int storage_query_values(struct storage *storage, const char *sql, const struct c9d_value *params,
@@ -62,8 +59,6 @@ void storage_batch_free(struct storage_batch *batch); /* only if not submitted; 
 /* expect: exact number of rows that must change, or -1. row may be NULL. */
 void storage_batch_add(struct storage_batch *batch, const char *sql, int64_t expect, c9d_row_fn row,
                        void *row_arg, const char *format, ...);
-void storage_batch_vadd(struct storage_batch *batch, const char *sql, int64_t expect,
-                        c9d_row_fn row, void *row_arg, const char *format, va_list ap);
 /* In the place of statement i, whose row_arg is forgotten. */
 void storage_batch_replace(struct storage_batch *batch, size_t i, const char *sql, int64_t expect,
                            const char *format, ...);

@@ -302,8 +302,6 @@ int run_validate(const struct schema *schema, const json_t *instance, const char
 char *frame_pointer(const struct run *run, const struct frame *frame);
 bool run_full(const struct run *run); /* as many errors as are wanted */
 
-void seen_init(struct seen *seen, const json_t *instance);
-void seen_free(struct seen *seen);
 static inline void seen_mark(struct seen *seen, size_t i)
 {
     seen->bits[i / 64] |= UINT64_C(1) << (i % 64);
@@ -312,8 +310,6 @@ static inline bool seen_has(const struct seen *seen, size_t i)
 {
     return (seen->bits[i / 64] >> (i % 64)) & 1;
 }
-void seen_mark_all(struct seen *seen);
-void seen_merge(struct seen *into, const struct seen *from);
 
 /* ---- small parts ----------------------------------------------------------------------------- */
 /* uri.c: RFC 3986 reference resolution; to be freed. The fragment stays. */

@@ -7,7 +7,7 @@
 
 /* ---- what has been evaluated ----------------------------------------------------------------- */
 
-void seen_init(struct seen *seen, const json_t *instance)
+static void seen_init(struct seen *seen, const json_t *instance)
 {
     *seen = (struct seen){.n = json_typeof(instance) == JSON_OBJECT ? json_object_size(instance)
                                                                     : json_array_size(instance)};
@@ -16,19 +16,13 @@ void seen_init(struct seen *seen, const json_t *instance)
         seen->bits = xcalloc((seen->n + 63) / 64, sizeof(uint64_t));
 }
 
-void seen_free(struct seen *seen)
+static void seen_free(struct seen *seen)
 {
     if (seen->bits != seen->few)
         free(seen->bits);
 }
 
-void seen_mark_all(struct seen *seen)
-{
-    if (seen->n > 0)
-        memset(seen->bits, 0xff, (seen->n + 63) / 64 * sizeof(uint64_t));
-}
-
-void seen_merge(struct seen *into, const struct seen *from)
+static void seen_merge(struct seen *into, const struct seen *from)
 {
     for (size_t i = 0; i < (into->n + 63) / 64; i++)
         into->bits[i] |= from->bits[i];

@@ -1,11 +1,10 @@
 /* The sealer: one thread, that exists from the first row on and sleeps while nothing is written. */
-#include <errno.h>
 #include <pthread.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/sync.h"
 #include "service/audit-private.h"
 #include "service/service-private.h"
 
@@ -117,14 +116,9 @@ static void seal_logged(struct auditor *auditor)
 
 static void wait_round(struct auditor *auditor)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_nsec += ROUND * 1000;
-    until.tv_sec += until.tv_nsec / 1000000000;
-    until.tv_nsec %= 1000000000;
-    while (!auditor->stopping &&
-           pthread_cond_timedwait(&auditor->changed, &auditor->lock, &until) != ETIMEDOUT)
-        ;
+    int64_t until = clock_monotonic_us() + ROUND;
+    while (!auditor->stopping && cond_wait_until(&auditor->changed, &auditor->lock, until))
+        continue;
 }
 
 /* A row may become durable a while after it was told of, so it goes on for some rounds. */
@@ -182,16 +176,12 @@ bool auditor_admits(struct auditor *auditor, int64_t *missed_r)
 struct auditor *auditor_new(struct storage *storage, int64_t denied_per_minute)
 {
     struct auditor *auditor = xcalloc(1, sizeof(*auditor));
-    pthread_condattr_t monotonic;
     auditor->storage = storage;
     auditor->denied_per_minute = denied_per_minute;
     auditor->denied_minute = -1;
     pthread_mutex_init(&auditor->lock, NULL);
     pthread_mutex_init(&auditor->sealing, NULL);
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&auditor->changed, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    cond_init(&auditor->changed);
     return auditor;
 }
 

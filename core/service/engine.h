@@ -121,6 +121,10 @@ struct execution_outcome {
     int64_t started_at, completed_at, execution_time_us;
 };
 
+/* A copy owns its texts, until it is cleared. */
+void execution_outcome_copy(struct execution_outcome *to_r, const struct execution_outcome *from);
+void execution_outcome_clear(struct execution_outcome *outcome);
+
 /* What came of a replay. It owns its texts. */
 struct replay_result {
     struct execution_outcome outcome;
@@ -128,7 +132,6 @@ struct replay_result {
      * "changes": [{"step","kind","difference"}…], the first few of them} */
     json_t *report;
 };
-void replay_result_clear(struct replay_result *result);
 
 /* Someone who waits for news of one execution. Embedded in its owner. Callbacks run on the engine's
  * thread and must be quick; after unwatch has returned none runs any more. */

@@ -439,6 +439,24 @@ int execution_cancel(struct service *service, const struct principal *who, const
 /* ---- results ---- */
 
 /* The outcome's texts are JSON already, and large: only the error is taken apart. */
+void execution_outcome_copy(struct execution_outcome *to_r, const struct execution_outcome *from)
+{
+    *to_r = *from;
+    to_r->status = xstrdup_or_null(from->status);
+    to_r->output = xstrdup_or_null(from->output);
+    to_r->error = xstrdup_or_null(from->error);
+    to_r->usage = xstrdup_or_null(from->usage);
+}
+
+void execution_outcome_clear(struct execution_outcome *outcome)
+{
+    free((char *)outcome->status);
+    free((char *)outcome->output);
+    free((char *)outcome->error);
+    free((char *)outcome->usage);
+    *outcome = (struct execution_outcome){.status = NULL};
+}
+
 void execution_result_append(struct buf *out, const char *id,
                              const struct execution_outcome *outcome)
 {

@@ -1,7 +1,7 @@
 /* Executions made of others: tried again, or taken another way from a step on. */
-#include <pthread.h>
 #include <string.h>
 
+#include "base/sync.h"
 #include "service/execution.h"
 #include "service/journal-private.h"
 #include "store/execution.h"
@@ -10,21 +10,16 @@
 
 struct acceptance {
     struct execution_watch watch; /* first: cast back */
-    pthread_mutex_t lock;
-    pthread_cond_t wake;
-    bool done;
+    struct latch latch;
     struct error err;
 };
 
 static void on_accepted(struct execution_watch *watch, struct error *err)
 {
     struct acceptance *a = (struct acceptance *)watch;
-    pthread_mutex_lock(&a->lock);
-    a->done = true;
     if (err != NULL)
         error_move(&a->err, err);
-    pthread_cond_signal(&a->wake);
-    pthread_mutex_unlock(&a->lock);
+    latch_open(&a->latch);
 }
 
 static int start_and_wait(struct service *service, const struct principal *who,
@@ -32,17 +27,12 @@ static int start_and_wait(struct service *service, const struct principal *who,
                           const struct execution_origin *origin, char id_r[UUID_SIZE],
                           struct error *err)
 {
-    struct acceptance a = {.watch = {.accepted = on_accepted},
-                           .lock = PTHREAD_MUTEX_INITIALIZER,
-                           .wake = PTHREAD_COND_INITIALIZER};
+    struct acceptance a = {.watch = {.accepted = on_accepted}, .latch = LATCH_INIT};
     autofree char *note = NULL;
     if (execution_start_of(service, who, meta->agent_id, order, origin, &a.watch, id_r, &note,
                            err) < 0)
         return -1;
-    pthread_mutex_lock(&a.lock);
-    while (!a.done)
-        pthread_cond_wait(&a.wake, &a.lock);
-    pthread_mutex_unlock(&a.lock);
+    latch_wait(&a.latch);
     if (a.err.code != E_NONE)
         return error_move(err, &a.err);
     execution_unwatch(service, &a.watch);

@@ -8,8 +8,6 @@
 
 #define journal_auto cleanup(journal_copy_clear) struct journal_copy
 
-/* A new empty entry at the end; valid until the next is added. */
-struct journal_entry *journal_copy_add(struct journal_copy *copy);
 void journal_copy_remove(struct journal_copy *copy, size_t i);
 /* Of an execution as execution_find gives it. E_INVALID_STATE when its journal was removed. */
 int journal_copy_load(struct service *service, const struct execution_meta *meta,

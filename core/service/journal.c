@@ -41,7 +41,8 @@ void journal_copy_remove(struct journal_copy *copy, size_t i)
     copy->n--;
 }
 
-struct journal_entry *journal_copy_add(struct journal_copy *copy)
+/* A new empty entry at the end; valid until the next is added. */
+static struct journal_entry *journal_copy_add(struct journal_copy *copy)
 {
     if ((copy->n & (copy->n - 1)) == 0) /* a power of two, or nothing: full */
         copy->entries =

@@ -9,7 +9,9 @@
 
 enum { NAME_MAX_LEN = 64, DESCRIPTION_MAX = 4096, NEEDS_MAX = 64, NEED_MAX = 256 };
 
-bool manifest_name_valid(const char *name)
+/* Whether it may be a skill's name: lower-case, as tools of models and members of LIKE patterns
+ * need it. */
+static bool name_valid(const char *name)
 {
     size_t n = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_-");
     return name[0] >= 'a' && name[0] <= 'z' && name[n] == '\0' && n <= NAME_MAX_LEN;
@@ -117,7 +119,7 @@ void manifest_check(const struct service *service, json_t *manifest, json_t *pro
         return;
     }
     const char *name = jx_str(manifest, "name", "");
-    if (!manifest_name_valid(name))
+    if (!name_valid(name))
         problem_add(problems, "/name",
                     "must start with a letter a to z and have 1 to %d of a-z 0-9 _ -",
                     NAME_MAX_LEN);

@@ -5,12 +5,8 @@
 #include "service/service.h"
 
 /* Checks a manifest and brings it to its canonical shape: an empty Lua table where an object is
- * meant
- * ([] → {}). Problems go to `problems`. */
+ * meant ([] → {}). Problems go to `problems`. */
 void manifest_check(const struct service *service, json_t *manifest, json_t *problems);
-/* Whether it may be a skill's name: lower-case, as tools of models and members of LIKE patterns
- * need it. */
-bool manifest_name_valid(const char *name);
 
 /* Adds the needs of a manifest to a union {"model":[…],"http":[…],…}. */
 void manifest_needs_add(json_t *needs, const json_t *manifest);

@@ -13,12 +13,9 @@
 enum { BACKTEST_DEFAULT = 20, SEED_SIZE = 32 };
 #define FILE_FORMAT "c9d-execution/1"
 
-void replay_result_clear(struct replay_result *result)
+static void replay_result_clear(struct replay_result *result)
 {
-    free((char *)result->outcome.status);
-    free((char *)result->outcome.output);
-    free((char *)result->outcome.error);
-    free((char *)result->outcome.usage);
+    execution_outcome_clear(&result->outcome);
     json_decref(result->report);
     *result = (struct replay_result){.report = NULL};
 }

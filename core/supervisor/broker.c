@@ -251,12 +251,10 @@ void effect_delta(struct effect *effect, const char *text, size_t len, bool to_e
 
 void effect_key(const struct effect *effect, int64_t n, char key_r[UUID_SIZE])
 {
-    char text[UUID_SIZE + 96], hex[SHA256_HEX_SIZE];
+    char text[UUID_SIZE + 96];
     int len = snprintf(text, sizeof(text), "%s/%lu/%ld/key/%ld", effect->run->id,
                        (unsigned long)effect->seq, (long)effect->run->retries, (long)n);
-    hash_sha256_hex(text, (size_t)len, hex);
-    snprintf(key_r, UUID_SIZE, "%.8s-%.4s-8%.3s-a%.3s-%.12s", hex, hex + 8, hex + 12, hex + 15,
-             hex + 18); /* UUIDv8: RFC 9562 §5.8 */
+    uuid_of_text(text, (size_t)len, key_r);
 }
 
 json_t *effect_rehearsed(struct effect *effect, const char *kind)

@@ -30,17 +30,15 @@ struct child {
 
 static void child_prepare(struct child *child);
 
-/* UUIDv8 (RFC 9562 §5.8): SHA-256 of parent, step and, behind the first, the attempt. */
+/* Of parent, step and, behind the first, the attempt. */
 static void child_id(const struct run *parent, uint64_t step, char out[UUID_SIZE])
 {
-    char text[UUID_SIZE + 48], hex[SHA256_HEX_SIZE];
+    char text[UUID_SIZE + 48];
     int len = parent->retries == 0
                   ? snprintf(text, sizeof(text), "%s/%lu", parent->id, (unsigned long)step)
                   : snprintf(text, sizeof(text), "%s/%lu/%ld", parent->id, (unsigned long)step,
                              (long)parent->retries);
-    hash_sha256_hex(text, (size_t)len, hex);
-    snprintf(out, UUID_SIZE, "%.8s-%.4s-8%.3s-a%.3s-%.12s", hex, hex + 8, hex + 12, hex + 15,
-             hex + 18);
+    uuid_of_text(text, (size_t)len, out);
 }
 
 static void child_free(void *arg)
@@ -334,7 +332,7 @@ void broker_agent_begin(struct effect *effect)
     child->poll = (struct loop_timer){.fn = poll_fire, .arg = child};
     child->agent = xstrdup(agent);
     const char *version = jx_str(effect->request, "version", NULL);
-    child->version = version != NULL ? xstrdup(version) : NULL;
+    child->version = xstrdup_or_null(version);
     child->user_id = xstrdup(run->user_id);
     child->organization_id = xstrdup(run->launch->organization_id);
     child->input = input != NULL ? jx_encode(input, NULL) : xstrdup("null");

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/sync.h"
 #include "supervisor/engine-private.h"
 
 enum { CHANGES_SHOWN = 20 };
@@ -126,9 +127,7 @@ struct replaying {
     const struct replay_order *order;
     struct replay_result *result;
     struct run *run;
-    pthread_mutex_t lock;
-    pthread_cond_t wake;
-    bool done;
+    struct latch latch;
 };
 
 static void replay_ended(struct execution_watch *watch, const struct execution_outcome *outcome)
@@ -141,12 +140,9 @@ static void replay_ended(struct execution_watch *watch, const struct execution_o
                 strcmp(journal->entries[i].kind, wire_kind_name(WIRE_KIND_VALIDATE)) == 0;
     json_object_set_new(r->run->report, "used", json_integer((json_int_t)used));
     json_object_set_new(r->run->report, "unused", json_integer((json_int_t)(journal->n - used)));
-    engine_outcome_copy(&r->result->outcome, outcome);
+    execution_outcome_copy(&r->result->outcome, outcome);
     r->result->report = move_ptr(&r->run->report); /* whose thread is another from now on */
-    pthread_mutex_lock(&r->lock);
-    r->done = true;
-    pthread_cond_signal(&r->wake);
-    pthread_mutex_unlock(&r->lock);
+    latch_open(&r->latch);
 }
 
 static void replay_begin(void *arg)
@@ -181,16 +177,12 @@ int engine_replay(void *arg, const struct replay_order *order, struct replay_res
         .engine = engine,
         .order = order,
         .result = result_r,
-        .lock = PTHREAD_MUTEX_INITIALIZER,
-        .wake = PTHREAD_COND_INITIALIZER,
+        .latch = LATCH_INIT,
     };
     if (atomic_load(&engine->draining))
         return error_set(err, E_UNAVAILABLE, "the daemon is stopping");
     loop_post(engine->loop, replay_begin, &r);
-    pthread_mutex_lock(&r.lock);
-    while (!r.done)
-        pthread_cond_wait(&r.wake, &r.lock);
-    pthread_mutex_unlock(&r.lock);
+    latch_wait(&r.latch);
     return 0;
 }
 

@@ -148,7 +148,7 @@ static json_t *run_example(struct daemon *d, struct skill_file *f, const json_t 
                         ? jx_decode(outcome.usage, strlen(outcome.usage), "usage", &err)
                         : NULL;
             message = judge(example, &outcome, output, error);
-            engine_outcome_free(&outcome);
+            execution_outcome_clear(&outcome);
         }
     }
     return json_pack("{s:s, s:b, s:s?, s:O?, s:O?, s:O, s:O?}", "name",

@@ -4,6 +4,7 @@
 #include <sys/wait.h>
 
 #include "base/clock.h"
+#include "base/sync.h"
 #include "supervisor/engine-private.h"
 
 enum { CPU_US = 500000, WALL_US = 3000000, MEMORY = 32 << 20, MANIFEST_MAX = 256 << 10 };
@@ -18,19 +19,13 @@ struct description {
     bool asked, timed_out;
     json_t *manifest;
     struct error *err;
-    /* The caller waits for it. */
-    pthread_mutex_t lock;
-    pthread_cond_t wake;
-    bool done;
+    struct latch latch; /* the caller waits for it */
 };
 
 static void finish(struct description *d)
 {
     loop_timer_cancel(d->engine->loop, &d->wall);
-    pthread_mutex_lock(&d->lock);
-    d->done = true;
-    pthread_cond_signal(&d->wake);
-    pthread_mutex_unlock(&d->lock);
+    latch_open(&d->latch);
 }
 
 static void described_ready(struct executor_user *user, struct executor *executor)
@@ -163,17 +158,11 @@ int engine_describe(void *engine, const char *name, const char *source, size_t l
         .source = source,
         .len = len,
         .err = &said,
-        .lock = PTHREAD_MUTEX_INITIALIZER,
-        .wake = PTHREAD_COND_INITIALIZER,
+        .latch = LATCH_INIT,
     };
     d.wall = (struct loop_timer){.fn = wall_fire, .arg = &d};
     loop_post(d.engine->loop, begin, &d);
-    pthread_mutex_lock(&d.lock);
-    while (!d.done)
-        pthread_cond_wait(&d.wake, &d.lock);
-    pthread_mutex_unlock(&d.lock);
-    pthread_mutex_destroy(&d.lock);
-    pthread_cond_destroy(&d.wake);
+    latch_wait(&d.latch);
     if (d.manifest == NULL)
         return error_move(err, &said);
     *manifest_r = d.manifest;

@@ -417,8 +417,6 @@ void run_evict_fire(struct loop_timer *timer);
 void run_evict(struct run *run); /* its executor is gone: the last commit */
 /* A cancelled execution takes its children along, wherever they are. */
 void run_cancel_child(struct engine *engine, const char *id);
-/* Durably, then here if it is here, else by whoever claims it. */
-void engine_cancel_stored(struct engine *engine, const char *id);
 /* broker_wait.c */
 void run_signalled(struct run *run); /* a signal was stored for it */
 void run_signal_settled(struct run *run);
@@ -427,8 +425,6 @@ void run_signal_settled(struct run *run);
 void run_load(struct run *run,
               int64_t after_us);     /* reads the store on a pool thread, then goes on */
 void run_load_drop(struct run *run); /* the engine is freed before its time */
-/* Engine thread: a claimed job. False: it is just being let go here; ask again. */
-bool engine_adopt(struct engine *engine, const char *id);
 int engine_queue_start(struct engine *engine, struct error *err);
 void engine_queue_stop(struct engine *engine);
 void engine_queue_kick(struct engine *engine); /* any thread: there may be work to claim */
@@ -515,7 +511,6 @@ void broker_agent_begin(struct effect *effect);
 void broker_sleep_begin(struct effect *effect);
 void broker_wait_for_begin(struct effect *effect);
 
-void engine_outcome_copy(struct execution_outcome *to, const struct execution_outcome *from);
 /* broker_recorded.c */
 bool broker_is_recorded(const struct effect *effect); /* in a replay: to be answered from it */
 void broker_recorded_begin(struct effect *effect);
@@ -529,7 +524,7 @@ int engine_describe(void *engine, const char *name, const char *source, size_t l
 /* START and SKILL frames, shared by runs and descriptions. */
 void engine_send_skill(struct buf *out, const char *name, const char *source, size_t len);
 
-/* call.c: run fn on the engine thread and wait for it; direct when already there. */
+/* engine.c: run fn on the engine thread and wait for it; direct when already there. */
 void engine_call(struct engine *engine, void (*fn)(void *arg), void *arg);
 
 /* ---- GETs for the services ---- */

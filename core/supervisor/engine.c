@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/sync.h"
 #include "store/store.h"
 #include "supervisor/engine-private.h"
 
@@ -61,19 +62,14 @@ const size_t engine_keys_n = countof(engine_keys);
 struct call {
     void (*fn)(void *arg);
     void *arg;
-    pthread_mutex_t lock;
-    pthread_cond_t wake;
-    bool done;
+    struct latch latch;
 };
 
 static void call_run(void *arg)
 {
     struct call *call = arg;
     call->fn(call->arg);
-    pthread_mutex_lock(&call->lock);
-    call->done = true;
-    pthread_cond_signal(&call->wake);
-    pthread_mutex_unlock(&call->lock);
+    latch_open(&call->latch);
 }
 
 void engine_call(struct engine *engine, void (*fn)(void *arg), void *arg)
@@ -82,23 +78,12 @@ void engine_call(struct engine *engine, void (*fn)(void *arg), void *arg)
         fn(arg);
         return;
     }
-    struct call call = {
-        .fn = fn, .arg = arg, .lock = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER};
+    struct call call = {.fn = fn, .arg = arg, .latch = LATCH_INIT};
     loop_post(engine->loop, call_run, &call);
-    pthread_mutex_lock(&call.lock);
-    while (!call.done)
-        pthread_cond_wait(&call.wake, &call.lock);
-    pthread_mutex_unlock(&call.lock);
-    pthread_mutex_destroy(&call.lock);
-    pthread_cond_destroy(&call.wake);
+    latch_wait(&call.latch);
 }
 
 /* ---- what the services ask ------------------------------------------------------------------- */
-
-static char *copy_or_null(const char *s)
-{
-    return s != NULL ? xstrdup(s) : NULL;
-}
 
 struct submission {
     struct engine *engine;
@@ -169,25 +154,25 @@ static int engine_submit(void *arg, struct execution_order *order, struct execut
     s->watch = watch;
     memcpy(s->id, order->id, UUID_SIZE);
     s->user_id = xstrdup(order->user_id);
-    s->parent_id = order->parent_id != NULL ? xstrdup(order->parent_id) : NULL;
+    s->parent_id = xstrdup_or_null(order->parent_id);
     s->input = xstrndup(order->input, order->input_len);
     s->input_len = order->input_len;
     s->context = xstrdup(order->context != NULL ? order->context : "{}");
-    s->version_note = order->version_note != NULL ? xstrdup(order->version_note) : NULL;
+    s->version_note = xstrdup_or_null(order->version_note);
     s->priority = order->priority;
     if (order->key != NULL) {
         s->key.key = xstrdup(order->key);
-        s->key.answer = copy_or_null(order->key_answer);
+        s->key.answer = xstrdup_or_null(order->key_answer);
         snprintf(s->key.request_sha256, sizeof(s->key.request_sha256), "%s", order->key_sha256);
         s->key.expired = order->key_expired;
     }
     s->available_at = order->available_at;
-    s->origin_id = copy_or_null(order->origin_id);
-    s->origin_kind = copy_or_null(order->origin_kind);
-    s->seed_id = copy_or_null(order->seed_id);
+    s->origin_id = xstrdup_or_null(order->origin_id);
+    s->origin_kind = xstrdup_or_null(order->origin_kind);
+    s->seed_id = xstrdup_or_null(order->seed_id);
     s->journal = order->journal;
     order->journal = (struct journal_copy){NULL, 0};
-    s->concurrency_key = order->concurrency_key != NULL ? xstrdup(order->concurrency_key) : NULL;
+    s->concurrency_key = xstrdup_or_null(order->concurrency_key);
     if (order->webhook_url != NULL) {
         s->webhook_url = xstrdup(order->webhook_url);
         s->webhook_secret = xstrdup(order->webhook_secret);
@@ -373,36 +358,14 @@ struct rehearsal {
     void (*on_event)(void *arg, const char *type, const char *data, size_t len);
     void *arg;
     struct execution_outcome *outcome;
-    pthread_mutex_t lock;
-    pthread_cond_t wake;
-    bool done;
+    struct latch latch;
 };
-
-void engine_outcome_copy(struct execution_outcome *to, const struct execution_outcome *from)
-{
-    *to = *from;
-    to->status = xstrdup(from->status);
-    to->output = copy_or_null(from->output);
-    to->error = copy_or_null(from->error);
-    to->usage = copy_or_null(from->usage);
-}
 
 static void rehearsal_ended(struct execution_watch *watch, const struct execution_outcome *outcome)
 {
     struct rehearsal *r = (struct rehearsal *)watch;
-    engine_outcome_copy(r->outcome, outcome);
-    pthread_mutex_lock(&r->lock);
-    r->done = true;
-    pthread_cond_signal(&r->wake);
-    pthread_mutex_unlock(&r->lock);
-}
-
-void engine_outcome_free(struct execution_outcome *outcome)
-{
-    free((char *)outcome->status);
-    free((char *)outcome->output);
-    free((char *)outcome->error);
-    free((char *)outcome->usage);
+    execution_outcome_copy(r->outcome, outcome);
+    latch_open(&r->latch);
 }
 
 static void rehearsal_begin(void *arg)
@@ -438,14 +401,10 @@ int engine_rehearse(struct engine *engine, struct launch *launch, const char *in
         .on_event = on_event,
         .arg = arg,
         .outcome = outcome_r,
-        .lock = PTHREAD_MUTEX_INITIALIZER,
-        .wake = PTHREAD_COND_INITIALIZER,
+        .latch = LATCH_INIT,
     };
     loop_post(engine->loop, rehearsal_begin, &r);
-    pthread_mutex_lock(&r.lock);
-    while (!r.done)
-        pthread_cond_wait(&r.wake, &r.lock);
-    pthread_mutex_unlock(&r.lock);
+    latch_wait(&r.latch);
     return 0;
 }
 

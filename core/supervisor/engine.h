@@ -42,12 +42,11 @@ extern const struct engine_ops engine_ops;
 
 /* Runs a launch in a real executor with no store behind it and every effect answered from `replies`
  * ({"model":[…],"http":[…],"agents":[…]}, consumed in order). on_event gets log, emit and delta
- * events as they come (engine thread). Blocks. The outcome's strings belong to the caller: free
- * with engine_outcome_free. */
+ * events as they come (engine thread). Blocks. The outcome is the caller's: release it
+ * with execution_outcome_clear. */
 int engine_rehearse(struct engine *engine, struct launch *launch, const char *input,
                     const json_t *replies,
                     void (*on_event)(void *arg, const char *type, const char *data, size_t len),
                     void *arg, struct execution_outcome *outcome_r, struct error *err);
-void engine_outcome_free(struct execution_outcome *outcome);
 
 #endif

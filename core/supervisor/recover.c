@@ -297,7 +297,8 @@ static void loaded(void *arg)
     loading_free(l);
 }
 
-bool engine_adopt(struct engine *engine, const char *id)
+/* A claimed job. False: it is just being let go here; ask again. */
+static bool engine_adopt(struct engine *engine, const char *id)
 {
     struct run *run = run_find(engine, id);
     if (run != NULL && (run->unleased || run->dropped))

@@ -1,6 +1,5 @@
 #include "supervisor/retention.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -8,6 +7,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/sync.h"
 #include "store/retention.h"
 
 enum {
@@ -58,13 +58,9 @@ struct retention {
 
 static bool rest(struct retention *r, int64_t us)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    int64_t ns = until.tv_nsec + us % CLOCK_SECOND * 1000;
-    until.tv_sec += us / CLOCK_SECOND + ns / 1000000000;
-    until.tv_nsec = ns % 1000000000;
+    int64_t until = clock_monotonic_us() + us;
     pthread_mutex_lock(&r->lock);
-    while (!r->stop && pthread_cond_timedwait(&r->wake, &r->lock, &until) == 0)
+    while (!r->stop && cond_wait_until(&r->wake, &r->lock, until))
         continue;
     bool stop = r->stop;
     pthread_mutex_unlock(&r->lock);
@@ -167,14 +163,10 @@ static void *run(void *arg)
 struct retention *retention_start(struct storage *storage, struct config *config, struct error *err)
 {
     struct retention *r = xcalloc(1, sizeof(*r));
-    pthread_condattr_t monotonic;
     r->storage = storage;
     r->config = config;
     pthread_mutex_init(&r->lock, NULL);
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&r->wake, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    cond_init(&r->wake);
     if (pthread_create(&r->thread, NULL, run, r) == 0)
         return r;
     error_set(err, E_INTERNAL, "cannot start the thread of [retention]");

@@ -41,8 +41,8 @@ struct wait *wait_of_row(const struct wait_row *row)
         if (strcmp(row->kind, kind_names[k]) == 0)
             wait->kind = (enum wait_kind)k;
     wait->seq = row->seq;
-    wait->name = row->name != NULL ? xstrdup(row->name) : NULL;
-    wait->schema_text = row->schema != NULL ? xstrdup(row->schema) : NULL;
+    wait->name = xstrdup_or_null(row->name);
+    wait->schema_text = xstrdup_or_null(row->schema);
     wait->since = row->since;
     wait->until = row->until;
     wait->stored = true;
@@ -119,8 +119,8 @@ struct wait *wait_begin(struct effect *effect, enum wait_kind kind, const char *
         wait = *end = xcalloc(1, sizeof(*wait));
         wait->seq = (int64_t)effect->seq;
         wait->kind = kind;
-        wait->name = name != NULL ? xstrdup(name) : NULL;
-        wait->schema_text = schema_text != NULL ? xstrdup(schema_text) : NULL;
+        wait->name = xstrdup_or_null(name);
+        wait->schema_text = xstrdup_or_null(schema_text);
         wait->since = clock_wall_us();
         wait->until = timeout_us > 0 ? wait->since + timeout_us : 0;
         bool lasts = kind == WAIT_SIGNAL || (kind == WAIT_SLEEP && timeout_us >= WAIT_STORED_US);
@@ -268,16 +268,8 @@ static void cancel_stored(void *arg, struct error *err)
     loop_post_owned(c->engine->loop, cancel_asked, free, c);
 }
 
-void run_cancel_child(struct engine *engine, const char *id)
-{
-    struct run *run = run_find(engine, id);
-    if (run != NULL && !run->loading)
-        run_cancel(run);
-    else
-        engine_cancel_stored(engine, id);
-}
-
-void engine_cancel_stored(struct engine *engine, const char *id)
+/* Durably, then here if it is here, else by whoever claims it. */
+static void engine_cancel_stored(struct engine *engine, const char *id)
 {
     struct cancelling *c = xcalloc(1, sizeof(*c));
     struct storage_batch *batch = storage_batch_new();
@@ -285,4 +277,13 @@ void engine_cancel_stored(struct engine *engine, const char *id)
     snprintf(c->id, sizeof(c->id), "%s", id);
     store_execution_cancel_request(batch, id);
     storage_submit(engine->parts.storage, batch, cancel_stored, c);
+}
+
+void run_cancel_child(struct engine *engine, const char *id)
+{
+    struct run *run = run_find(engine, id);
+    if (run != NULL && !run->loading)
+        run_cancel(run);
+    else
+        engine_cancel_stored(engine, id);
 }

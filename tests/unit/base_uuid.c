@@ -80,9 +80,18 @@ static void test_valid(void)
            rows[i].text, rows[i].valid ? "" : "not ");
 }
 
+static void test_of_text(void)
+{
+    char id[UUID_SIZE];
+    is_str(uuid_of_text("step/1", 6, id), "f94854ac-4483-8b26-a703-7f42dad7929a",
+           "the digits of a text's SHA-256, as version 8 of the RFC's variant");
+    ok(uuid_valid(id, strlen(id)), "which is an id");
+}
+
 int main(void)
 {
     test_time();
+    test_of_text();
     test_threads();
     test_valid();
     return done_testing();
