@@ -276,9 +276,9 @@ check: deps ## build and run every test
 	@$(MAKE) --no-print-directory -j$$(nproc) tests
 	@$(MAKE) --no-print-directory test
 
-# A test that hangs fails, and so does one that leaves a process behind; five minutes are ten times what the
-# slowest takes under a sanitizer.
-PROVE := prove --exec 'tests/alone.py 300' --timer --failures -j2
+# A test that hangs fails, and so does one that leaves a process behind; the minutes are ten times what the
+# slowest takes.
+PROVE := prove --exec 'tests/alone.py $(if $(SANITIZED),1200,300)' --timer --failures -j2
 # TSan holds signals back until the next system call, so it cannot run what a signal stops or what shall
 # crash: these tests are of the sandbox's single thread, in which it would find nothing.
 # Nor can its runtime, which has a thread, enter a user namespace (sandbox_layers).

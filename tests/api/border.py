@@ -5,12 +5,12 @@ import os
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from c9test import ROOT, SANITIZED, Daemon, contains, equal, eventually, note, ok, run  # noqa: E402
+from c9test import ROOT, SANITIZED, SLOW, Daemon, contains, equal, eventually, note, ok, run  # noqa: E402
 
 daemon = Daemon({"sandbox": {"zygote": f"{ROOT}/tests/lib/hostile_zygote.py"},
                  "executions": {"grace": "200ms"}, "executors": {"rate": "16MiB"},
-                 "limits": {"log_count": 50, "emit_count": 500, "requests": 70, "requests_max": 200000, "wall_time": "30s",
-                            "host_memory": "16MiB", "output": "2MiB"}})
+                 "limits": {"log_count": 50, "emit_count": 500, "requests": 70, "requests_max": 200000,
+                            "wall_time": f"{30 * SLOW}s", "host_memory": "16MiB", "output": "2MiB"}})
 
 WIDER = 8 if SANITIZED else 1  # a sanitizer gives memory back late
 
@@ -120,7 +120,7 @@ def test_an_executor_is_not_read_faster_than_is_stored():
 
 def test_answers_that_are_not_read():
     grown, (_, result) = peak_while(lambda: attack(
-        "never-reads", executionConfig={"limits": {"requests": 100000, "hostMemoryMb": 1, "wallTimeMs": 60000}}))
+        "never-reads", executionConfig={"limits": {"requests": 100000, "hostMemoryMb": 1, "wallTimeMs": 60000 * SLOW}}))
     equal(result.get("errorCode"), "ResourceExhausted", "an executor that only asks is stopped")
     contains(result["error"], "does not read", "and told why")
     ok(grown < (32 << 20) * WIDER, f"the daemon grew by {grown >> 20} MiB")

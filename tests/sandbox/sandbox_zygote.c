@@ -12,10 +12,10 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
-#ifdef C9_SANITIZED /* whose runtimes need more calls than the zygote's policy has */
-enum { MIB = 1 << 20, ZYGOTE_FILTERS = 0 };
+#ifdef C9_SANITIZED /* whose runtimes need more calls than the zygote's policy has, and more time */
+enum { MIB = 1 << 20, ZYGOTE_FILTERS = 0, SLOW = 8 };
 #else
-enum { MIB = 1 << 20, ZYGOTE_FILTERS = 1 };
+enum { MIB = 1 << 20, ZYGOTE_FILTERS = 1, SLOW = 1 };
 #endif
 static struct zygote_under_test z;
 static struct frame frame;
@@ -235,7 +235,7 @@ static void test_turns(const char *who)
     }
     is_int(n = executors_of(child_of(z.pid), pids), BURNERS, "%s: many burn", who);
     int all = 0, least = BURNERS;
-    for (int k = 0; k < 4000 && (all < n || least > cpus); k++, usleep(5000)) {
+    for (int k = 0; k < 4000 * SLOW && (all < n || least > cpus); k++, usleep(5000)) {
         int running = 0;
         all = 0;
         for (int i = 0; i < n; i++) {
