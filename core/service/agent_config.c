@@ -339,7 +339,7 @@ static const struct member execution_members[] = {
 static void check_unknown(struct check *c, const char *path, const json_t *object,
                           const struct member *table, size_t n)
 {
-    const char *names[countof(config_members) + countof(execution_members)];
+    const char *names[countof(config_members) + countof(execution_members)] = {NULL};
     for (size_t i = 0; i < n; i++)
         names[i] = table[i].name;
     problem_unknown_members(c->errors, path, object, names, n);
