@@ -15,7 +15,8 @@ enum {
     PROBE_CPU_US = 100000,
     PROBE_MEMORY = 8 << 20,
     PROBE_MEMORY_MAX = 64 << 20, /* what the zygote maps for others */
-    PROBE_WALL_US = 10000000,
+    PROBE_WALL_US = 1000000, /* so many times: while all of it was stopped, no time passed … */
+    PROBE_WALLS = 30,
     PROBE_PAYLOAD = 4096
 };
 
@@ -56,6 +57,7 @@ struct check {
     struct loop *loop;
     struct executors *executors;
     struct loop_timer wall;
+    int walls;
     size_t at; /* attempts[at / PASSES], pass at % PASSES */
     json_t *rows, *row, *layers;
     bool strict, holds, answered, late;
@@ -139,6 +141,7 @@ static void next(struct check *c)
         json_array_append_new(c->rows, c->row);
     }
     c->answered = c->late = false;
+    c->walls = PROBE_WALLS;
     loop_timer_set(c->loop, &c->wall, PROBE_WALL_US);
     executors_ask(c->executors, &c->neighbour.user);
 }
@@ -156,8 +159,9 @@ static void prober_ready(struct executor_user *user, struct executor *executor)
     buf_auto payload = BUF_INIT;
     struct wire_start start = {
         .mode = c->at % PASSES == 0 ? WIRE_MODE_PROBE : WIRE_MODE_PROBE_BEHIND,
-        .cpu_us =
-            attempts[c->at / PASSES].probe == WIRE_PROBE_CPU_TIME ? PROBE_CPU_US : PROBE_WALL_US,
+        .cpu_us = attempts[c->at / PASSES].probe == WIRE_PROBE_CPU_TIME
+                      ? PROBE_CPU_US
+                      : PROBE_WALLS * PROBE_WALL_US,
         .memory = PROBE_MEMORY,
         .probe = attempts[c->at / PASSES].probe,
         .probe_pid = c->neighbour.executor != NULL ? executor_pid(c->neighbour.executor) : 0,
@@ -219,6 +223,10 @@ static void prober_exited(struct executor_user *user, const struct executor_exit
 static void wall_fire(struct loop_timer *timer)
 {
     struct check *c = timer->arg;
+    if (--c->walls > 0) {
+        loop_timer_set(c->loop, &c->wall, PROBE_WALL_US);
+        return;
+    }
     c->late = true;
     if (c->prober.executor != NULL) {
         executor_kill(c->prober.executor);
