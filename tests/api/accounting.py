@@ -58,9 +58,9 @@ def test_completed():
 
 def test_what_ending_takes():
     """Giving back much memory takes time, after the result."""
-    big = agent("big", "local s = ('x'):rep(100 << 20) return #s", executionConfig={"limits": {"memoryMb": 250}})
+    big = agent("big", "local s = ('x'):rep(32 << 20) return #s", executionConfig={"limits": {"memoryMb": 80}})
     result = daemon.api.execute(big).json
-    equal(result.get("output"), 100 << 20, "an execution that holds much memory to its end")
+    equal(result.get("output"), 32 << 20, "an execution that holds much memory to its end")
     told = result["resourceUsage"]["cpuTimeUs"]
     stored = eventually(lambda: max(0, daemon.api.get(f"/v1/executions/{result['executionId']}").json["resourceUsage"]["cpuTimeUs"] - told))
     ok(stored > 1000, f"what it took to end is added: {told} and {stored} us")

@@ -49,14 +49,23 @@ static const char *zygote_path(void)
     return strcat(path, "/c9d-zygote");
 }
 
-/* One packet, within ten seconds. */
+/* Waits in short pieces: when all of us were stopped for long, what is awaited was too. */
+static bool comes(int fd)
+{
+    struct pollfd p = {fd, POLLIN, 0};
+    int rc = 0;
+    for (int piece = 0; piece < 200 && rc == 0; piece++)
+        rc = poll(&p, 1, 100);
+    return rc == 1;
+}
+
+/* One packet. */
 static bool zygote_next(struct zygote_under_test *z, unsigned type, int *fd_r)
 {
-    struct pollfd p = {z->control, POLLIN, 0};
     int fd = -1;
     *fd_r = -1;
     memset(&z->last, 0, sizeof(z->last));
-    if (poll(&p, 1, 10000) != 1 || wire_control_receive(z->control, &z->last, z->text, &fd) != 1)
+    if (!comes(z->control) || wire_control_receive(z->control, &z->last, z->text, &fd) != 1)
         return false;
     *fd_r = fd;
     return z->last.type == type;
@@ -129,9 +138,8 @@ struct frame {
 
 static bool bytes_read(int fd, void *out, size_t len)
 {
-    struct pollfd p = {fd, POLLIN, 0};
     for (char *at = out; len > 0;) {
-        ssize_t n = poll(&p, 1, 20000) == 1 ? read(fd, at, len) : -1;
+        ssize_t n = comes(fd) ? read(fd, at, len) : -1;
         if (n <= 0)
             return false;
         at += n;
