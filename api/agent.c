@@ -1,11 +1,10 @@
 /* Agents. */
 #include "service/agent.h"
 
+#include "api/answer.h"
 #include "api/api-private.h"
 #include "api/conditional.h"
 #include "api/media.h"
-#include "api/reply.h"
-#include "api/request.h"
 #include "base/json.h"
 
 int handle_agent_list(struct request *request, struct reply *reply, struct error *err)
@@ -20,59 +19,27 @@ int handle_agent_list(struct request *request, struct reply *reply, struct error
 
 int handle_agent_create(struct request *request, struct reply *reply, struct error *err)
 {
-    jx_auto *agent = NULL;
-    if (agent_create(request->api->service, &request->who, request->body, &agent, err) < 0)
-        return -1;
-    reply_json(reply, 201, agent);
-    reply_header(reply, "Location", "/v1/agents/%s", jx_str(agent, "id", ""));
-    reply_revision(reply, request, agent);
-    return 0;
+    return answer_body(request, reply, err, 201, "/v1/agents", agent_create);
 }
 
 int handle_agent_validate(struct request *request, struct reply *reply, struct error *err)
 {
-    jx_auto *result = NULL;
-    if (agent_validate(request->api->service, &request->who, request->body, &result, err) < 0)
-        return -1;
-    reply_json(reply, 200, result);
-    return 0;
+    return answer_body(request, reply, err, 200, NULL, agent_validate);
 }
 
 int handle_agent_get(struct request *request, struct reply *reply, struct error *err)
 {
-    jx_auto *agent = NULL;
-    if (agent_get(request->api->service, &request->who, request_path(request, "agentId"), &agent,
-                  err) < 0)
-        return -1;
-    reply_json(reply, 200, agent);
-    reply_revision(reply, request, agent);
-    return 0;
+    return answer_one(request, reply, err, 200, "agentId", agent_get);
 }
 
 int handle_agent_update(struct request *request, struct reply *reply, struct error *err)
 {
-    struct if_match condition;
-    jx_auto *agent = NULL;
-    if (request_if_match(request, &condition, err) < 0 ||
-        agent_update(request->api->service, &request->who, request_path(request, "agentId"),
-                     request->body, condition.tag, &agent, err) < 0)
-        return -1;
-    reply_json(reply, 200, agent);
-    reply_revision(reply, request, agent);
-    return 0;
+    return answer_update(request, reply, err, "agentId", agent_update);
 }
 
 int handle_agent_replace(struct request *request, struct reply *reply, struct error *err)
 {
-    struct if_match condition;
-    jx_auto *agent = NULL;
-    if (request_if_match(request, &condition, err) < 0 ||
-        agent_replace(request->api->service, &request->who, request_path(request, "agentId"),
-                      request->body, condition.tag, &agent, err) < 0)
-        return -1;
-    reply_json(reply, 200, agent);
-    reply_revision(reply, request, agent);
-    return 0;
+    return answer_update(request, reply, err, "agentId", agent_replace);
 }
 
 int handle_agent_delete(struct request *request, struct reply *reply, struct error *err)
@@ -88,22 +55,10 @@ int handle_agent_delete(struct request *request, struct reply *reply, struct err
 
 int handle_agent_deprecate(struct request *request, struct reply *reply, struct error *err)
 {
-    jx_auto *agent = NULL;
-    if (agent_deprecate(request->api->service, &request->who, request_path(request, "agentId"),
-                        request->body, &agent, err) < 0)
-        return -1;
-    reply_json(reply, 200, agent);
-    reply_revision(reply, request, agent);
-    return 0;
+    return answer_body_of(request, reply, err, 200, NULL, "agentId", agent_deprecate);
 }
 
 int handle_agent_archive(struct request *request, struct reply *reply, struct error *err)
 {
-    jx_auto *agent = NULL;
-    if (agent_archive(request->api->service, &request->who, request_path(request, "agentId"),
-                      &agent, err) < 0)
-        return -1;
-    reply_json(reply, 200, agent);
-    reply_revision(reply, request, agent);
-    return 0;
+    return answer_one(request, reply, err, 200, "agentId", agent_archive);
 }

@@ -1,32 +1,19 @@
 /* Aliases of versions. */
 #include "service/alias.h"
 
+#include "api/answer.h"
 #include "api/api-private.h"
 #include "api/conditional.h"
-#include "api/reply.h"
-#include "api/request.h"
 #include "base/json.h"
 
 int handle_alias_list(struct request *request, struct reply *reply, struct error *err)
 {
-    struct list_query query = request_list_query(request);
-    jx_auto *page = NULL;
-    if (alias_list(request->api->service, &request->who, request_path(request, "agentId"), &query,
-                   &page, err) < 0)
-        return -1;
-    reply_json(reply, 200, page);
-    return 0;
+    return answer_list_of(request, reply, err, "agentId", alias_list);
 }
 
 int handle_alias_get(struct request *request, struct reply *reply, struct error *err)
 {
-    jx_auto *alias = NULL;
-    if (alias_get(request->api->service, &request->who, request_path(request, "agentId"),
-                  request_path(request, "alias"), &alias, err) < 0)
-        return -1;
-    reply_json(reply, 200, alias);
-    reply_revision(reply, request, alias);
-    return 0;
+    return answer_part(request, reply, err, 200, "agentId", "alias", alias_get);
 }
 
 int handle_alias_put(struct request *request, struct reply *reply, struct error *err)
@@ -39,11 +26,10 @@ int handle_alias_put(struct request *request, struct reply *reply, struct error 
                   request_path(request, "alias"), request->body, condition.tag, &alias, &created,
                   err) < 0)
         return -1;
-    reply_json(reply, created ? 201 : 200, alias);
+    reply_resource(reply, request, created ? 201 : 200, alias);
     if (created)
         reply_header(reply, "Location", "/v1/agents/%s/aliases/%s", jx_str(alias, "agentId", ""),
                      jx_str(alias, "name", ""));
-    reply_revision(reply, request, alias);
     return 0;
 }
 

@@ -19,7 +19,17 @@ int request_if_match(const struct request *request, struct if_match *condition_r
 
 void reply_revision(struct reply *reply, const struct request *request, const json_t *resource)
 {
+    const json_t *revision = json_object_get(resource, "revision");
     char tag[24];
-    snprintf(tag, sizeof(tag), "%lld", (long long)jx_int(resource, "revision", 0));
+    if (revision == NULL)
+        return;
+    snprintf(tag, sizeof(tag), "%lld", (long long)json_integer_value(revision));
     reply_etag(reply, request, tag);
+}
+
+void reply_resource(struct reply *reply, const struct request *request, int status,
+                    const json_t *resource)
+{
+    reply_json(reply, status, resource);
+    reply_revision(reply, request, resource);
 }

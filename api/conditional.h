@@ -15,7 +15,10 @@ struct if_match {
 /* The request's If-Match. */
 int request_if_match(const struct request *request, struct if_match *condition_r,
                      struct error *err);
-/* ETag, from the resource's revision, which counts its edits. */
+/* A JSON body; with an ETag, when the resource counts its edits (has a member "revision"). */
+void reply_resource(struct reply *reply, const struct request *request, int status,
+                    const json_t *resource);
+/* The ETag alone, of a resource that has one. */
 void reply_revision(struct reply *reply, const struct request *request, const json_t *resource);
 
 #endif

@@ -4,10 +4,9 @@
 #include <string.h>
 #include <strings.h>
 
+#include "api/answer.h"
 #include "api/api-private.h"
 #include "api/media.h"
-#include "api/reply.h"
-#include "api/request.h"
 #include "base/json.h"
 #include "service/cloudevent.h"
 #include "service/problem.h"
@@ -101,20 +100,10 @@ int handle_event_test(struct request *request, struct reply *reply, struct error
 
 int handle_event_list(struct request *request, struct reply *reply, struct error *err)
 {
-    struct list_query query = request_list_query(request);
-    jx_auto *page = NULL;
-    if (event_list(request->api->service, &request->who, &query, &page, err) < 0)
-        return -1;
-    reply_json(reply, 200, page);
-    return 0;
+    return answer_list(request, reply, err, event_list);
 }
 
 int handle_event_get(struct request *request, struct reply *reply, struct error *err)
 {
-    jx_auto *event = NULL;
-    if (event_get(request->api->service, &request->who, request_path(request, "eventId"), &event,
-                  err) < 0)
-        return -1;
-    reply_json(reply, 200, event);
-    return 0;
+    return answer_one(request, reply, err, 200, "eventId", event_get);
 }

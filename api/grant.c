@@ -3,21 +3,13 @@
 
 #include <stdio.h>
 
+#include "api/answer.h"
 #include "api/api-private.h"
-#include "api/conditional.h"
-#include "api/reply.h"
-#include "api/request.h"
 #include "base/json.h"
 
 int handle_grant_list(struct request *request, struct reply *reply, struct error *err)
 {
-    struct list_query query = request_list_query(request);
-    jx_auto *page = NULL;
-    if (grant_list(request->api->service, &request->who, request_path(request, "agentId"), &query,
-                   &page, err) < 0)
-        return -1;
-    reply_json(reply, 200, page);
-    return 0;
+    return answer_list_of(request, reply, err, "agentId", grant_list);
 }
 
 int handle_grant_create(struct request *request, struct reply *reply, struct error *err)
@@ -49,11 +41,5 @@ int handle_grant_get(struct request *request, struct reply *reply, struct error 
 
 int handle_grant_delete(struct request *request, struct reply *reply, struct error *err)
 {
-    struct if_match condition;
-    if (request_if_match(request, &condition, err) < 0 ||
-        grant_delete(request->api->service, &request->who, request_path(request, "agentId"),
-                     request_path(request, "grantId"), condition.tag, err) < 0)
-        return -1;
-    reply_empty(reply, 204);
-    return 0;
+    return answer_gone_part_if(request, reply, err, "agentId", "grantId", grant_delete);
 }

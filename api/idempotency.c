@@ -141,8 +141,7 @@ static int answer_from_body(const struct request *request, const char *body, str
     jx_auto *resource = jx_decode(body, strlen(body), "stored answer", NULL);
     reply->media = MEDIA_JSON;
     buf_append_str(&reply->text, body);
-    if (json_object_get(resource, "revision") != NULL)
-        reply_revision(reply, request, resource);
+    reply_revision(reply, request, resource);
     return 0;
 }
 

@@ -1,9 +1,8 @@
 /* What executions wait for, signals to them, and what is in their journals. */
 #include "service/journal.h"
 
+#include "api/answer.h"
 #include "api/api-private.h"
-#include "api/reply.h"
-#include "api/request.h"
 #include "base/json.h"
 #include "service/signal.h"
 
@@ -21,56 +20,29 @@ int handle_execution_signal(struct request *request, struct reply *reply, struct
 
 int handle_execution_waits(struct request *request, struct reply *reply, struct error *err)
 {
-    struct list_query query = request_list_query(request);
-    jx_auto *page = NULL;
-    if (wait_list_of(request->api->service, &request->who, request_path(request, "executionId"),
-                     &query, &page, err) < 0)
-        return -1;
-    reply_json(reply, 200, page);
-    return 0;
+    return answer_list_of(request, reply, err, "executionId", wait_list_of);
 }
 
 int handle_wait_list(struct request *request, struct reply *reply, struct error *err)
 {
-    struct list_query query = request_list_query(request);
-    jx_auto *page = NULL;
-    if (wait_list(request->api->service, &request->who, &query, &page, err) < 0)
-        return -1;
-    reply_json(reply, 200, page);
-    return 0;
+    return answer_list(request, reply, err, wait_list);
 }
 
 int handle_execution_journal(struct request *request, struct reply *reply, struct error *err)
 {
-    struct list_query query = request_list_query(request);
-    jx_auto *page = NULL;
-    if (journal_list(request->api->service, &request->who, request_path(request, "executionId"),
-                     &query, &page, err) < 0)
-        return -1;
-    reply_json(reply, 200, page);
-    return 0;
+    return answer_list_of(request, reply, err, "executionId", journal_list);
 }
 
 /* ---- time travel ---- */
 
 int handle_execution_replay(struct request *request, struct reply *reply, struct error *err)
 {
-    jx_auto *result = NULL;
-    if (execution_replay(request->api->service, &request->who, request_path(request, "executionId"),
-                         &result, err) < 0)
-        return -1;
-    reply_json(reply, 200, result);
-    return 0;
+    return answer_one(request, reply, err, 200, "executionId", execution_replay);
 }
 
 int handle_execution_export(struct request *request, struct reply *reply, struct error *err)
 {
-    jx_auto *file = NULL;
-    if (execution_export(request->api->service, &request->who, request_path(request, "executionId"),
-                         &file, err) < 0)
-        return -1;
-    reply_json(reply, 200, file);
-    return 0;
+    return answer_one(request, reply, err, 200, "executionId", execution_export);
 }
 
 typedef int make_fn(struct service *service, const struct principal *who, const char *execution,
@@ -100,10 +72,5 @@ int handle_execution_fork(struct request *request, struct reply *reply, struct e
 
 int handle_agent_backtest(struct request *request, struct reply *reply, struct error *err)
 {
-    jx_auto *report = NULL;
-    if (agent_backtest(request->api->service, &request->who, request_path(request, "agentId"),
-                       request->body, &report, err) < 0)
-        return -1;
-    reply_json(reply, 200, report);
-    return 0;
+    return answer_body_of(request, reply, err, 200, NULL, "agentId", agent_backtest);
 }

@@ -232,7 +232,7 @@ static enum MHD_Result exchange_options(struct exchange *x, struct MHD_Connectio
     reply_empty(&x->reply, 204);
     reply_header(&x->reply, "Allow", "%s",
                  x->request.route != NULL ? x->request.route->allow
-                                          : "GET, HEAD, POST, PATCH, DELETE, OPTIONS");
+                                          : "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
     return exchange_answer(x, mhd);
 }
 

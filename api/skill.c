@@ -3,22 +3,14 @@
 
 #include <string.h>
 
+#include "api/answer.h"
 #include "api/api-private.h"
-#include "api/conditional.h"
-#include "api/media.h"
-#include "api/reply.h"
-#include "api/request.h"
 #include "base/json.h"
 #include "base/utf8.h"
 
 int handle_skill_list(struct request *request, struct reply *reply, struct error *err)
 {
-    struct list_query query = request_list_query(request);
-    jx_auto *page = NULL;
-    if (skill_list(request->api->service, &request->who, &query, &page, err) < 0)
-        return -1;
-    reply_json(reply, 200, page);
-    return 0;
+    return answer_list(request, reply, err, skill_list);
 }
 
 /* The Lua file: the body itself, or its member "source". */
@@ -71,21 +63,10 @@ int handle_skill_revision(struct request *request, struct reply *reply, struct e
 
 int handle_skill_revisions(struct request *request, struct reply *reply, struct error *err)
 {
-    jx_auto *page = NULL;
-    if (skill_revisions(request->api->service, &request->who, request_path(request, "skill"), &page,
-                        err) < 0)
-        return -1;
-    reply_json(reply, 200, page);
-    return 0;
+    return answer_one(request, reply, err, 200, "skill", skill_revisions);
 }
 
 int handle_skill_delete(struct request *request, struct reply *reply, struct error *err)
 {
-    struct if_match condition;
-    if (request_if_match(request, &condition, err) < 0 ||
-        skill_delete(request->api->service, &request->who, request_path(request, "skill"),
-                     condition.tag, err) < 0)
-        return -1;
-    reply_empty(reply, 204);
-    return 0;
+    return answer_gone_if(request, reply, err, "skill", skill_delete);
 }

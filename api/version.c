@@ -1,22 +1,15 @@
 /* Versions of agents. */
 #include "service/version.h"
 
+#include "api/answer.h"
 #include "api/api-private.h"
 #include "api/conditional.h"
-#include "api/reply.h"
-#include "api/request.h"
 #include "base/json.h"
 #include "service/compare.h"
 
 int handle_version_list(struct request *request, struct reply *reply, struct error *err)
 {
-    struct list_query query = request_list_query(request);
-    jx_auto *page = NULL;
-    if (version_list(request->api->service, &request->who, request_path(request, "agentId"), &query,
-                     &page, err) < 0)
-        return -1;
-    reply_json(reply, 200, page);
-    return 0;
+    return answer_list_of(request, reply, err, "agentId", version_list);
 }
 
 int handle_version_create(struct request *request, struct reply *reply, struct error *err)
@@ -25,22 +18,15 @@ int handle_version_create(struct request *request, struct reply *reply, struct e
     if (version_create(request->api->service, &request->who, request_path(request, "agentId"),
                        request->body, &version, err) < 0)
         return -1;
-    reply_json(reply, 201, version);
+    reply_resource(reply, request, 201, version);
     reply_header(reply, "Location", "/v1/agents/%s/versions/%s", jx_str(version, "agentId", ""),
                  jx_str(version, "version", ""));
-    reply_revision(reply, request, version);
     return 0;
 }
 
 int handle_version_get(struct request *request, struct reply *reply, struct error *err)
 {
-    jx_auto *version = NULL;
-    if (version_get(request->api->service, &request->who, request_path(request, "agentId"),
-                    request_path(request, "version"), &version, err) < 0)
-        return -1;
-    reply_json(reply, 200, version);
-    reply_revision(reply, request, version);
-    return 0;
+    return answer_part(request, reply, err, 200, "agentId", "version", version_get);
 }
 
 int handle_version_update(struct request *request, struct reply *reply, struct error *err)
@@ -52,20 +38,13 @@ int handle_version_update(struct request *request, struct reply *reply, struct e
                        request_path(request, "version"), request->body, condition.tag, &version,
                        err) < 0)
         return -1;
-    reply_json(reply, 200, version);
-    reply_revision(reply, request, version);
+    reply_resource(reply, request, 200, version);
     return 0;
 }
 
 int handle_version_delete(struct request *request, struct reply *reply, struct error *err)
 {
-    struct if_match condition;
-    if (request_if_match(request, &condition, err) < 0 ||
-        version_delete(request->api->service, &request->who, request_path(request, "agentId"),
-                       request_path(request, "version"), condition.tag, err) < 0)
-        return -1;
-    reply_empty(reply, 204);
-    return 0;
+    return answer_gone_part_if(request, reply, err, "agentId", "version", version_delete);
 }
 
 int handle_version_publish(struct request *request, struct reply *reply, struct error *err)
@@ -74,19 +53,13 @@ int handle_version_publish(struct request *request, struct reply *reply, struct 
     if (version_publish(request->api->service, &request->who, request_path(request, "agentId"),
                         request_path(request, "version"), request->body, &version, err) < 0)
         return -1;
-    reply_json(reply, 200, version);
+    reply_resource(reply, request, 200, version);
     return 0;
 }
 
 int handle_version_rollback(struct request *request, struct reply *reply, struct error *err)
 {
-    jx_auto *agent = NULL;
-    if (version_rollback(request->api->service, &request->who, request_path(request, "agentId"),
-                         request_path(request, "version"), &agent, err) < 0)
-        return -1;
-    reply_json(reply, 200, agent);
-    reply_revision(reply, request, agent);
-    return 0;
+    return answer_part(request, reply, err, 200, "agentId", "version", version_rollback);
 }
 
 int handle_version_deprecate(struct request *request, struct reply *reply, struct error *err)
@@ -95,18 +68,13 @@ int handle_version_deprecate(struct request *request, struct reply *reply, struc
     if (version_deprecate(request->api->service, &request->who, request_path(request, "agentId"),
                           request_path(request, "version"), request->body, &version, err) < 0)
         return -1;
-    reply_json(reply, 200, version);
+    reply_resource(reply, request, 200, version);
     return 0;
 }
 
 int handle_version_archive(struct request *request, struct reply *reply, struct error *err)
 {
-    jx_auto *version = NULL;
-    if (version_archive(request->api->service, &request->who, request_path(request, "agentId"),
-                        request_path(request, "version"), &version, err) < 0)
-        return -1;
-    reply_json(reply, 200, version);
-    return 0;
+    return answer_part(request, reply, err, 200, "agentId", "version", version_archive);
 }
 
 int handle_version_compare(struct request *request, struct reply *reply, struct error *err)

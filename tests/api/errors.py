@@ -66,6 +66,9 @@ def test_methods():
     equal(answer.headers["Allow"], "GET, HEAD, POST, OPTIONS", "Allow says which are")
     answer = api.request("OPTIONS", "/v1/agents")
     equal((answer.status, answer.headers["Allow"]), (204, "GET, HEAD, POST, OPTIONS"), "OPTIONS says it too")
+    everything = api.request("OPTIONS", "*", check=False)
+    equal((everything.status, everything.headers["Allow"]), (204, "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"),
+          "of the whole server: what any of its paths takes")
     equal(api.request("BREW", "/v1/agents").status, 405, "an unknown method")
     head, get = api.request("HEAD", "/v1/agents"), api.get("/v1/agents")
     equal((head.status, head.raw), (200, b""), "HEAD has no body")
