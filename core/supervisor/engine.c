@@ -300,9 +300,10 @@ static void stats_on_loop(void *arg)
 {
     struct figures *f = arg;
     struct engine *engine = f->engine;
+    int64_t with_place = engine->n_running - leavers_places(engine);
     f->result = json_pack("{sIsIsI}", "running", (json_int_t)engine->n_running, "pending",
-                          (json_int_t)(HASH_COUNT(engine->runs) - (unsigned)engine->n_running),
-                          "executors", (json_int_t)executors_alive(engine->parts.executors));
+                          (json_int_t)HASH_COUNT(engine->runs) - with_place, "executors",
+                          (json_int_t)executors_alive(engine->parts.executors));
 }
 
 struct running_limit {
