@@ -127,13 +127,25 @@ static int open_models(struct daemon *d, struct error *err)
     return 0;
 }
 
+/* Executions that are put off, tried again or slept are rows that nobody pushes. */
+static int queue_require_rows(const struct daemon *d, bool rows_are_jobs, struct error *err)
+{
+    if (rows_are_jobs)
+        return 0;
+    return error_set(err, E_CONFIG_INVALID,
+                     "%s: [queue] plugin = %s takes its jobs from elsewhere than the store's rows, "
+                     "where c9d leaves them; use store",
+                     config_origin(d->config, "queue", NULL, "plugin"),
+                     config_string(d->config, "queue", NULL, "plugin"));
+}
+
 int daemon_open_models(struct daemon *d, struct error *err)
 {
     if (open_models(d, err) < 0)
         return -1;
     autofree char *queue = xasprintf("queue_%s", config_string(d->config, "queue", NULL, "plugin"));
     d->queue = queue_open(d->host, d->config, queue, d->storage, err);
-    return d->queue != NULL ? 0 : -1;
+    return d->queue != NULL ? queue_require_rows(d, queue_rows_are_jobs(d->queue), err) : -1;
 }
 
 int daemon_open_engine(struct daemon *d, struct error *err)
@@ -192,6 +204,9 @@ int daemon_declare_plugins(struct daemon *d, struct error *err)
         if (settings == NULL)
             return -1;
         host_settings_free(settings);
+        if (plain[i].kind == C9D_KIND_QUEUE &&
+            queue_require_rows(d, plugin->ops.queue->rows_are_jobs != 0, err) < 0)
+            return -1;
     }
     return open_models(d, err);
 }

@@ -72,7 +72,8 @@ def test_mistakes_are_named():
             ("[htpp]\nlisten = x\n", "c9d.conf", "http"),
             ("[model default]\nplugin = fake\ndelai = 1s\n", "c9d.conf:3", "delay"),
             ("[model default]\nplugin = nowhere\n", "model", "nowhere"),
-            ("[storage]\nplugin = nowhere\n", "storage_nowhere", "nowhere")):
+            ("[storage]\nplugin = nowhere\n", "storage_nowhere", "nowhere"),
+            ("[queue]\nplugin = memory\n", "c9d.conf:2", "use store")):
         done = c9d("check-config", "-c", config(text))
         equal(done.returncode, 1, f"a mistake is found: {text.strip().splitlines()[-1]}")
         contains(done.stderr, place, "with its place")
