@@ -160,7 +160,7 @@ static int request_redirect(struct request *r, struct error *err)
     CURLU *url = curl->url();
     char *next = NULL;
     bool fine = url != NULL && curl->url_set(url, CURLUPART_URL, r->url, 0) == CURLUE_OK &&
-                curl->url_set(url, CURLUPART_URL, r->location, 0) == CURLUE_OK &&
+                curl->url_set(url, CURLUPART_URL, r->location, CURLU_URLENCODE) == CURLUE_OK &&
                 curl->url_set(url, CURLUPART_FRAGMENT, NULL, 0) == CURLUE_OK &&
                 curl->url_get(url, CURLUPART_URL, &next, 0) == CURLUE_OK;
     curl->url_cleanup(url);

@@ -29,6 +29,8 @@ class Pages(http.server.BaseHTTPRequestHandler):
             self.send_response(302)
             self.send_header("Location", "/page")
             self.end_headers()
+        elif self.path == "/odd-hop":
+            self.wfile.write(b"HTTP/1.1 302 Found\r\nLocation: %s/\xff?\xfe\r\nContent-Length: 0\r\n\r\n" % page.encode())
         elif self.path == "/large":
             self.send_response(200)
             self.end_headers()
@@ -226,6 +228,9 @@ def test_http_hostile():
     equal(got["output"], {"status": 200, "body": "ok"}, "headers that are not UTF-8 are left out")
     got = execute("http_one_slash", body, needs, page.replace("//", "/") + "/hop")
     equal(got["output"], {"status": 200, "body": "a page"}, "a URL with one slash is followed through a redirect")
+    got = execute("http_odd_hop", body, needs, page + "/odd-hop")
+    equal(got["output"], {"status": 200, "body": "a page"}, "a redirect to a URL that is not UTF-8 is followed")
+    equal(Pages.seen[-1][0], "/%ff?%fe", "percent-encoded")
 
 
 def test_http_bounds():
@@ -319,7 +324,7 @@ def processes(of):
 
 
 def test_agents_take_turns():
-    nap = 'return { name = "%s", version = "1.0.0", description = "a test", run = function() c9.sleep(0.1) end }'
+    nap = 'return { name = "%s", version = "1.0.0", description = "a test", run = function() c9.sleep(2) end }'
     many = narrow.api.lua_agent("many", nap % "many")["id"]
     single = narrow.api.lua_agent("single", nap % "single")["id"]
     ids = [narrow.api.execute(many, None, {"Prefer": "respond-async"}).json["executionId"] for _ in range(300)]
