@@ -3,7 +3,6 @@
 #include <string.h>
 #include <strings.h>
 
-#include "base/buf.h"
 #include "base/clock.h"
 
 enum {
@@ -76,6 +75,14 @@ static void sign(enum hook_style style, const char *secret, const char *text, si
 static int refuse(struct error *err, const char *why)
 {
     return error_set(err, E_SIGNATURE_INVALID, "%s", why);
+}
+
+void hook_standard_sign(const char *secret, const char *content, size_t len, struct buf *out)
+{
+    uint8_t digest[SHA256_SIZE];
+    char text[BASE64_SIZE];
+    sign(HOOK_STANDARD, secret, content, len, digest);
+    buf_printf(out, "%sv1,%s", out->len > 0 ? " " : "", hash_base64(digest, sizeof(digest), text));
 }
 
 /* "v1,BASE64 v1,BASE64 v1a,…": whether one of version 1 is this. All are looked at. */

@@ -1,8 +1,10 @@
-/* Whether a webhook's delivery is signed with our secret, in one of two styles. Pure.
+/* Signatures of webhooks: those of others' deliveries to us, in one of two styles, and ours. Pure.
  *
- *   standard   Standard Webhooks: webhook-id, webhook-timestamp, webhook-signature: "v1,BASE64 …"
- * of HMAC-SHA256 over "ID.TIMESTAMP.BODY"; the secret is "whsec_" and base64 of the key github
- * X-Hub-Signature-256: "sha256=HEX" of HMAC-SHA256 over the body; the secret is the key */
+ * - standard: Standard Webhooks. Headers webhook-id, webhook-timestamp and webhook-signature,
+ *   "v1,BASE64 …" of HMAC-SHA256 over "ID.TIMESTAMP.BODY"; the secret is "whsec_" and the base64 of
+ *   the key.
+ * - github: X-Hub-Signature-256, "sha256=HEX" of HMAC-SHA256 over the body; the secret is the key.
+ */
 #ifndef C9_SERVICE_HOOK_SIGNATURE_H
 #define C9_SERVICE_HOOK_SIGNATURE_H
 
@@ -10,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "base/error.h"
 #include "base/hash.h"
 
@@ -31,6 +34,10 @@ struct hook_message {
 int hook_signature_check(enum hook_style style, const char *const secrets[2],
                          const struct hook_message *message, int64_t now, int64_t tolerance,
                          char key_r[SHA256_HEX_SIZE], struct error *err);
+
+/* "v1,BASE64" of the standard style over content ("ID.TIMESTAMP.BODY"), appended; behind a blank
+ * when something is there. secret: without fault. */
+void hook_standard_sign(const char *secret, const char *content, size_t len, struct buf *out);
 
 /* A new secret in the style's form; to be freed. */
 char *hook_secret_make(enum hook_style style);

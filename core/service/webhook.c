@@ -6,11 +6,12 @@
 
 #include "base/clock.h"
 #include "service/audit.h"
+#include "service/hook_signature.h"
 #include "service/problem.h"
 #include "service/service-private.h"
 #include "service/webhook_send.h"
 
-enum { URL_MAX = 2048, DESCRIPTION_MAX = 1000, KEY_MIN = 24, KEY_MAX = 64, KEY_SIZE = 32 };
+enum { URL_MAX = 2048, DESCRIPTION_MAX = 1000 };
 
 static const char *const event_names[] = {"execution.completed", "execution.failed",
                                           "execution.cancelled"};
@@ -33,23 +34,10 @@ static const char *url_problem(const json_t *value)
     return NULL;
 }
 
-/* Standard Webhooks: "whsec_" and base64 of 24 to 64 bytes. */
-static int secret_key(const char *secret, uint8_t key[KEY_MAX + 2], size_t *len_r)
-{
-    if (secret == NULL || strncmp(secret, "whsec_", 6) != 0 ||
-        strlen(secret) > 6 + (KEY_MAX + 2) / 3 * 4 ||
-        hash_base64_decode(secret + 6, strlen(secret + 6), key, len_r) < 0)
-        return -1;
-    return *len_r >= KEY_MIN && *len_r <= KEY_MAX ? 0 : -1;
-}
-
 static const char *secret_problem(const json_t *value)
 {
-    uint8_t key[KEY_MAX + 2];
-    size_t len;
-    return secret_key(json_string_value(value), key, &len) < 0
-               ? "must be whsec_ and the base64 of 24 to 64 bytes"
-               : NULL;
+    const char *secret = json_string_value(value);
+    return hook_secret_fault(HOOK_STANDARD, secret != NULL ? secret : "");
 }
 
 static const char *events_problem(const json_t *value)
@@ -160,14 +148,6 @@ static int webhook_find(struct service *service, const struct principal *who, co
 
 /* ---- changing ---- */
 
-static void secret_make(char secret_r[WEBHOOK_SECRET_SIZE])
-{
-    uint8_t key[KEY_SIZE];
-    char text[(KEY_SIZE + 2) / 3 * 4 + 1];
-    hash_random(key, sizeof(key));
-    snprintf(secret_r, WEBHOOK_SECRET_SIZE, "whsec_%s", hash_base64(key, sizeof(key), text));
-}
-
 static char *events_text(const json_t *body)
 {
     const json_t *events = json_object_get(body, "events");
@@ -185,12 +165,10 @@ int webhook_create(struct service *service, const struct principal *who, const j
     static const struct conflict conflicts[] = {
         {0, E_AGENT_NOT_FOUND, "the agent was just deleted"}, {-1, E_NONE, NULL}};
     const char *agent = jx_str(body, "agentId", NULL), *given = jx_str(body, "secret", NULL);
-    char id[UUID_SIZE], agent_id[UUID_SIZE], secret[WEBHOOK_SECRET_SIZE];
+    char id[UUID_SIZE], agent_id[UUID_SIZE];
     if (body_check(body, err) < 0 || may_change(service, who, agent, agent_id, err) < 0)
         return -1;
-    secret_make(secret);
-    if (given != NULL)
-        snprintf(secret, sizeof(secret), "%s", given);
+    autofree char *secret = given != NULL ? xstrdup(given) : hook_secret_make(HOOK_STANDARD);
     autofree char *events = events_text(body);
     const struct webhook_row row = {.id = uuid_make(id),
                                     .organization_id = who->organization_id,
@@ -295,10 +273,9 @@ int webhook_rotate(struct service *service, const struct principal *who, const c
         {0, E_WEBHOOK_NOT_FOUND, "the webhook was just deleted"}, {-1, E_NONE, NULL}};
     struct webhook_meta meta;
     jx_auto *webhook = NULL;
-    char secret[WEBHOOK_SECRET_SIZE];
     if (webhook_find(service, who, id, &meta, &webhook, err) < 0)
         return -1;
-    secret_make(secret);
+    autofree char *secret = hook_secret_make(HOOK_STANDARD);
     int64_t now = clock_wall_us();
     struct storage_batch *batch = storage_batch_new();
     store_webhook_rotate(batch, id, secret,
@@ -368,27 +345,15 @@ int webhook_redeliver(struct service *service, const struct principal *who, cons
 
 /* ---- signing ---- */
 
-static void sign_with(const char *secret, const char *content, size_t len, struct buf *out)
-{
-    uint8_t key[KEY_MAX + 2], mac[SHA256_SIZE];
-    char text[(SHA256_SIZE + 2) / 3 * 4 + 1];
-    size_t key_len;
-    if (secret_key(secret, key, &key_len) < 0)
-        return;
-    hash_hmac_sha256(key, key_len, content, len, mac);
-    buf_printf(out, "%sv1,%s", out->len > 0 ? " " : "", hash_base64(mac, sizeof(mac), text));
-}
-
 char *webhook_sign(const struct webhook_message *message, int64_t seconds)
 {
     const struct webhook_delivery *d = &message->delivery;
     buf_auto content = BUF_INIT;
-    struct buf out = BUF_INIT;
+    buf_auto out = BUF_INIT;
     buf_printf(&content, "%s.%" PRId64 ".", d->id, seconds);
     buf_append(&content, message->body, message->len);
-    sign_with(d->secret, content.data, content.len, &out);
+    hook_standard_sign(d->secret, content.data, content.len, &out);
     if (d->old_secret[0] != '\0' && d->old_until > clock_wall_us())
-        sign_with(d->old_secret, content.data, content.len, &out);
-    buf_append(&out, "", 0);
-    return out.data != NULL ? buf_steal(&out) : xstrdup("");
+        hook_standard_sign(d->old_secret, content.data, content.len, &out);
+    return buf_steal(&out);
 }
