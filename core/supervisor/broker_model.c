@@ -44,6 +44,8 @@ static void chat_release(struct chat *chat);
 static void sink_delta(void *arg, const char *text, size_t len)
 {
     struct chat *chat = arg;
+    if (len == 0) /* the wire has no empty DELTA */
+        return;
     buf_append(&chat->content, text, len);
     if (!chat->stream && !chat->emit)
         return;
@@ -396,13 +398,12 @@ static void rehearse(struct effect *effect)
     json_t *reply = effect_rehearsed(effect, "model");
     if (reply == NULL)
         return;
-    static const char *const required[] = {"content", "finish_reason", "model"};
+    static const struct {
+        const char *member, *otherwise;
+    } required[] = {{"content", ""}, {"finish_reason", "stop"}, {"model", "recorded"}};
     for (size_t i = 0; i < countof(required); i++)
-        if (json_object_get(reply, required[i]) == NULL)
-            json_object_set_new(reply, required[i],
-                                json_string(i == 0   ? ""
-                                            : i == 1 ? "stop"
-                                                     : "recorded"));
+        if (json_object_get(reply, required[i].member) == NULL)
+            json_object_set_new(reply, required[i].member, json_string(required[i].otherwise));
     if (json_object_get(reply, "usage") == NULL)
         json_object_set_new(reply, "usage",
                             json_pack("{sisi}", "input_tokens", 0, "output_tokens", 0));
