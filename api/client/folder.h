@@ -1,10 +1,10 @@
 /* A folder of resources, as `c9ctl apply` takes it and `c9ctl export` writes it:
  *
- *     skills/NAME.lua       a skill, whose name is NAME
- *     personas/FILE.json    {"name", "description"?, "prompt"} or, for long ones, "promptFile": the
- *                           name of a text file beside it
- *     agents/FILE.json      an AgentConfig, with "persona" (a name) in the place of "personaId",
- * and two members more: "version", which is to be published, and its "changelog"
+ * - skills/NAME.lua: a skill, whose name is NAME;
+ * - personas/FILE.json: {"name", "description"?, "prompt"} or, for long ones, "promptFile": the
+ * name of a text file beside it;
+ * - agents/FILE.json: an AgentConfig, with "persona" (a name) in the place of "personaId", and two
+ *   members more: "version", which is to be published, and its "changelog".
  *
  * Other files are left alone. One thread. */
 #ifndef C9_CLIENT_FOLDER_H

@@ -212,13 +212,12 @@ struct c9d_queue_ops {
 /* No I/O: c9d does that. A chat request becomes an HTTP request; the bytes of the reply become
  * events. The chat request is an object (all members but messages may be absent):
  *
- *   { "model": "name",
- *     "messages": [ { "role": "system"|"user"|"assistant"|"tool", "content": "text",
- *                     "tool_calls": [ { "id", "name", "arguments": {…} } ], "tool_call_id": "…" }
- * ], "tools": [ { "name", "description", "parameters": {JSON Schema} } ], "tool_choice":
- * "auto"|"none"|"required"|{"name": "…"}, "response_schema": {JSON Schema}, "temperature": n,
- * "top_p": n, "max_tokens": n, "stop": ["…"], "seed": n, "stream": true }
- */
+ * - "model": "name",
+ * - "messages": [ { "role": "system"|"user"|"assistant"|"tool", "content": "text",
+ *   "tool_calls": [ { "id", "name", "arguments": {…} } ], "tool_call_id": "…" } ],
+ * - "tools": [ { "name", "description", "parameters": {JSON Schema} } ],
+ * - "tool_choice": "auto"|"none"|"required"|{"name": "…"}, "response_schema": {JSON Schema},
+ * - "temperature": n, "top_p": n, "max_tokens": n, "stop": ["…"], "seed": n, "stream": true. */
 
 struct c9d_header {
     const char *name, *value;

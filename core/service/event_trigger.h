@@ -3,13 +3,14 @@
  *   {"type": PATTERN, "source": PATTERN?, "filter": FILTER?, "input": POINTER?}
  *
  * of which one must match. A pattern is a text in segments, of a type by dots, of a source by
- * slashes;
- * `*` stands for one segment, `#` at the end for all that follow, also for none. A filter is an
- * object, all of whose members must hold:
+ * slashes; `*` stands for one segment, `#` at the end for all that follow, also for none. A filter
+ * is an object, all of whose members must hold:
  *
- *   exact, prefix, suffix   {ATTRIBUTE: TEXT, …}: the attribute is there and is, begins with, ends
- * with it data                    {POINTER: VALUE, …}: at the JSON Pointer in the event's data is
- * this value all, any                [FILTER, …] not                     FILTER
+ * - exact, prefix, suffix: {ATTRIBUTE: TEXT, …}, the attribute is there and is, begins with, ends
+ *   with it;
+ * - data: {POINTER: VALUE, …}, at the JSON Pointer in the event's data is this value;
+ * - all, any: [FILTER, …];
+ * - not: FILTER.
  *
  * input says which part of the event is the agent's input, as a JSON Pointer: "" the whole (the
  * default), "/data" its data. What is not there is null. */

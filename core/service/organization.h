@@ -14,8 +14,7 @@ int organization_create(struct service *service, const struct principal *who, co
 int organization_get(struct service *service, const struct principal *who, const char *id,
                      json_t **organization_r, struct error *err);
 /* RFC 7396 on name and settings; owners. settings: maxAgents, maxUsers, maxTeams, within [limits];
- * maxRunning, within [executions] per_organization.
- */
+ * maxRunning, within [executions] per_organization. */
 int organization_update(struct service *service, const struct principal *who, const char *id,
                         const json_t *patch, const char *if_match, json_t **organization_r,
                         struct error *err);

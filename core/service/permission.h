@@ -1,9 +1,10 @@
 /* Who may do what: all of it, in one function. Which operation a token may call at all is decided
  * before, by its scopes (token.h); what it may do there to what, here.
  *
- *   owner, admin   everything in their organization; what changes the organization itself: the
- * owner member         reads what is visible to him, executes what he reads, does everything to
- * what he owns viewer         reads what is visible to him
+ * - owner: everything in the organization, and what changes the organization itself;
+ * - admin: everything in the organization;
+ * - member: reads what is visible to him, executes what he reads, does everything to what he owns;
+ * - viewer: reads what is visible to him.
  *
  * Visible is: private, to the owner; team, also to whoever shares a team with the owner;
  * organization, to its members; public, to every user of this server. A grant, to a user or one of

@@ -1,9 +1,12 @@
 /* Ranges of versions, as package managers write them:
  *
- *     1.2.3  =1.2.3      this one              ^1.2.3   from it, below the next 2.0.0 (0.x:
- * 0.(x+1).0) 1.2  1.x  1  *     all that begin so     ~1.2.3   from it, below 1.3.0
- *     >=1.2 <2           both hold             ^1 || ^3   one of them holds
- *     1.2 - 1.4          from, up to and with all that begin with 1.4
+ * - 1.2.3, =1.2.3: this one;
+ * - 1.2, 1.x, 1, *: all that begin so;
+ * - ^1.2.3: from it, below the next 2.0.0 (of 0.x: below 0.(x+1).0);
+ * - ~1.2.3: from it, below 1.3.0;
+ * - >=1.2 <2: both hold;
+ * - ^1 || ^3: one of them holds;
+ * - 1.2 - 1.4: from, up to and with all that begin with 1.4.
  *
  * A pre-release is only in a range that names a pre-release of the same major.minor.patch. Numbers
  * have at most 18 digits. Pure functions; any thread. */

@@ -45,8 +45,9 @@ struct origin {
     bool unseen; /* it was denied by saying that there is no such thing */
 };
 
-/* Who asks; a plain value. */
 struct idempotency_claim;
+
+/* Who asks; a plain value. */
 struct principal {
     char token_id[UUID_SIZE]; /* "": no token of ours (a JWT, an execution) */
     char user_id[UUID_SIZE], organization_id[UUID_SIZE];

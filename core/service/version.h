@@ -2,11 +2,12 @@
  * lifecycle.h's.
  *
  * A version is referred to (`ref`) by
- *     1.2.0            exactly
- *     latest           the current one, the published one that runs unless another is asked for
- *     ^1.2  1.x  >=1   a range (semver_range.h): the highest published version in it, or, when
- * there is none, the highest deprecated one stable           an alias (alias.h), where it says so
- *     draft            the agent's working copy, where it says so */
+ * - 1.2.0: exactly;
+ * - latest: the current one, the published one that runs unless another is asked for;
+ * - ^1.2, 1.x, >=1: a range (semver_range.h), the highest published version in it, or, when there
+ * is none, the highest deprecated one;
+ * - stable: an alias (alias.h), where it says so;
+ * - draft: the agent's working copy, where it says so. */
 #ifndef C9_SERVICE_VERSION_H
 #define C9_SERVICE_VERSION_H
 

@@ -3,10 +3,12 @@
  * the process holds beside Lua's memory, and no executor can take what others were promised. Not to
  * be had elsewhere; no isolation hangs on it.
  *
- *     NAME.service/               c9d is started here, and moves itself one down: a cgroup with
- * controllers has no processes supervisor/               c9d executors.1/              of the first
- * zygote; the root of its cgroup namespace zygote/                 it 0/ 1/ 2/ …              an
- * executor each, used again when it has ended
+ * - NAME.service: c9d is started here, and moves itself one down, since a cgroup with controllers
+ *   has no processes;
+ * - NAME.service/supervisor: c9d;
+ * - NAME.service/executors.1: of the first zygote, the root of its cgroup namespace;
+ * - NAME.service/executors.1/zygote: the zygote;
+ * - NAME.service/executors.1/0, 1, 2 …: an executor each, used again when it has ended.
  *
  * Engine thread only. */
 #ifndef C9_SUPERVISOR_CGROUP_H
