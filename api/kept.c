@@ -7,6 +7,7 @@
 #include "api/api-private.h"
 #include "api/reply.h"
 #include "api/request.h"
+#include "base/hash.h"
 #include "base/json.h"
 
 enum {
@@ -108,11 +109,8 @@ static void who_of(const struct request *request, struct principal *who_r)
 /* Locked. */
 static struct answer *place_take(struct kept *kept, const char *question, const char *user_id)
 {
-    uint32_t hash = 2166136261u; /* FNV-1a */
-    for (const char *c = question; *c != '\0'; c++)
-        hash = (hash ^ (unsigned char)*c) * 16777619u;
-    for (const char *c = user_id; *c != '\0'; c++)
-        hash = (hash ^ (unsigned char)*c) * 16777619u;
+    uint32_t hash = hash_fnv1a(HASH_FNV1A, question, strlen(question));
+    hash = hash_fnv1a(hash, user_id, strlen(user_id));
     pthread_mutex_lock(&kept->locks[hash % LOCKS]);
     return &kept->places[hash % PLACES];
 }

@@ -4,16 +4,9 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/hash.h"
 #include "base/json.h"
 #include "base/utf8.h"
-
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c |= 0x20;
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
 
 /* Decodes percent escapes in place; plus: '+' is a blank. The new length, or -1. */
 static ssize_t percent_decode(char *s, bool plus, const char *where, struct error *err)
@@ -23,7 +16,7 @@ static ssize_t percent_decode(char *s, bool plus, const char *where, struct erro
         *to = plus && *from == '+' ? ' ' : *from;
         if (*from != '%')
             continue;
-        int high = hex_value(from[1]), low = high < 0 ? -1 : hex_value(from[2]);
+        int high = hash_hex_value(from[1]), low = high < 0 ? -1 : hash_hex_value(from[2]);
         if (low < 0)
             return error_set(err, E_INVALID_REQUEST,
                              "%s has a %% that is not followed by two hexadecimal digits", where);

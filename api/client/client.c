@@ -6,6 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/file.h"
 #include "base/json.h"
 #include "base/nearest.h"
 #include "base/uuid.h"
@@ -336,23 +337,7 @@ bool client_confirm(const struct args *args, const char *question, const char *w
 
 int client_read_file(const char *path, size_t max, struct buf *out, struct error *err)
 {
-    bool standard = strcmp(path, "-") == 0;
-    const char *name = standard ? "standard input" : path;
-    autofd int fd = standard ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-    if (fd < 0)
-        return error_errno(err, E_INVALID_REQUEST, "%s", name);
-    for (;;) {
-        buf_reserve(out, 64 << 10);
-        ssize_t n = read(fd, out->data + out->len, 64 << 10);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return error_errno(err, E_INVALID_REQUEST, "%s", name);
-        out->len += (size_t)n;
-        out->data[out->len] = '\0';
-        if (out->len > max)
-            return error_set(err, E_INVALID_REQUEST, "%s: larger than %zu bytes", name, max);
-        if (n == 0)
-            return 0;
-    }
+    if (strcmp(path, "-") == 0)
+        return file_read_fd(STDIN_FILENO, "standard input", max, E_INVALID_REQUEST, out, err);
+    return file_read(path, max, E_INVALID_REQUEST, out, err);
 }

@@ -9,10 +9,11 @@
 
 #include "base/buf.h"
 #include "base/config.h"
+#include "base/file.h"
 #include "base/nearest.h"
 #include "client/term.h"
 
-enum { TOKEN_MAX = 4096, URL_MAX = 2000 };
+enum { TOKEN_MAX = 4096, URL_MAX = 2000, PROFILES_MAX = 1 << 20 };
 
 static const struct config_key client_keys[] = {
     {.section = "c9ctl", .key = "profile", .type = CONFIG_STRING, .help = "The profile to use."},
@@ -286,27 +287,6 @@ static void keep_others(struct buf *out, const char *text, const char *name, boo
         buf_append_char(out, '\n');
 }
 
-static int file_read(const char *path, struct buf *out, struct error *err)
-{
-    enum { MAX = 1 << 20 };
-    autofd int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0 && errno == ENOENT) {
-        buf_append_str(out, "");
-        return 0;
-    }
-    for (ssize_t n = 1; fd >= 0 && n != 0;) {
-        buf_reserve(out, 4096);
-        n = read(fd, out->data + out->len, 4096);
-        if (n < 0)
-            return error_errno(err, E_CONFIG_INVALID, "%s", path);
-        out->len += (size_t)n;
-        out->data[out->len] = '\0';
-        if (out->len > MAX)
-            return error_set(err, E_CONFIG_INVALID, "%s: larger than %d bytes", path, MAX);
-    }
-    return fd < 0 ? error_errno(err, E_CONFIG_INVALID, "%s", path) : 0;
-}
-
 static int folders_make(const char *path, struct error *err)
 {
     autofree char *folder = xstrdup(path);
@@ -339,7 +319,10 @@ int profile_save(const char *path, const char *name, const char *url, const char
 {
     buf_auto old = BUF_INIT, fresh = BUF_INIT;
     bool has_default = false;
-    if (file_read(path, &old, err) < 0 || folders_make(path, err) < 0)
+    buf_append_str(&old, "");
+    if ((access(path, F_OK) == 0 &&
+         file_read(path, PROFILES_MAX, E_CONFIG_INVALID, &old, err) < 0) ||
+        folders_make(path, err) < 0)
         return -1;
     keep_others(&fresh, old.data, name, &has_default);
     if (!has_default)

@@ -69,8 +69,6 @@ struct config {
 
 /* Adds the sections and entries of a file. */
 int config_file_read(struct config *config, const char *path, struct error *err);
-/* The whole of a small file, NUL behind; refuses more than max bytes. */
-int config_slurp(const char *path, size_t max, struct buf *content, struct error *err);
 
 /* Checks text against the row and gives the number of INT, SIZE, DURATION, BOOL. On failure
  * why says what is wrong with it. */

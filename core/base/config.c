@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "base/json.h"
 #include "base/nearest.h"
 #include "base/utf8.h"
@@ -253,7 +254,7 @@ static char *secret_read(const struct config *config, const char *name, struct e
 {
     autofree char *path = secret_path(config, name);
     buf_auto content = BUF_INIT;
-    if (config_slurp(path, CONFIG_SECRET_MAX, &content, err) < 0)
+    if (file_read(path, CONFIG_SECRET_MAX, E_CONFIG_INVALID, &content, err) < 0)
         return NULL;
     size_t len = content.len;
     len -= len > 0 && content.data[len - 1] == '\n';

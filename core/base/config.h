@@ -76,7 +76,7 @@ int64_t config_int(const struct config *config, const char *section, const char 
 bool config_bool(const struct config *config, const char *section, const char *instance,
                  const char *key);
 /* The instances of a section in the order met, e.g. "default", "cheap" for [model …]. Returns how
- * many; names_r (up to max) are borrowed. */
+ * many names_r (borrowed) has: max at the most; of further ones nobody declares the keys. */
 size_t config_instances(const struct config *config, const char *section, const char **names_r,
                         size_t max);
 /* "FILE:LINE", "environment", or "default": where the value in force came from. Borrowed. */

@@ -2,34 +2,12 @@
 #include "base/config-private.h"
 
 #include <ctype.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <ini.h>
 #include <pthread.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "base/utf8.h"
-
-int config_slurp(const char *path, size_t max, struct buf *content, struct error *err)
-{
-    autofd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-    if (fd < 0)
-        return error_errno(err, E_CONFIG_INVALID, "%s: cannot open", path);
-    for (;;) {
-        buf_reserve(content, 4096);
-        ssize_t n = read(fd, content->data + content->len, content->cap - content->len - 1);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return error_errno(err, E_CONFIG_INVALID, "%s: cannot read", path);
-        content->len += (size_t)n;
-        content->data[content->len] = '\0';
-        if (content->len > max)
-            return error_set(err, E_CONFIG_INVALID, "%s: larger than %zu bytes", path, max);
-        if (n == 0)
-            return 0;
-    }
-}
 
 /* One file being parsed. libinih hands no line numbers to its handler, and no section without
  * keys: both are taken where the lines go in. */
@@ -187,7 +165,7 @@ int config_file_read(struct config *config, const char *path, struct error *err)
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, inih_setup);
     buf_auto content = BUF_INIT;
-    if (config_slurp(path, CONFIG_FILE_MAX, &content, err) < 0 ||
+    if (file_read(path, CONFIG_FILE_MAX, E_CONFIG_INVALID, &content, err) < 0 ||
         text_check(&content, path, err) < 0)
         return -1;
     char *file = xstrdup(path);

@@ -42,6 +42,14 @@ static void __attribute__((noreturn)) random_broken(void)
     abort();
 }
 
+uint32_t hash_fnv1a(uint32_t hash, const void *data, size_t len)
+{
+    const unsigned char *bytes = data;
+    for (size_t i = 0; i < len; i++)
+        hash = (hash ^ bytes[i]) * 16777619u;
+    return hash;
+}
+
 void hash_random(void *out, size_t len)
 {
     uint8_t *p = out;
@@ -59,6 +67,14 @@ void hash_random(void *out, size_t len)
 bool hash_equal(const void *a, const void *b, size_t len)
 {
     return memeql_sec(a, b, len) != 0;
+}
+
+int hash_hex_value(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    c |= 0x20;
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
 char *hash_hex(const void *data, size_t len, char *out)

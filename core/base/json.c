@@ -140,6 +140,47 @@ void jx_pointer_append(struct buf *pointer, const char *name, size_t len)
     }
 }
 
+bool jx_pointer_valid(const char *pointer, size_t len)
+{
+    if (len > 0 && *pointer != '/')
+        return false;
+    for (size_t i = 0; i < len; i++)
+        if (pointer[i] == '~' && (i + 1 == len || (pointer[i + 1] != '0' && pointer[i + 1] != '1')))
+            return false;
+    return true;
+}
+
+/* An index has neither sign nor leading zeros. */
+static const json_t *pointer_item(const json_t *array, const char *index, size_t len)
+{
+    bool valid =
+        len > 0 && len < 10 && strspn(index, "0123456789") >= len && (len == 1 || *index != '0');
+    return valid ? json_array_get(array, strtoul(index, NULL, 10)) : NULL;
+}
+
+const json_t *jx_pointer_step(const json_t *value, const char **pointer)
+{
+    const char *token = *pointer + 1, *end = token + strcspn(token, "/");
+    *pointer = end;
+    if (!json_is_object(value))
+        return pointer_item(value, token, (size_t)(end - token));
+    autofree char *name = xstrndup(token, (size_t)(end - token));
+    char *to = name;
+    for (const char *from = name; *from != '\0'; from++)
+        *to++ = *from != '~' ? *from : *++from == '1' ? '/' : '~';
+    *to = '\0';
+    return json_object_get(value, name);
+}
+
+const json_t *jx_pointer_get(const json_t *value, const char *pointer)
+{
+    if (!jx_pointer_valid(pointer, strlen(pointer)))
+        return NULL;
+    while (value != NULL && *pointer != '\0')
+        value = jx_pointer_step(value, &pointer);
+    return value;
+}
+
 /* Exact: converting the integer would make 2^53+1 equal to 2^53. */
 static bool number_equal(json_int_t i, double d)
 {

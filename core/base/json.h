@@ -48,8 +48,13 @@ bool jx_bool(const json_t *object, const char *key, bool otherwise);
 /* A new string of any bytes: each that is no UTF-8 becomes U+FFFD. Never NULL. */
 json_t *jx_text(const char *s, size_t len);
 
-/* Appends "/name" of a JSON Pointer (RFC 6901 §3). */
+/* JSON Pointers (RFC 6901): appends "/name"; whether a text is one; the value at that place
+ * (borrowed), NULL when there is none or it is no pointer. */
 void jx_pointer_append(struct buf *pointer, const char *name, size_t len);
+bool jx_pointer_valid(const char *pointer, size_t len);
+const json_t *jx_pointer_get(const json_t *value, const char *pointer);
+/* One step of the way: *pointer is valid and begins with '/', and then behind that part of it. */
+const json_t *jx_pointer_step(const json_t *value, const char **pointer);
 
 /* The first place where two values differ, keys in byte order: a new object {"path": JSON Pointer,
  * "expected", "got": the values there, absent when there is none, long ones cut to text, "message":

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "base/buf.h"
+#include "base/file.h"
 #include "cron/zone.h"
 
 enum { NAME_MAX_BYTES = 64, FILE_MAX = 65536, KEPT_MAX = 64 };
@@ -79,16 +79,9 @@ static int unknown(const struct zones *zones, const char *name, struct error *er
 static struct zone *zone_load(int fd, const char *name, struct error *err)
 {
     buf_auto text = BUF_INIT;
-    for (;;) {
-        buf_reserve(&text, 4096);
-        ssize_t n = read(fd, text.data + text.len, 4096);
-        if (n < 0) {
-            error_errno(err, E_UNAVAILABLE, "time zone %s cannot be read", name);
-            return NULL;
-        }
-        text.len += (size_t)n;
-        if (n == 0 || text.len > FILE_MAX)
-            break;
+    if (file_read_fd(fd, name, FILE_MAX, E_UNAVAILABLE, &text, err) < 0) {
+        error_wrap(err, "time zone");
+        return NULL;
     }
     struct zone *zone = zone_decode(text.data, text.len, err);
     if (zone == NULL)

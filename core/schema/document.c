@@ -2,6 +2,7 @@
 #include <string.h>
 #include <uthash.h>
 
+#include "base/hash.h"
 #include "schema/meta.h"
 #include "schema/schema-private.h"
 
@@ -316,60 +317,26 @@ static struct place *place_load(struct schema_document *doc, const char *uri,
     return resource != NULL ? place_find(doc, uri) : NULL;
 }
 
-/* One token of a JSON Pointer, unescaped into out (as large as the rest); returns what is left. */
-static const char *pointer_token(const char *pointer, char *out)
-{
-    const char *s = pointer + 1;
-    for (; *s != '\0' && *s != '/'; s++)
-        *out++ = *s != '~' ? *s : *++s == '1' ? '/' : '~';
-    *out = '\0';
-    return s;
-}
-
-static const json_t *array_item(const json_t *array, const char *token)
-{
-    size_t len = strlen(token);
-    if (len == 0 || len > 9 || strspn(token, "0123456789") != len || (len > 1 && token[0] == '0'))
-        return NULL;
-    return json_array_get(array, (size_t)atol(token));
-}
-
-static bool pointer_valid(const char *pointer)
-{
-    for (const char *s = pointer; *s != '\0'; s++)
-        if (*s == '~' && s[1] != '0' && s[1] != '1')
-            return false;
-    return *pointer == '\0' || *pointer == '/';
-}
-
 const json_t *document_pointer(struct schema_document *doc, const json_t *value,
                                const char *pointer, struct resource **resource)
 {
-    if (!pointer_valid(pointer))
+    if (!jx_pointer_valid(pointer, strlen(pointer)))
         return NULL;
-    autofree char *token = xmalloc(strlen(pointer) + 1);
-    while (*pointer == '/' && value != NULL) {
-        pointer = pointer_token(pointer, token);
-        value = json_is_object(value) ? json_object_get(value, token) : array_item(value, token);
+    while (*pointer != '\0' && value != NULL) {
+        value = jx_pointer_step(value, &pointer);
         const struct indexed *entry = value != NULL ? index_find(doc, value) : NULL;
         if (entry != NULL && entry->root_of != NULL)
             *resource = entry->root_of;
     }
-    return *pointer == '\0' ? value : NULL;
-}
-
-static int hex_value(char c)
-{
-    return c >= '0' && c <= '9'                     ? c - '0'
-           : (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? (c | 0x20) - 'a' + 10
-                                                    : -1;
+    return value;
 }
 
 static void percent_decode(char *s)
 {
     char *out = s;
     for (; *s != '\0'; s++) {
-        int high = *s == '%' ? hex_value(s[1]) : -1, low = high >= 0 ? hex_value(s[2]) : -1;
+        int high = *s == '%' ? hash_hex_value(s[1]) : -1,
+            low = high >= 0 ? hash_hex_value(s[2]) : -1;
         if (low >= 0 && (high | low) != 0) {
             *out++ = (char)(high << 4 | low);
             s += 2;

@@ -122,17 +122,6 @@ static bool format_uuid(const char *s, size_t len)
     return true;
 }
 
-/* RFC 6901. */
-static bool format_json_pointer(const char *s, size_t len)
-{
-    if (len > 0 && *s != '/')
-        return false;
-    for (size_t i = 0; i < len; i++)
-        if (s[i] == '~' && (i + 1 == len || (s[i + 1] != '0' && s[i + 1] != '1')))
-            return false;
-    return true;
-}
-
 static bool format_regex(const char *s, size_t len)
 {
     char why[256];
@@ -151,7 +140,7 @@ static const struct format formats[] = {
     {"uri", format_uri, "a URI with its scheme such as \"https://example.org/\""},
     {"uri-reference", format_uri_reference, "a URI or a reference relative to one"},
     {"uuid", format_uuid, "a UUID"},
-    {"json-pointer", format_json_pointer, "a JSON Pointer such as \"/a/0\""},
+    {"json-pointer", jx_pointer_valid, "a JSON Pointer such as \"/a/0\""},
     {"regex", format_regex, "a regular expression as ECMA-262 has it"},
 };
 

@@ -180,12 +180,6 @@ json_t *cloudevent_read(const json_t *event, const char *path, json_t *problems)
 
 /* ---- binary messages ---- */
 
-static int hex_digit(char c)
-{
-    const char *digits = "0123456789abcdef", *found = c != '\0' ? strchr(digits, tolower(c)) : NULL;
-    return found != NULL ? (int)(found - digits) : -1;
-}
-
 /* HTTP binding §3.1.3.2: percent-encoded UTF-8, perhaps in double quotes. NULL: it is not. */
 static json_t *header_decode(const char *value)
 {
@@ -197,8 +191,8 @@ static json_t *header_decode(const char *value)
     }
     buf_append_str(&out, "");
     for (size_t i = 0; i < len; i++) {
-        int high = value[i] == '%' && i + 2 < len ? hex_digit(value[i + 1]) : -1;
-        int low = high >= 0 ? hex_digit(value[i + 2]) : -1;
+        int high = value[i] == '%' && i + 2 < len ? hash_hex_value(value[i + 1]) : -1;
+        int low = high >= 0 ? hash_hex_value(value[i + 2]) : -1;
         if (value[i] == '%' && (low < 0 || (high | low) == 0))
             return NULL;
         buf_append_char(&out, (char)(low >= 0 ? high << 4 | low : value[i]));

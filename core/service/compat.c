@@ -332,34 +332,14 @@ static const struct keyword keywords[] = {
 
 /* ---- schemas ---- */
 
-/* A local reference ("#/$defs/name") followed, and what it leads to; NULL when it leads nowhere. */
-static const json_t *pointed_to(const json_t *root, const char *pointer)
-{
-    const json_t *at = root;
-    while (at != NULL && *pointer == '/') {
-        size_t n = strcspn(pointer + 1, "/");
-        char name[256];
-        size_t len = 0;
-        const char *s = pointer + 1, *end = s + n;
-        for (; s < end && len + 1 < sizeof(name); s++) {
-            bool escaped = *s == '~' && s + 1 < end;
-            name[len++] = !escaped ? *s : *++s == '1' ? '/' : '~';
-        }
-        name[len] = '\0';
-        at = json_is_array(at) ? json_array_get(at, strtoul(name, NULL, 10))
-                               : json_object_get(at, name);
-        pointer = end;
-    }
-    return *pointer == '\0' ? at : NULL;
-}
-
+/* Local references ("#/$defs/name") followed, as far as they lead somewhere. */
 static const json_t *resolved(const json_t *root, const json_t *schema)
 {
     for (int i = 0; i < DEPTH_MAX; i++) {
         const char *ref = jx_str(schema, "$ref", NULL);
         if (ref == NULL || ref[0] != '#')
             return schema;
-        const json_t *target = pointed_to(root, ref + 1);
+        const json_t *target = jx_pointer_get(root, ref + 1);
         if (target == NULL)
             return schema;
         schema = target;

@@ -56,48 +56,11 @@ static void pattern_check(const json_t *value, char separator, const char *path,
     }
 }
 
-/* ---- JSON Pointer, RFC 6901 ---- */
-
-static bool pointer_valid(const char *pointer)
-{
-    if (*pointer != '\0' && *pointer != '/')
-        return false;
-    for (const char *c = pointer; *c != '\0'; c++)
-        if (*c == '~' && c[1] != '0' && c[1] != '1')
-            return false;
-    return true;
-}
-
-static const json_t *pointer_step(const json_t *value, const char *token, size_t len)
-{
-    buf_auto name = BUF_INIT;
-    if (json_is_array(value)) {
-        bool index = len > 0 && len < 10 && strspn(token, "0123456789") >= len &&
-                     (token[0] != '0' || len == 1);
-        return index ? json_array_get(value, strtoul(token, NULL, 10)) : NULL;
-    }
-    buf_append_str(&name, "");
-    for (size_t i = 0; i < len; i++) {
-        bool escape = token[i] == '~';
-        buf_append_char(&name, escape ? (token[i + 1] == '0' ? '~' : '/') : token[i]);
-        i += escape;
-    }
-    return json_object_get(value, name.data);
-}
-
-static const json_t *pointer_get(const json_t *value, const char *pointer)
-{
-    while (value != NULL && *pointer == '/') {
-        size_t len = strcspn(++pointer, "/");
-        value = pointer_step(value, pointer, len);
-        pointer += len;
-    }
-    return value;
-}
+/* ---- JSON Pointers ---- */
 
 static void pointer_check(const char *pointer, const char *path, json_t *problems)
 {
-    if (pointer == NULL || !pointer_valid(pointer))
+    if (pointer == NULL || !jx_pointer_valid(pointer, strlen(pointer)))
         problem_add(problems, path, "must be a JSON Pointer: empty, or such as /data/order/id");
 }
 
@@ -169,7 +132,7 @@ static bool match_data(const json_t *operand, const json_t *event)
     const char *pointer;
     json_t *wanted;
     json_object_foreach ((json_t *)operand, pointer, wanted) {
-        const json_t *value = pointer_get(data, pointer);
+        const json_t *value = jx_pointer_get(data, pointer);
         if (value == NULL || !jx_equal(value, wanted))
             return false;
     }
@@ -395,7 +358,7 @@ json_t *event_trigger_match(const json_t *events, const json_t *event)
         const json_t *entry = json_array_get(events, i);
         if (!entry_matches(entry, event))
             continue;
-        const json_t *part = pointer_get(event, jx_str(entry, "input", ""));
+        const json_t *part = jx_pointer_get(event, jx_str(entry, "input", ""));
         return part != NULL ? json_incref((json_t *)part) : json_null();
     }
     return NULL;

@@ -5,6 +5,7 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/hash.h"
 #include "base/json.h"
 #include "host/storage.h"
 #include "store/event.h"
@@ -63,9 +64,7 @@ void event_waiters_unref(struct event_waiters *waiters)
 
 static struct entry *place_of(struct event_waiter_cache *cache, const char *organization_id)
 {
-    uint32_t hash = 2166136261u; /* FNV-1a */
-    for (const char *c = organization_id; *c != '\0'; c++)
-        hash = (hash ^ (unsigned char)*c) * 16777619u;
+    uint32_t hash = hash_fnv1a(HASH_FNV1A, organization_id, strlen(organization_id));
     return &cache->places[(hash ^ hash >> 16) % PLACES];
 }
 

@@ -79,7 +79,7 @@ int identities_declare(struct config *config, struct error *err)
     const char *names[PROVIDERS_MAX];
     size_t n = config_instances(config, section, names, PROVIDERS_MAX);
     int status = 0;
-    for (size_t i = 0; i < n && i < PROVIDERS_MAX; i++)
+    for (size_t i = 0; i < n; i++)
         if (config_declare_instance(config, section, names[i], keys, countof(keys), err) < 0)
             status = -1;
     return status;
@@ -193,8 +193,6 @@ int identities_new(const struct config *config, struct identities **identities_r
     *identities_r = NULL;
     if (n == 0)
         return 0;
-    if (n > PROVIDERS_MAX)
-        return error_set(err, E_CONFIG_INVALID, "[jwt …]: at most %d sections", PROVIDERS_MAX);
     if (jose_load(err) < 0)
         return -1;
     struct identities *identities =

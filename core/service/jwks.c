@@ -1,11 +1,11 @@
 #include "service/jwks.h"
 
-#include <fcntl.h>
 #include <pthread.h>
 #include <string.h>
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/hash.h"
 #include "base/json.h"
 #include "base/log.h"
@@ -69,20 +69,12 @@ static void set_taken(struct jwks *jwks, json_t *keys)
              jwks->source);
 }
 
-static int file_read(struct jwks *jwks, struct error *err)
+static int set_read(struct jwks *jwks, struct error *err)
 {
     buf_auto text = BUF_INIT;
-    autofd int fd = open(jwks->source, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return error_errno(err, E_CONFIG_INVALID, "[jwt %s] jwks: %s", jwks->name, jwks->source);
-    for (ssize_t n = 1; n > 0 && text.len <= SET_MAX; text.len += (size_t)n) {
-        buf_reserve(&text, 16384);
-        n = read(fd, text.data + text.len, 16384);
-        if (n < 0)
-            return error_errno(err, E_CONFIG_INVALID, "[jwt %s] jwks: %s", jwks->name,
-                               jwks->source);
-    }
-    json_t *keys = text.len <= SET_MAX ? jwks_parse(text.data, text.len, err) : NULL;
+    if (file_read(jwks->source, SET_MAX, E_CONFIG_INVALID, &text, err) < 0)
+        return error_wrap(err, "[jwt %s] jwks", jwks->name);
+    json_t *keys = jwks_parse(text.data, text.len, err);
     if (keys == NULL) {
         err->code = E_CONFIG_INVALID;
         return error_wrap(err, "[jwt %s] jwks: %s", jwks->name, jwks->source);
@@ -130,7 +122,7 @@ static int read_again(struct jwks *jwks, struct service *service, struct error *
         service->ops->fetch(service->engine, jwks->source, SET_MAX, FETCH_TIMEOUT, fetched, jwks,
                             err) == 0)
         return 0;
-    int result = is_url(jwks->source) ? -1 : file_read(jwks, err);
+    int result = is_url(jwks->source) ? -1 : set_read(jwks, err);
     pthread_mutex_lock(&jwks->lock);
     jwks->asking = false;
     pthread_mutex_unlock(&jwks->lock);

@@ -409,11 +409,8 @@ void launch_cache_free(struct launch_cache *cache)
 static struct cached **cache_slot(struct launch_cache *cache, const char *agent_id,
                                   const char *version)
 {
-    uint32_t hash = 2166136261u; /* FNV-1a */
-    for (const char *s = agent_id; *s != '\0'; s++)
-        hash = (hash ^ (unsigned char)*s) * 16777619u;
-    for (const char *s = version; *s != '\0'; s++)
-        hash = (hash ^ (unsigned char)*s) * 16777619u;
+    uint32_t hash = hash_fnv1a(HASH_FNV1A, agent_id, strlen(agent_id));
+    hash = hash_fnv1a(hash, version, strlen(version));
     return &cache->slots[hash % CACHE_SLOTS];
 }
 

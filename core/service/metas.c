@@ -5,6 +5,7 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/hash.h"
 
 enum {
     PLACES = 256, /* a power of two; a question has one place and takes it from who is there */
@@ -60,10 +61,7 @@ static bool question_set(struct question *question, const char *agent_id, const 
 
 static struct entry *place(struct entry places[PLACES], const struct question *question)
 {
-    const unsigned char *bytes = (const unsigned char *)question;
-    uint32_t hash = 2166136261u; /* FNV-1a */
-    for (size_t i = 0; i < sizeof(*question); i++)
-        hash = (hash ^ bytes[i]) * 16777619u;
+    uint32_t hash = hash_fnv1a(HASH_FNV1A, question, sizeof(*question));
     return &places[(hash ^ hash >> 16) % PLACES];
 }
 

@@ -73,16 +73,6 @@ static void check_codes(const json_t *value, const char *place, json_t *problems
                     CODES_MAX);
 }
 
-static bool is_pointer(const char *text)
-{
-    if (text == NULL || (text[0] != '\0' && text[0] != '/'))
-        return false;
-    for (const char *s = strchr(text, '~'); s != NULL; s = strchr(s + 1, '~'))
-        if (s[1] != '0' && s[1] != '1')
-            return false;
-    return true;
-}
-
 static void check_member(const struct member *m, const json_t *value, const char *place,
                          json_t *problems)
 {
@@ -96,7 +86,7 @@ static void check_member(const struct member *m, const json_t *value, const char
         check_codes(value, place, problems);
         break;
     case MEMBER_POINTER:
-        if (!is_pointer(text) || strlen(text) > KEY_MAX)
+        if (text == NULL || !jx_pointer_valid(text, strlen(text)) || strlen(text) > KEY_MAX)
             problem_add(problems, place,
                         "must be a JSON Pointer into the input, such as \"/customer/id\"");
         break;
@@ -219,30 +209,11 @@ int64_t policy_pause(const struct launch_retry *retry, int64_t failed, double ra
 
 /* ---- keys ---- */
 
-/* RFC 6901. NULL when there is nothing at that place. */
-static const json_t *pointer_get(const json_t *value, const char *pointer)
-{
-    while (value != NULL && *pointer == '/') {
-        size_t len = strcspn(++pointer, "/"), out = 0;
-        autofree char *token = xstrndup(pointer, len);
-        for (size_t i = 0; i < len; i++)
-            token[out++] = token[i] != '~' ? token[i] : token[++i] == '1' ? '/' : '~';
-        token[out] = '\0';
-        char *end;
-        size_t index = strtoul(token, &end, 10);
-        value = json_is_array(value)
-                    ? (*token != '\0' && *end == '\0' ? json_array_get(value, index) : NULL)
-                    : json_object_get(value, token);
-        pointer += len;
-    }
-    return value;
-}
-
 int policy_key(const struct launch_concurrency *concurrency, const char *given, const json_t *input,
                char **key_r, struct error *err)
 {
     const json_t *found =
-        given == NULL && concurrency->key != NULL ? pointer_get(input, concurrency->key) : NULL;
+        given == NULL && concurrency->key != NULL ? jx_pointer_get(input, concurrency->key) : NULL;
     autofree char *key = given != NULL                           ? xstrdup(given)
                          : json_is_string(found)                 ? xstrdup(json_string_value(found))
                          : found != NULL && !json_is_null(found) ? jx_encode_sorted(found, NULL)

@@ -3,9 +3,9 @@
 
 #include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/buf.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "base/paths.h"
 #include "host/storage.h"
@@ -55,24 +55,6 @@ static const struct config_key keys[] = {
 
 /* ---- the agent loop ---- */
 
-static int file_read(const char *path, size_t max, struct buf *out, struct error *err)
-{
-    autofd int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return error_errno(err, E_UNAVAILABLE, "%s", path);
-    for (;;) {
-        buf_reserve(out, 65536);
-        ssize_t n = read(fd, out->data + out->len, 65536);
-        if (n < 0)
-            return error_errno(err, E_UNAVAILABLE, "%s", path);
-        if (n == 0)
-            return 0;
-        out->len += (size_t)n;
-        if (out->len > max)
-            return error_set(err, E_UNAVAILABLE, "%s: larger than %zu bytes", path, max);
-    }
-}
-
 /* Without it, agents that have an entry point still work: said once here, and whenever it is
  * needed. */
 static void loop_load(struct service *service)
@@ -83,7 +65,7 @@ static void loop_load(struct service *service)
         xasprintf("%s/" LOOP_FILE, folder != NULL ? folder : path_beside("skills", C9_SKILLDIR));
     buf_auto source = BUF_INIT;
     error_auto err = ERROR_INIT;
-    if (file_read(loop->file, SKILL_SOURCE_MAX, &source, &err) < 0) {
+    if (file_read(loop->file, SKILL_SOURCE_MAX, E_UNAVAILABLE, &source, &err) < 0) {
         log_warn("service.agent_loop",
                  "agents without an entry point cannot be published: %s; see "
                  "[skills] folder",
@@ -254,15 +236,13 @@ int service_list(struct service *service, const struct list *list, const struct 
 
 int service_if_match(const char *if_match, int64_t *revision_r, struct error *err)
 {
-    if (if_match == NULL || strcmp(if_match, "*") == 0)
+    if (if_match == NULL)
         return 0;
-    const char *text = if_match[0] == '"' ? if_match + 1 : if_match;
-    size_t n = strspn(text, "0123456789");
-    bool whole = text[n] == '\0' || (text[n] == '"' && text[n + 1] == '\0');
-    if (n == 0 || n > 18 || !whole)
+    size_t n = strspn(if_match, "0123456789");
+    if (n == 0 || n > 18 || if_match[n] != '\0')
         return error_set(err, E_PRECONDITION_FAILED,
                          "If-Match: %.64s is not an ETag of this resource", if_match);
-    *revision_r = strtoll(text, NULL, 10);
+    *revision_r = strtoll(if_match, NULL, 10);
     return 1;
 }
 

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/cleanup.h"
+#include "base/file.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "service/journal.h"
@@ -11,26 +11,12 @@
 
 enum { FILE_MAX = 512 << 20 };
 
-static json_t *file_read(const char *path, struct error *err)
+static json_t *export_read(const char *path, struct error *err)
 {
     buf_auto text = BUF_INIT;
-    cleanup(cleanup_file) FILE *f = fopen(path, "re");
-    if (f == NULL) {
-        error_errno(err, E_INVALID_REQUEST, "%s", path);
-        return NULL;
-    }
-    for (;;) {
-        buf_reserve(&text, 64 << 10);
-        size_t n = fread(text.data + text.len, 1, 64 << 10, f);
-        text.len += n;
-        if (n == 0)
-            break;
-        if (text.len > FILE_MAX) {
-            error_set(err, E_INVALID_REQUEST, "%s: has more than %d bytes", path, FILE_MAX);
-            return NULL;
-        }
-    }
-    return jx_decode(text.data, text.len, path, err);
+    return file_read(path, FILE_MAX, E_INVALID_REQUEST, &text, err) == 0
+               ? jx_decode(text.data, text.len, path, err)
+               : NULL;
 }
 
 static int report(const json_t *result, bool json)
@@ -56,7 +42,7 @@ int command_replay(int argc, char **argv)
     jx_auto *result = NULL;
     if (command_parse(argc, argv, "[-c FILE] [--json] EXECUTION.json", true, &o) < 0)
         return 2;
-    jx_auto *file = file_read(o.operand, &err);
+    jx_auto *file = export_read(o.operand, &err);
     int status = -1;
     if (file != NULL && daemon_configure(&d, o.config, &err) == 0 &&
         daemon_open_sandbox(&d, &err) == 0) {

@@ -1,11 +1,9 @@
 /* `c9d skill-test FILE`: runs a skill's own examples in real executors. No daemon, no store, no
  * network: every effect is answered from what the example recorded. */
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
-#include "base/clock.h"
+#include "base/file.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "schema/schema.h"
@@ -23,18 +21,11 @@ struct skill_file {
 
 static int file_load(const char *path, struct skill_file *f, struct error *err)
 {
-    autofd int fd = open(path, O_RDONLY | O_CLOEXEC);
-    struct stat st;
-    if (fd < 0 || fstat(fd, &st) < 0)
-        return error_errno(err, E_INVALID_SKILL, "%s", path);
-    if (!S_ISREG(st.st_mode) || st.st_size > SKILL_SOURCE_MAX)
-        return error_set(err, E_INVALID_SKILL, "%s: not a file of at most %u bytes", path,
-                         SKILL_SOURCE_MAX);
-    f->source = xmalloc((size_t)st.st_size + 1);
-    ssize_t n = read(fd, f->source, (size_t)st.st_size);
-    if (n < 0)
-        return error_errno(err, E_INVALID_SKILL, "%s", path);
-    f->len = (size_t)n;
+    buf_auto source = BUF_INIT;
+    if (file_read(path, SKILL_SOURCE_MAX, E_INVALID_SKILL, &source, err) < 0)
+        return -1;
+    f->len = source.len;
+    f->source = buf_steal(&source);
     return 0;
 }
 

@@ -61,6 +61,19 @@ static void test_text(void)
     is_str(hash_hex("\x00\xff\x1a", 3, out), "00ff1a", "hex is lower case");
 }
 
+/* FNV-1a's own vectors (isthe.com/chongo/tech/comp/fnv). */
+static void test_tables(void)
+{
+    is_int(hash_fnv1a(HASH_FNV1A, "", 0), 0x811c9dc5, "FNV-1a of nothing");
+    is_int(hash_fnv1a(HASH_FNV1A, "foobar", 6), 0xbf9cf968, "FNV-1a of foobar");
+    is_int(hash_fnv1a(hash_fnv1a(HASH_FNV1A, "foo", 3), "bar", 3), 0xbf9cf968, "in two pieces");
+    static const char digits[] = "0123456789abcdefABCDEF", others[] = "/:@G`g\xc3";
+    for (size_t i = 0; i < strlen(digits); i++)
+        is_int(hash_hex_value(digits[i]), i < 16 ? i : i - 6, "%c is a digit", digits[i]);
+    for (size_t i = 0; i < sizeof(others); i++)
+        is_int(hash_hex_value(others[i]), -1, "byte %d is none", others[i]);
+}
+
 static void test_random(void)
 {
     uint8_t a[600] = {0}, b[600] = {0};
@@ -79,6 +92,7 @@ int main(void)
     test_sha256();
     test_hmac();
     test_text();
+    test_tables();
     test_random();
     return done_testing();
 }

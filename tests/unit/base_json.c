@@ -260,6 +260,54 @@ static void test_difference(void)
 }
 
 /* The examples of RFC 7396, appendix A. */
+/* The examples of RFC 6901 §5, and what is none. */
+static void test_pointer(void)
+{
+    static const struct {
+        const char *pointer, *value; /* NULL: there is none */
+        bool valid;
+    } rows[] = {
+        {"/foo", "[\"bar\",\"baz\"]", true},
+        {"/foo/0", "\"bar\"", true},
+        {"/foo/1", "\"baz\"", true},
+        {"/foo/2", NULL, true},
+        {"/foo/01", NULL, true},
+        {"/foo/-", NULL, true},
+        {"/foo/+1", NULL, true},
+        {"/foo/", NULL, true},
+        {"/foo/4294967296", NULL, true},
+        {"/foo/0/0", NULL, true},
+        {"/", "0", true},
+        {"/a~1b", "1", true},
+        {"/c%d", "2", true},
+        {"/e^f", "3", true},
+        {"/ ", "7", true},
+        {"/m~0n", "8", true},
+        {"/m~01n", "9", true},
+        {"/nowhere", NULL, true},
+        {"/nowhere/at/all", NULL, true},
+        {"foo", NULL, false},
+        {"/m~n", NULL, false},
+        {"/m~", NULL, false},
+    };
+    jx_auto *document = decode("{\"foo\":[\"bar\",\"baz\"],\"\":0,\"a/b\":1,\"c%d\":2,\"e^f\":3,"
+                               "\" \":7,\"m~n\":8,\"m~1n\":9}");
+    ok(jx_pointer_get(document, "") == document, "the empty pointer is the whole");
+    for (size_t i = 0; i < countof(rows); i++) {
+        const char *pointer = rows[i].pointer;
+        const json_t *value = jx_pointer_get(document, pointer);
+        autofree char *text = value != NULL ? jx_encode(value, NULL) : NULL;
+        is_str(text != NULL ? text : "none", rows[i].value != NULL ? rows[i].value : "none", "%s",
+               pointer);
+        is_int(jx_pointer_valid(pointer, strlen(pointer)), rows[i].valid, "%s is one or not",
+               pointer);
+    }
+    buf_auto pointer = BUF_INIT;
+    jx_pointer_append(&pointer, "a", 1);
+    jx_pointer_append(&pointer, "m~1/n", 5);
+    is_str(pointer.data, "/a/m~01~1n", "names are escaped");
+}
+
 static void test_merge(void)
 {
     static const char *const rows[][3] = {
@@ -344,6 +392,7 @@ int main(void)
     test_text();
     test_equal();
     test_difference();
+    test_pointer();
     test_merge();
     test_weight();
     return done_testing();
