@@ -56,7 +56,8 @@ int storage_query_values(struct storage *storage, const char *sql, const struct 
 struct storage_batch;
 struct storage_batch *storage_batch_new(void);        /* never NULL */
 void storage_batch_free(struct storage_batch *batch); /* only if not submitted; NULL is fine */
-/* expect: exact number of rows that must change, or -1. row may be NULL. */
+/* expect: exact number of rows that must change, or -1. row may be NULL; it is called on the
+ * driver's thread, and for the same rows again when the batch is run again from its start. */
 void storage_batch_add(struct storage_batch *batch, const char *sql, int64_t expect, c9d_row_fn row,
                        void *row_arg, const char *format, ...);
 /* In the place of statement i, whose row_arg is forgotten. */

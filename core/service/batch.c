@@ -176,8 +176,7 @@ int batch_get(struct service *service, const struct principal *who, const char *
 int batch_list(struct service *service, const struct principal *who, const struct list_query *query,
                json_t **page_r, struct error *err)
 {
-    const struct c9d_value scope[] = {list_text(who->organization_id), list_text(who->user_id),
-                                      list_int(permission_sees_all(who))};
+    const struct c9d_value scope[] = SCOPE_OF(who);
     return service_list(service, &store_execution_batch_list, query, scope, page_r, err);
 }
 
@@ -198,20 +197,13 @@ int batch_executions(struct service *service, const struct principal *who, const
 
 /* ---- cancelling ---- */
 
-static int id_row(void *arg, const struct c9d_value *columns, size_t n)
-{
-    (void)n;
-    json_array_append_new(arg, json_string(columns[0].u.s));
-    return 0;
-}
-
 int batch_cancel(struct service *service, const struct principal *who, const char *id,
                  json_t **batch_r, struct error *err)
 {
     struct execution_batch_meta meta;
     jx_auto *active = json_array();
     if (batch_find(service, who, id, ACTION_WRITE, &meta, NULL, err) < 0 ||
-        store_execution_batch_active(service->storage, id, id_row, active, err) < 0)
+        store_execution_batch_active(service->storage, id, row_texts_fn, active, err) < 0)
         return -1;
     if (json_array_size(active) == 0)
         return error_set(err, E_INVALID_STATE, "all executions of batch %s have ended already", id);

@@ -13,8 +13,7 @@
 int dead_letter_list(struct service *service, const struct principal *who,
                      const struct list_query *query, json_t **page_r, struct error *err)
 {
-    const struct c9d_value scope[] = {list_text(who->organization_id), list_text(who->user_id),
-                                      list_int(permission_sees_all(who))};
+    const struct c9d_value scope[] = SCOPE_OF(who);
     return service_list(service, &store_dead_letter_list, query, scope, page_r, err);
 }
 

@@ -280,24 +280,15 @@ int execution_get(struct service *service, const struct principal *who, const ch
     return 0;
 }
 
-/* agentId is no filter but another list. */
-static json_t *filters_without_agent(const json_t *filters)
-{
-    json_t *rest = filters != NULL ? json_copy((json_t *)filters) : json_object();
-    json_object_del(rest, "agentId");
-    return rest;
-}
-
 int execution_list(struct service *service, const struct principal *who,
                    const struct list_query *query, json_t **page_r, struct error *err)
 {
     const char *agent = jx_str(query->filters, "agentId", NULL);
     struct agent_meta meta;
-    jx_auto *filters = filters_without_agent(query->filters);
+    jx_auto *filters = filters_without(query->filters, "agentId");
     struct list_query rest = *query;
     rest.filters = filters;
-    const struct c9d_value scope[] = {list_text(who->organization_id), list_text(who->user_id),
-                                      list_int(permission_sees_all(who))};
+    const struct c9d_value scope[] = SCOPE_OF(who);
     int result = -1;
     if (agent == NULL) {
         result = service_list(service, &store_execution_list, &rest, scope, page_r, err);
@@ -384,13 +375,6 @@ int execution_ended_error(const char *id, const char *status, struct error *err)
     return -1;
 }
 
-static int ended_row(void *arg, const struct c9d_value *columns, size_t n)
-{
-    (void)n;
-    json_array_append_new(arg, json_string(columns[0].u.s));
-    return 0;
-}
-
 /* Lost against a worker that claims one at this moment, which sees cancel_requested, and against
  * its end. */
 int execution_cancel_idle(struct service *service, const char *which, struct error *err)
@@ -398,17 +382,20 @@ int execution_cancel_idle(struct service *service, const char *which, struct err
     static const char message[] = "the execution was cancelled";
     jx_auto *error =
         json_pack("{s:s, s:s}", "code", error_row(E_CANCELLED)->name, "message", message);
-    jx_auto *ids = json_array();
+    jx_auto *ids = json_object();
     autofree char *details = jx_encode(error, NULL);
     struct storage_batch *batch = storage_batch_new();
     store_webhook_deliver_idle(batch, which, clock_wall_us());
-    store_execution_cancel_idle(batch, which, message, details, clock_wall_us(), ended_row, ids);
+    store_execution_cancel_idle(batch, which, message, details, clock_wall_us(), row_ids_fn, ids);
     if (storage_commit(service->storage, batch, err) < 0)
         return -1;
-    for (size_t i = 0; i < json_array_size(ids) && service->ops != NULL; i++)
-        service->ops->ended(service->engine, json_string_value(json_array_get(ids, i)));
-    if (service->ops != NULL && json_array_size(ids) > 0)
-        service->ops->notify(service->engine);
+    const char *id;
+    json_t *nothing;
+    if (service->ops == NULL || json_object_size(ids) == 0)
+        return 0;
+    json_object_foreach (ids, id, nothing)
+        service->ops->ended(service->engine, id);
+    service->ops->notify(service->engine);
     return 0;
 }
 

@@ -67,11 +67,9 @@ int hook_list(struct service *service, const struct principal *who, const struct
 {
     const char *agent = jx_str(query->filters, "agentId", NULL);
     struct agent_meta meta;
-    jx_auto *filters = query->filters != NULL ? json_copy((json_t *)query->filters) : NULL;
+    jx_auto *filters = filters_without(query->filters, "agentId");
     struct list_query rest = *query;
-    const struct c9d_value scope[] = {list_text(who->organization_id), list_text(who->user_id),
-                                      list_int(permission_sees_all(who))};
-    json_object_del(filters, "agentId");
+    const struct c9d_value scope[] = SCOPE_OF(who);
     rest.filters = filters;
     int result;
     if (agent == NULL) {

@@ -112,12 +112,10 @@ int schedule_list(struct service *service, const struct principal *who,
     const char *agent = jx_str(query->filters, "agentId", NULL);
     struct agent_meta meta;
     if (agent == NULL) {
-        const struct c9d_value scope[] = {list_text(who->organization_id), list_text(who->user_id),
-                                          list_int(permission_sees_all(who))};
+        const struct c9d_value scope[] = SCOPE_OF(who);
         return service_list(service, &store_schedule_list, query, scope, page_r, err);
     }
-    jx_auto *filters = json_copy((json_t *)query->filters);
-    json_object_del(filters, "agentId");
+    jx_auto *filters = filters_without(query->filters, "agentId");
     struct list_query rest = *query;
     rest.filters = filters;
     if (agent_find(service, who, agent, ACTION_READ, &meta, NULL, err) < 0 ||

@@ -85,6 +85,14 @@ void service_name_check(const json_t *body, json_t *problems);
 
 /* ---- lists ---- */
 
+/* Who asks, as lists of what hangs from agents have it: organization, user, 1 when he sees all. */
+#define SCOPE_OF(who)                                                                              \
+    {                                                                                              \
+        list_text((who)->organization_id), list_text((who)->user_id),                              \
+            list_int(permission_sees_all(who))                                                     \
+    }
+/* The filters without one that is no filter but another list. A new object. */
+json_t *filters_without(const json_t *filters, const char *name);
 int service_list(struct service *service, const struct list *list, const struct list_query *query,
                  const struct c9d_value *scope, json_t **page_r, struct error *err);
 
@@ -92,8 +100,8 @@ struct list_args service_list_args(const struct list_query *query);
 
 /* ---- If-Match ---- */
 
-/* 0: no condition, or "*". 1: *revision_r is the one wanted. -1: E_PRECONDITION_FAILED, no revision
- * can be meant. */
+/* if_match: the ETag's text without quotes, or NULL. 0: no condition. 1: *revision_r is the one
+ * wanted. -1: E_PRECONDITION_FAILED, no revision can be meant. */
 int service_if_match(const char *if_match, int64_t *revision_r, struct error *err);
 /* E_PRECONDITION_FAILED unless the revision is the one wanted (NULL: any). noun: of the message. */
 int service_revision_check(int64_t revision, const int64_t *wanted, const char *noun,

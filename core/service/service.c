@@ -227,6 +227,13 @@ struct list_args service_list_args(const struct list_query *query)
                               .filters = query->filters};
 }
 
+json_t *filters_without(const json_t *filters, const char *name)
+{
+    json_t *rest = filters != NULL ? json_copy((json_t *)filters) : json_object();
+    json_object_del(rest, name);
+    return rest;
+}
+
 int service_list(struct service *service, const struct list *list, const struct list_query *query,
                  const struct c9d_value *scope, json_t **page_r, struct error *err)
 {

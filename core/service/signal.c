@@ -124,11 +124,11 @@ int signal_send(struct service *service, const struct principal *who, const char
         return execution_ended_error(execution, meta.status, err);
     if (payload_check(service, execution, name, payload, err) < 0)
         return -1;
-    if (signal_store(service, &row, err) < 0) {
-        if (err->code != E_IDEMPOTENCY_CONFLICT)
-            return -1;
-        error_clear(err);
-        return signal_again(service, execution, name, key, text, signal_r, err) > 0 ? 0 : -1;
+    error_auto failure = ERROR_INIT;
+    if (signal_store(service, &row, &failure) < 0) {
+        if (failure.code == E_IDEMPOTENCY_CONFLICT)
+            again = signal_again(service, execution, name, key, text, signal_r, err);
+        return again > 0 ? 0 : again < 0 ? -1 : error_move(err, &failure);
     }
     service->ops->signalled(service->engine, execution);
     *signal_r = signal_json(execution, name, row.id, row.created_at);
@@ -148,7 +148,6 @@ int wait_list_of(struct service *service, const struct principal *who, const cha
 int wait_list(struct service *service, const struct principal *who, const struct list_query *query,
               json_t **page_r, struct error *err)
 {
-    const struct c9d_value scope[] = {list_text(who->organization_id), list_text(who->user_id),
-                                      list_int(permission_sees_all(who))};
+    const struct c9d_value scope[] = SCOPE_OF(who);
     return service_list(service, &store_wait_list, query, scope, page_r, err);
 }

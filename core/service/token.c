@@ -341,8 +341,7 @@ int token_create(struct service *service, const struct principal *who, const jso
 int token_list(struct service *service, const struct principal *who, const struct list_query *query,
                json_t **page_r, struct error *err)
 {
-    const struct c9d_value scope[] = {list_text(who->organization_id), list_text(who->user_id),
-                                      list_int(permission_sees_all(who))};
+    const struct c9d_value scope[] = SCOPE_OF(who);
     return service_list(service, &store_token_list, query, scope, page_r, err);
 }
 

@@ -119,28 +119,22 @@ static struct webhook_message *message_make(struct service *service, const char 
 
 /* ---- what is due ---- */
 
-static int id_row(void *arg, const struct c9d_value *columns, size_t n)
-{
-    (void)n;
-    json_array_append_new(arg, json_string(columns[0].u.s));
-    return 0;
-}
-
 int webhook_claim(struct service *service, int64_t max, bool all,
                   struct webhook_message **messages_r, int64_t *next_r, struct error *err)
 {
-    jx_auto *ids = json_array();
+    jx_auto *ids = json_object();
     int64_t now = clock_wall_us(), lease = now + setting(service, "timeout") + 60 * CLOCK_SECOND;
     *messages_r = NULL;
     if (max > 0) {
         struct storage_batch *batch = storage_batch_new();
-        store_webhook_claim(batch, now, lease, max, PER_WEBHOOK, all, id_row, ids);
+        store_webhook_claim(batch, now, lease, max, PER_WEBHOOK, all, row_ids_fn, ids);
         if (storage_commit(service->storage, batch, err) < 0)
             return -1;
     }
-    for (size_t i = 0; i < json_array_size(ids); i++) {
+    const char *id;
+    json_t *nothing;
+    json_object_foreach (ids, id, nothing) {
         error_auto failure = ERROR_INIT;
-        const char *id = json_string_value(json_array_get(ids, i));
         struct webhook_message *message = message_make(service, id, &failure);
         if (message == NULL) { /* its lease ends, and it is looked at again */
             log_warn("webhook.claim", "delivery %s: %s", id,

@@ -72,13 +72,6 @@ int store_alias_get(struct storage *storage, const char *agent_id, const char *n
     return result;
 }
 
-static int name_row(void *arg, const struct c9d_value *v, size_t n)
-{
-    (void)n;
-    json_array_append_new(arg, json_stringn(v[0].u.s, v[0].len));
-    return 0;
-}
-
 int store_alias_naming(struct storage *storage, const char *agent_id, const char *version,
                        json_t **names_r, struct error *err)
 {
@@ -86,5 +79,5 @@ int store_alias_naming(struct storage *storage, const char *agent_id, const char
     return storage_query(storage,
                          "SELECT name FROM agent_aliases WHERE agent_id = $1"
                          " AND CAST(targets AS TEXT) LIKE '%\"' || $2 || '\"%' ORDER BY name",
-                         name_row, *names_r, err, "ss", agent_id, version);
+                         row_texts_fn, *names_r, err, "ss", agent_id, version);
 }

@@ -79,13 +79,6 @@ void store_event_match_insert(struct storage_batch *batch, const struct event_ma
 
 /* ---- reading ---- */
 
-static int id_row(void *arg, const struct c9d_value *v, size_t n)
-{
-    (void)n;
-    row_text_into(&v[0], arg, UUID_SIZE);
-    return 1;
-}
-
 int store_event_find(struct storage *storage, const char *organization_id, const char *key,
                      int64_t since, char id_r[UUID_SIZE], struct error *err)
 {
@@ -93,7 +86,7 @@ int store_event_find(struct storage *storage, const char *organization_id, const
     return storage_query(storage,
                          "SELECT id FROM events WHERE organization_id = $1 AND dedup_key = $2"
                          " AND received_at >= $3",
-                         id_row, id_r, err, "ssi", organization_id, key, since);
+                         row_uuid_fn, id_r, err, "ssi", organization_id, key, since);
 }
 
 static int match_row(void *arg, const struct c9d_value *v, size_t n)

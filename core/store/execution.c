@@ -373,11 +373,6 @@ int store_execution_progress(struct storage *storage, const char *id, int64_t *s
     return 0;
 }
 
-static char *text_copy(const struct c9d_value *value)
-{
-    return value->type == C9D_TEXT ? xstrndup(value->u.s, value->len) : NULL;
-}
-
 struct job_read {
     struct execution_job *job;
     bool found;
@@ -390,29 +385,29 @@ static int job_row(void *arg, const struct c9d_value *v, size_t n)
     struct execution_job *job = read->job;
     read->found = true;
     snprintf(job->id, sizeof(job->id), "%s", v[0].u.s);
-    job->agent_id = text_copy(&v[1]);
-    job->agent_version = text_copy(&v[2]);
-    job->organization_id = text_copy(&v[3]);
-    job->triggered_by = text_copy(&v[4]);
-    job->parent_id = text_copy(&v[5]);
-    job->input = text_copy(&v[6]);
-    job->context = text_copy(&v[7]);
+    job->agent_id = row_text(&v[1]);
+    job->agent_version = row_text(&v[2]);
+    job->organization_id = row_text(&v[3]);
+    job->triggered_by = row_text(&v[4]);
+    job->parent_id = row_text(&v[5]);
+    job->input = row_text(&v[6]);
+    job->context = row_text(&v[7]);
     job->attempt = v[8].u.i;
     job->created_at = v[9].u.i;
     job->started_at = v[10].type == C9D_INT ? v[10].u.i : 0;
     job->cancel_requested = v[11].u.i != 0;
     snprintf(job->status, sizeof(job->status), "%s", v[12].u.s);
-    job->output = text_copy(&v[13]);
-    job->error = text_copy(&v[14]);
+    job->output = row_text(&v[13]);
+    job->error = row_text(&v[14]);
     job->priority = v[15].u.i;
     job->retries = v[16].u.i;
     job->attempt_seq = v[17].u.i;
-    job->concurrency_key = text_copy(&v[18]);
-    job->usage = text_copy(&v[19]);
+    job->concurrency_key = row_text(&v[18]);
+    job->usage = row_text(&v[19]);
     job->active_us = v[20].u.i;
     job->cpu_us = v[21].u.i;
     job->memory_peak = v[22].u.i;
-    job->seed_id = text_copy(&v[23]);
+    job->seed_id = row_text(&v[23]);
     return 1;
 }
 

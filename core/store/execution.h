@@ -80,7 +80,8 @@ void store_execution_active(struct storage_batch *batch, const char *id, const c
  * unblocked. Expects the lease. */
 void store_execution_blocked(struct storage_batch *batch, const char *id, const char *owner,
                              const char *blocked_on);
-/* The first n that wait for it, best first, may be claimed. row is called once for each. */
+/* The first n that wait for it, best first, may be claimed. row gets the id of each, on the
+ * driver's thread: row_ids_fn. */
 void store_execution_unblock(struct storage_batch *batch, const char *blocked_on, int64_t n,
                              int64_t now, c9d_row_fn row, void *arg);
 /* For each limit that executions wait for, the name and how many; valid during the call. */
@@ -145,9 +146,15 @@ int store_execution_job(struct storage *storage, const char *id, struct executio
                         struct error *err);
 void execution_job_free(struct execution_job *job); /* what it owns */
 
+/* In a condition on agent_executions with a prefix ("e.", or ""): of this id, or of the batch of
+ * this id ($1), which nobody has. By batch the condition of the partial index follows from the
+ * comparison. */
+#define STORE_IDLE(row)                                                                            \
+    "(" row "id = $1 OR " row "batch_id = $1) AND " row "status = 'pending'"                       \
+    " AND " row "lease_owner IS NULL"
 /* Brings the executions that nobody has (of this id, or of the batch of this id) to their end:
- * cancelled, with error (JSON text) and its message. ended is called with the id of each. Behind a
- * cancel request in the same batch. Three statements. */
+ * cancelled, with error (JSON text) and its message. ended gets the id of each: row_ids_fn. Behind
+ * a cancel request in the same batch. Three statements. */
 void store_execution_cancel_idle(struct storage_batch *batch, const char *which,
                                  const char *message, const char *error, int64_t at,
                                  c9d_row_fn ended, void *arg);

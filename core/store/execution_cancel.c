@@ -1,10 +1,6 @@
 /* The end of executions that no worker has: put off, waiting for a place, between attempts. */
 #include "store/execution.h"
 
-/* By batch the condition of the partial index follows from the comparison. */
-#define IDLE(row)                                                                                  \
-    "(" row "id = $1 OR " row "batch_id = $1) AND " row "status = 'pending'"                       \
-    " AND " row "lease_owner IS NULL"
 #define USED(member) ", COALESCE(CAST(e.resource_usage ->> '" member "' AS BIGINT), 0)"
 #define NO_USAGE                                                                                   \
     "{\"cpuTimeMs\":0,\"memoryPeakMb\":0,\"apiCallsCount\":0,\"tokensConsumed\":0,"                \
@@ -24,7 +20,7 @@ void store_execution_cancel_idle(struct storage_batch *batch, const char *which,
         " SELECT COALESCE(MAX(l.seq), 0) FROM execution_logs l WHERE l.execution_id = e.id) s),"
         " 'end', '{\"status\":\"cancelled\",\"error\":' || $2 || ',\"resourceUsage\":'"
         " || CASE WHEN e.resource_usage = '{}' THEN '" NO_USAGE "' ELSE e.resource_usage END"
-        " || '}', $3 FROM agent_executions e WHERE " IDLE("e."),
+        " || '}', $3 FROM agent_executions e WHERE " STORE_IDLE("e."),
         -1, NULL, NULL, "ssi", which, error, at);
     storage_batch_add(
         batch,
@@ -33,13 +29,13 @@ void store_execution_cancel_idle(struct storage_batch *batch, const char *which,
         " cost_microcents, recorded_at) SELECT e.id, e.agent_id, e.id" USED("cpuTimeMs") USED(
             "cpuTimeUs") USED("memoryPeakMb") USED("memoryPeakBytes") USED("apiCallsCount")
             USED("tokensConsumed") USED("costCents")
-                USED("costMicrocents") ", $2 FROM agent_executions e WHERE e.resource_usage <> '{}' AND " IDLE(
+                USED("costMicrocents") ", $2 FROM agent_executions e WHERE e.resource_usage <> '{}' AND " STORE_IDLE(
                     "e."),
         -1, NULL, NULL, "si", which, at);
     storage_batch_add(batch,
                       "UPDATE agent_executions SET status = 'cancelled', error_message = $2,"
                       " error_details = $3, completed_at = $4, blocked_on = NULL,"
                       " resource_usage = CASE WHEN resource_usage = '{}' THEN '" NO_USAGE "'"
-                      " ELSE resource_usage END WHERE " IDLE("") " RETURNING id",
+                      " ELSE resource_usage END WHERE " STORE_IDLE("") " RETURNING id",
                       -1, ended, arg, "sssi", which, message, error, at);
 }

@@ -219,13 +219,6 @@ void hook_target_free(struct hook_target *target)
     *target = (struct hook_target){.id = ""};
 }
 
-static int delivered_row(void *arg, const struct c9d_value *v, size_t n)
-{
-    (void)n;
-    row_text_into(&v[0], arg, UUID_SIZE);
-    return 1;
-}
-
 int store_hook_delivered(struct storage *storage, const char *endpoint_id, const char *key,
                          int64_t since, char execution_id_r[UUID_SIZE], struct error *err)
 {
@@ -233,5 +226,5 @@ int store_hook_delivered(struct storage *storage, const char *endpoint_id, const
     return storage_query(storage,
                          "SELECT execution_id FROM hook_deliveries WHERE endpoint_id = $1"
                          " AND delivery_key = $2 AND created_at >= $3",
-                         delivered_row, execution_id_r, err, "ssi", endpoint_id, key, since);
+                         row_uuid_fn, execution_id_r, err, "ssi", endpoint_id, key, since);
 }

@@ -32,13 +32,6 @@ const struct list store_journal_list = {
     .n_fields = countof(fields),
 };
 
-static int recorded_row(void *arg, const struct c9d_value *v, size_t n)
-{
-    (void)n;
-    json_array_append_new(arg, json_stringn(v[0].u.s, v[0].len));
-    return 0;
-}
-
 int store_journal_recorded(struct storage *storage, const char *agent_id, const char *version,
                            int64_t max, json_t *ids, struct error *err)
 {
@@ -46,5 +39,5 @@ int store_journal_recorded(struct storage *storage, const char *agent_id, const 
                          "SELECT id FROM agent_executions WHERE agent_id = $1"
                          " AND agent_version = $2 AND status IN ('completed', 'failed')"
                          " AND journal_removed = 0 ORDER BY id DESC LIMIT $3",
-                         recorded_row, ids, err, "ssi", agent_id, version, max);
+                         row_texts_fn, ids, err, "ssi", agent_id, version, max);
 }

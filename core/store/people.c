@@ -139,13 +139,6 @@ int store_organization_get(struct storage *storage, const char *id, const char *
     return 0;
 }
 
-static int id_row(void *arg, const struct c9d_value *v, size_t n)
-{
-    (void)n;
-    row_text_into(&v[0], arg, UUID_SIZE);
-    return 1;
-}
-
 int store_organization_find(struct storage *storage, const char *ref, char id_r[UUID_SIZE],
                             struct error *err)
 {
@@ -153,7 +146,7 @@ int store_organization_find(struct storage *storage, const char *ref, char id_r[
     if (storage_query(storage,
                       "SELECT o.id FROM organizations o WHERE o.id = $1"
                       " UNION ALL SELECT o.id FROM organizations o WHERE o.name = $1",
-                      id_row, id_r, err, "s", ref) < 0)
+                      row_uuid_fn, id_r, err, "s", ref) < 0)
         return -1;
     return id_r[0] != '\0' ? 0 : 1;
 }
@@ -325,14 +318,6 @@ int store_user_by_email(struct storage *storage, const char *email, struct user_
                          user_row, &read, err, "s", email);
 }
 
-static int agent_row(void *arg, const struct c9d_value *v, size_t n)
-{
-    (void)n;
-    json_array_append_new(
-        arg, json_pack("{s:s%, s:s%}", "id", v[0].u.s, v[0].len, "name", v[1].u.s, v[1].len));
-    return 0;
-}
-
 int store_user_agents(struct storage *storage, const char *organization_id, const char *id,
                       json_t **agents_r, struct error *err)
 {
@@ -340,7 +325,7 @@ int store_user_agents(struct storage *storage, const char *organization_id, cons
     return storage_query(storage,
                          "SELECT a.id, a.name FROM agents a WHERE a.organization_id = $1"
                          " AND a.user_id = $2 ORDER BY a.created_at, a.id LIMIT 20",
-                         agent_row, *agents_r, err, "ss", organization_id, id);
+                         row_names_fn, *agents_r, err, "ss", organization_id, id);
 }
 
 /* ---- identities ---- */

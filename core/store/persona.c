@@ -91,20 +91,13 @@ int store_persona_get(struct storage *storage, const char *id, const char *organ
     return 0;
 }
 
-static int agent_row(void *arg, const struct c9d_value *v, size_t n)
-{
-    (void)n;
-    json_array_append_new(arg, json_pack("{s:s, s:s}", "id", v[0].u.s, "name", v[1].u.s));
-    return 0;
-}
-
 int store_persona_agents(struct storage *storage, const char *id, json_t **agents_r,
                          struct error *err)
 {
     json_t *agents = json_array();
     if (storage_query(storage,
                       "SELECT id, name FROM agents WHERE persona_id = $1 ORDER BY id LIMIT 20",
-                      agent_row, agents, err, "s", id) < 0) {
+                      row_names_fn, agents, err, "s", id) < 0) {
         json_decref(agents);
         return -1;
     }

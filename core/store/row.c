@@ -124,3 +124,42 @@ int row_read_fn(void *arg, const struct c9d_value *columns, size_t n)
     read->json = row_to_json(read->fields, read->n, columns + read->skip);
     return 1;
 }
+
+int row_uuid_fn(void *arg, const struct c9d_value *columns, size_t n)
+{
+    (void)n;
+    row_text_into(&columns[0], arg, UUID_SIZE);
+    return 1;
+}
+
+int row_int_fn(void *arg, const struct c9d_value *columns, size_t n)
+{
+    (void)n;
+    if (columns[0].type == C9D_INT)
+        *(int64_t *)arg = columns[0].u.i;
+    return 1;
+}
+
+int row_texts_fn(void *arg, const struct c9d_value *columns, size_t n)
+{
+    (void)n;
+    json_array_append_new(arg, value_text(&columns[0]));
+    return 0;
+}
+
+int row_names_fn(void *arg, const struct c9d_value *columns, size_t n)
+{
+    (void)n;
+    json_t *named = json_object();
+    json_object_set_new_nocheck(named, "id", value_text(&columns[0]));
+    json_object_set_new_nocheck(named, "name", value_text(&columns[1]));
+    json_array_append_new(arg, named);
+    return 0;
+}
+
+int row_ids_fn(void *arg, const struct c9d_value *columns, size_t n)
+{
+    (void)n;
+    json_object_set_new(arg, columns[0].u.s, json_null());
+    return 0;
+}

@@ -11,6 +11,7 @@
 #include <jansson.h>
 
 #include "base/buf.h"
+#include "base/uuid.h"
 #include "host/storage.h"
 
 enum field_kind {
@@ -46,5 +47,14 @@ struct row_read {
     json_t *json;
 };
 int row_read_fn(void *arg, const struct c9d_value *columns, size_t n);
+
+/* For queries of one plain column, or two. arg is: */
+int row_uuid_fn(void *arg, const struct c9d_value *columns, size_t n);  /* char [UUID_SIZE] */
+int row_int_fn(void *arg, const struct c9d_value *columns, size_t n);   /* int64_t, left by NULL */
+int row_texts_fn(void *arg, const struct c9d_value *columns, size_t n); /* json_t, an array */
+int row_names_fn(void *arg, const struct c9d_value *columns, size_t n); /* of {"id","name"} */
+/* For RETURNING id in a batch, which may be run again from its start: a json_t, an object whose
+ * names are the ids. */
+int row_ids_fn(void *arg, const struct c9d_value *columns, size_t n);
 
 #endif

@@ -258,13 +258,6 @@ int store_schedule_get(struct storage *storage, const char *id, struct schedule_
     return 0;
 }
 
-static int origin_row(void *arg, const struct c9d_value *v, size_t n)
-{
-    (void)n;
-    row_text_into(&v[0], arg, UUID_SIZE);
-    return 1;
-}
-
 int store_schedule_origin(struct storage *storage, const char *agent_id, char id_r[UUID_SIZE],
                           struct error *err)
 {
@@ -272,5 +265,5 @@ int store_schedule_origin(struct storage *storage, const char *agent_id, char id
     return storage_query(storage,
                          "SELECT id FROM scheduled_executions WHERE agent_id = $1"
                          " AND origin = 'agent'",
-                         origin_row, id_r, err, "s", agent_id);
+                         row_uuid_fn, id_r, err, "s", agent_id);
 }

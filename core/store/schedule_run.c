@@ -78,14 +78,6 @@ int store_schedule_queued(struct storage *storage, size_t max, struct schedule_d
     return result < 0 ? -1 : read.n;
 }
 
-static int int_row(void *arg, const struct c9d_value *v, size_t n)
-{
-    (void)n;
-    if (v[0].type == C9D_INT)
-        *(int64_t *)arg = v[0].u.i;
-    return 1;
-}
-
 int store_schedule_any_queued(struct storage *storage, bool *any_r, struct error *err)
 {
     int64_t one = 0;
@@ -93,7 +85,7 @@ int store_schedule_any_queued(struct storage *storage, bool *any_r, struct error
                                "SELECT 1 FROM schedule_runs r JOIN scheduled_executions s"
                                " ON s.id = r.schedule_id WHERE r.outcome = 'queued'"
                                " AND s.is_active = 1 LIMIT 1",
-                               int_row, &one, err, "");
+                               row_int_fn, &one, err, "");
     *any_r = one != 0;
     return result;
 }
@@ -104,7 +96,7 @@ int store_schedule_next(struct storage *storage, int64_t *at_r, struct error *er
     return storage_query(storage,
                          "SELECT next_execution_at FROM scheduled_executions WHERE is_active = 1"
                          " AND next_execution_at >= 0 ORDER BY next_execution_at LIMIT 1",
-                         int_row, at_r, err, "");
+                         row_int_fn, at_r, err, "");
 }
 
 struct active_read {
@@ -132,7 +124,7 @@ int store_schedule_active(struct storage *storage, const char *id, size_t max,
         storage_query(storage,
                       "SELECT COUNT(*) FROM schedule_runs WHERE schedule_id = $1"
                       " AND outcome = 'queued'",
-                      int_row, queued_r, err, "s", id) < 0)
+                      row_int_fn, queued_r, err, "s", id) < 0)
         return -1;
     return read.n;
 }

@@ -220,31 +220,17 @@ int store_skill_manifests(struct storage *storage, const char *organization_id, 
     return 0;
 }
 
-static int name_row(void *arg, const struct c9d_value *v, size_t n)
-{
-    (void)n;
-    json_array_append_new(arg, json_stringn(v[0].u.s, v[0].len));
-    return 0;
-}
-
 int store_skill_names(struct storage *storage, const char *organization_id, int64_t max,
                       json_t **names_r, struct error *err)
 {
     json_t *names = json_array();
     if (storage_query(storage,
                       "SELECT name FROM skills WHERE organization_id = $1 ORDER BY name LIMIT $2",
-                      name_row, names, err, "si", organization_id, max) < 0) {
+                      row_texts_fn, names, err, "si", organization_id, max) < 0) {
         json_decref(names);
         return -1;
     }
     *names_r = names;
-    return 0;
-}
-
-static int agent_row(void *arg, const struct c9d_value *v, size_t n)
-{
-    (void)n;
-    json_array_append_new(arg, json_pack("{s:s, s:s}", "id", v[0].u.s, "name", v[1].u.s));
     return 0;
 }
 
@@ -256,7 +242,7 @@ int store_skill_agents(struct storage *storage, const char *organization_id, con
     if (storage_query(storage,
                       "SELECT id, name FROM agents WHERE organization_id = $1"
                       " AND CAST(skillset AS TEXT) LIKE $2 ESCAPE '\\' ORDER BY name LIMIT 20",
-                      agent_row, agents, err, "ss", organization_id, pattern) < 0) {
+                      row_names_fn, agents, err, "ss", organization_id, pattern) < 0) {
         json_decref(agents);
         return -1;
     }

@@ -222,13 +222,6 @@ int store_signal_by_key(struct storage *storage, const char *execution_id, const
     return read.found ? 0 : 1;
 }
 
-static int count_row(void *arg, const struct c9d_value *v, size_t n)
-{
-    (void)n;
-    *(int64_t *)arg = v[0].u.i;
-    return 1;
-}
-
 int store_signals_kept(struct storage *storage, const char *execution_id, int64_t *n_r,
                        struct error *err)
 {
@@ -236,7 +229,7 @@ int store_signals_kept(struct storage *storage, const char *execution_id, int64_
     return storage_query(storage,
                          "SELECT count(*) FROM execution_signals"
                          " WHERE execution_id = $1 AND state = 'kept'",
-                         count_row, n_r, err, "s", execution_id);
+                         row_int_fn, n_r, err, "s", execution_id);
 }
 
 struct schema_read {

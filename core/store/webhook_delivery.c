@@ -1,6 +1,7 @@
 /* Deliveries as their sender does them: made with the end of an execution, claimed, settled. */
 #include <string.h>
 
+#include "store/execution.h"
 #include "store/row.h"
 #include "store/webhook.h"
 
@@ -15,7 +16,6 @@
     "w.organization_id = e.organization_id AND w.execution_id IS NULL"                             \
     " AND (w.agent_id IS NULL OR w.agent_id = e.agent_id)" WANTED
 #define OF_ONE "w.execution_id = e.id" WANTED
-#define IDLE   "(e.id = $1 OR e.batch_id = $1) AND e.status = 'pending' AND e.lease_owner IS NULL"
 
 void store_webhook_deliver(struct storage_batch *batch, const char *execution_id, const char *event,
                            int64_t at)
@@ -28,10 +28,10 @@ void store_webhook_deliver(struct storage_batch *batch, const char *execution_id
 
 void store_webhook_deliver_idle(struct storage_batch *batch, const char *which, int64_t at)
 {
-    storage_batch_add(batch, DELIVER_INTO OF_ALL " WHERE " IDLE, -1, NULL, NULL, "ssi", which,
-                      "execution.cancelled", at);
-    storage_batch_add(batch, DELIVER_INTO OF_ONE " WHERE " IDLE, -1, NULL, NULL, "ssi", which,
-                      "execution.cancelled", at);
+    storage_batch_add(batch, DELIVER_INTO OF_ALL " WHERE " STORE_IDLE("e."), -1, NULL, NULL, "ssi",
+                      which, "execution.cancelled", at);
+    storage_batch_add(batch, DELIVER_INTO OF_ONE " WHERE " STORE_IDLE("e."), -1, NULL, NULL, "ssi",
+                      which, "execution.cancelled", at);
 }
 
 void store_webhook_claim(struct storage_batch *batch, int64_t now, int64_t lease_until, int64_t max,
@@ -91,6 +91,8 @@ void webhook_delivery_free(struct webhook_delivery *delivery)
 {
     free(delivery->url);
     free(delivery->event);
+    explicit_bzero(delivery->secret, sizeof(delivery->secret));
+    explicit_bzero(delivery->old_secret, sizeof(delivery->old_secret));
 }
 
 static int next_row(void *arg, const struct c9d_value *v, size_t n)

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "store/row.h"
 #include "supervisor/engine-private.h"
 
 enum {
@@ -188,20 +189,15 @@ void slots_leave_line(struct run *run)
 struct recall {
     struct engine *engine;
     char *name;
-    int64_t asked, came;
+    int64_t asked;
+    json_t *came; /* ids */
     bool failed;
 };
-
-static int recall_row(void *arg, const struct c9d_value *columns, size_t n)
-{
-    (void)columns, (void)n;
-    ((struct recall *)arg)->came++;
-    return 0;
-}
 
 static void recall_free(void *arg)
 {
     struct recall *recall = arg;
+    json_decref(recall->came);
     free(recall->name);
     free(recall);
 }
@@ -210,11 +206,10 @@ static void recalled(void *arg)
 {
     struct recall *recall = arg;
     struct slot *slot = slot_make(recall->engine, recall->name);
+    int64_t came = (int64_t)json_object_size(recall->came);
     slot->calling = false;
     if (!recall->failed)
-        slot->stored = recall->came < recall->asked || slot->stored < recall->came
-                           ? 0
-                           : slot->stored - recall->came;
+        slot->stored = came < recall->asked || slot->stored < came ? 0 : slot->stored - came;
     slot_free_unused(recall->engine, slot);
     engine_queue_kick(recall->engine);
     recall_free(recall);
@@ -238,9 +233,11 @@ static void slot_recall(struct engine *engine, struct slot *slot)
     recall->engine = engine;
     recall->name = xstrdup(slot->name);
     recall->asked = LINE_MAX_RUNS - slot->n_line;
+    recall->came = json_object();
     slot->calling = true;
     struct storage_batch *batch = storage_batch_new();
-    store_execution_unblock(batch, slot->name, recall->asked, clock_wall_us(), recall_row, recall);
+    store_execution_unblock(batch, slot->name, recall->asked, clock_wall_us(), row_ids_fn,
+                            recall->came);
     storage_submit(engine->parts.storage, batch, recall_done, recall);
 }
 

@@ -2,6 +2,7 @@
 """Personas."""
 import os
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from c9test import Daemon, equal, ok, run  # noqa: E402
@@ -52,6 +53,21 @@ def test_list():
           ["list-a", "list-b", "list-c"], "or by name")
     equal([p["name"] for p in api.get("/v1/personas?text=list-&sort=-name&limit=1").json["items"]],
           ["list-c"], "or the other way round")
+
+
+def test_contended():
+    """A client that gave no If-Match is not told of a condition, whoever else changes the same thing."""
+    for made in (api.post("/v1/personas", {"name": "contended", "prompt": "x"}),
+                 api.post("/v1/webhooks", {"url": "http://127.0.0.1:9/"})):
+        path = made.headers["Location"]
+
+        def change(n, path=path):
+            client = api.fresh()
+            return {client.patch(path, {"description": f"{n}/{k}"}).status for k in range(20)}
+        with ThreadPoolExecutor(6) as pool:
+            statuses = set().union(*pool.map(change, range(6)))
+        ok(200 in statuses and statuses <= {200, 503}, f"{path}: {statuses}")
+        equal(api.delete(path).status, 204, "and then it goes")
 
 
 run(globals(), daemon)
