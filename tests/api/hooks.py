@@ -48,6 +48,24 @@ def github(hook, body=None, secret=None, **headers):
         "X-GitHub-Delivery": str(next(numbers)), **headers})
 
 
+def test_who_made_it_leaves():
+    who = api.post("/v1/users", {"name": "leaves", "kind": "service"}).json["id"]
+    token = api.post("/v1/tokens", {"name": "leaves", "scopes": ["admin"], "userId": who}).json["token"]
+    leaves = api.with_token(token)
+    api.post(f"/v1/agents/{agent['id']}/grants", {"permission": "write", "userId": who})
+    hook = leaves.post(HOOKS, {"name": "left"}).json
+    leaves.agent("waits", skillset=["echo"], executionConfig={"entrypoint": "echo"}, triggerMode="event",
+                 triggerConfig={"events": [{"type": "org.example.left"}]})
+    me = api.get("/v1/me").json["user"]["id"]
+    equal(api.delete(f"/v1/users/{who}?handOverTo={me}").status, 204, "who made an endpoint is removed")
+    equal(api.get(f"/v1/hooks/{hook['id']}").json["createdBy"], me, "it is the heir's")
+    equal(standard(hook).status, 202, "and takes deliveries in his name")
+    sent = api.post("/v1/events", {"specversion": "1.0", "id": "1", "source": "/tests", "type": "org.example.left"},
+                    {"Content-Type": "application/cloudevents+json"}).json["items"][0]
+    equal([match["outcome"] for match in sent["matches"]], ["started"], "as an agent does that he had published")
+    api.delete(f"/v1/hooks/{hook['id']}")
+
+
 def test_life():
     made = make(name="first")
     contains(made["secret"], "whsec_", "an endpoint is made with a secret")

@@ -1,6 +1,8 @@
 /* The statements of executions: each does what the engine counts on, and refuses what it must. */
+#include "base/json.h"
 #include "lib/store_world.h"
 #include "store/execution.h"
+#include "store/row.h"
 
 static struct world w;
 
@@ -304,6 +306,19 @@ static void job_test(void)
     is_int(store_execution_job(w.storage, "nothing", &job, &err), 1, "what is not there is not");
 }
 
+/* A batch may be run again from its start, with its rows. */
+static void again_test(void)
+{
+    jx_auto *ids = json_object();
+    const char *const told[] = {"a", "b", "a", "b", "c"};
+    for (size_t i = 0; i < countof(told); i++) {
+        const struct c9d_value id = {.type = C9D_TEXT, .len = 1, .u.s = told[i]};
+        is_int(row_ids_fn(ids, &id, 1), 0, "%s is told of", told[i]);
+    }
+    autofree char *text = jx_encode_sorted(ids, NULL);
+    is_str(text, "{\"a\":null,\"b\":null,\"c\":null}", "each id is there once");
+}
+
 static void instance_test(void)
 {
     error_auto err = ERROR_INIT;
@@ -330,6 +345,7 @@ int main(void)
     stream_test();
     journal_test();
     job_test();
+    again_test();
     instance_test();
     world_free(&w);
     return done_testing();
