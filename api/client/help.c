@@ -23,7 +23,7 @@ void command_usage(const struct command *command, int fd)
 
 static const char tail[] =
     "\nEvery command takes --json (the API's JSON on standard output), --profile NAME, --url URL,\n"
-    "--token-file FILE and --help. An agent, persona or token is named by its id or its name.\n"
+    "--token-file FILE and --help. What has a name is named by it, or by its id.\n"
     "\n"
     "The server and the token come from --url and --token-file, else from C9CTL_URL and "
     "C9CTL_TOKEN,\n"
@@ -31,7 +31,8 @@ static const char tail[] =
     "~/.config/c9d/c9ctl.conf, which `c9ctl login` writes.\n"
     "\n"
     "Exit: 0 done or completed, 1 failed or refused, 2 wrong usage, 3 no server or token,\n"
-    "4 the execution was cancelled, 130 left by Ctrl-C while it goes on.\n";
+    "4 the execution was cancelled, 5 `apply --dry-run` has something to do, 130 left by Ctrl-C\n"
+    "while it goes on.\n";
 
 static void help_all(struct buf *out)
 {
@@ -85,16 +86,35 @@ static void append_options(struct buf *out, const char *usage)
             buf_printf(out, " %.*s", (int)word.len, word.s);
 }
 
+static bool is_file(const struct usage_word *value)
+{
+    return strncmp(value->s, "FILE", 4) == 0 || strncmp(value->s, "DIR", 3) == 0;
+}
+
 static bool takes_files(const char *usage)
 {
     struct usage_word word = {0};
     bool after_option = false;
     while (usage_next(&usage, &word)) {
-        if (!word.option && !after_option && strncmp(word.s, "FILE", 4) == 0)
+        if (!word.option && !after_option && is_file(&word))
             return true;
         after_option = word.option && word.value;
     }
     return false;
+}
+
+/* The options of a usage line whose value is a file, each once, as a pattern: "-f | --input". */
+static void append_file_options(struct buf *out, const char *usage)
+{
+    struct usage_word word, option = {0};
+    while (usage_next(&usage, &word)) {
+        if (option.value && is_file(&word)) {
+            autofree char *pattern = xasprintf(" %.*s |", (int)option.len, option.s);
+            if (strstr(out->data, pattern) == NULL)
+                buf_append_str(out, pattern);
+        }
+        option = word.option ? word : (struct usage_word){0};
+    }
 }
 
 static void append_nouns(struct buf *out)
@@ -146,7 +166,8 @@ static const char script_begin[] =
     "    local words=\"\" files=\"\" common=\"";
 static const char script_words[] = "\"\n"
                                    "    case $prev in\n"
-                                   "        -f | --input | --prompt | --token-file | --dir)\n"
+                                   "       ";
+static const char script_files[] = ")\n"
                                    "            mapfile -t COMPREPLY < <(compgen -f -- \"$cur\")\n"
                                    "            return ;;\n"
                                    "    esac\n"
@@ -175,6 +196,13 @@ int command_completion(struct client *client, const struct args *args)
     buf_append_str(&out, script_begin);
     append_options(&out, commands_more);
     buf_append_str(&out, script_words);
+    buf_auto files = BUF_INIT;
+    buf_append_str(&files, "");
+    append_file_options(&files, commands_more);
+    for (size_t i = 0; i < commands_n; i++)
+        append_file_options(&files, commands[i].usage);
+    buf_append(&out, files.data, files.len - strlen(" |"));
+    buf_append_str(&out, script_files);
     buf_append_str(&out, "        1:*) words=\"");
     append_nouns(&out);
     buf_append_str(&out, "\" ;;\n        2:help) words=\"");

@@ -4,7 +4,7 @@ _c9ctl() {
     local noun=${COMP_WORDS[1]:-} verb=${COMP_WORDS[2]:-}
     local words="" files="" common=" --json --profile --url --token-file -h --help"
     case $prev in
-        -f | --input | --prompt | --token-file | --dir)
+        --token-file | --input | --webhook-secret | --context | -f | --config | --payload | --answers | --export | --file | --secret-file | --dir | --prompt | --data | --settings)
             mapfile -t COMPREPLY < <(compgen -f -- "$cur")
             return ;;
     esac
@@ -127,7 +127,7 @@ _c9ctl() {
         "hook rotate") words=" --grace --secret-file" ;;
         "hook delete") words=" --yes" ;;
         "apply "*) words=" -f --dry-run --yes" ;;
-        "export "*) words=" --force" ;;
+        "export "*) words=" --force" files=1 ;;
         "token create") words=" --scope --expires --user --org" ;;
         "token list") words=" --user --limit" ;;
         "token get") words="" ;;

@@ -246,8 +246,11 @@ def test_completion_and_manual_say_what_the_table_says():
         COMP_WORDS=(c9ctl agent cr); COMP_CWORD=2; _c9ctl; echo "${COMPREPLY[*]}"
         COMP_WORDS=(c9ctl exec); COMP_CWORD=1; _c9ctl; echo "${COMPREPLY[*]}"
         COMP_WORDS=(c9ctl run x --in); COMP_CWORD=3; _c9ctl; echo "${COMPREPLY[*]}"
+        COMP_WORDS=(c9ctl event send x --data /etc/os-rel); COMP_CWORD=5; _c9ctl; echo "${COMPREPLY[*]}"
+        COMP_WORDS=(c9ctl export /etc/os-rel); COMP_CWORD=2; _c9ctl; echo "${COMPREPLY[*]}"
         """], capture_output=True, text=True, check=False).stdout.split("\n")
     equal(words[:3], ["create", "execution", "--input --input-json"], "and it completes")
+    equal(words[3:5], ["/etc/os-release"] * 2, "files where they are taken")
     with open(f"{root}/packaging/man/c9ctl.1", encoding="utf-8") as f:
         manual = f.read().replace("\\-", "-")
     for line in made.splitlines():
