@@ -46,7 +46,12 @@ static int tcp_bind(const struct addrinfo *info, const char *address, struct err
     if (info->ai_family == AF_INET6)
         setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
     if (bind(fd, info->ai_addr, info->ai_addrlen) < 0 || listen(fd, BACKLOG) < 0)
-        return error_errno(err, E_CONFIG_INVALID, "[http] listen %s", address);
+        return errno == EADDRINUSE
+                   ? error_set(err, E_CONFIG_INVALID,
+                               "[http] listen %s: another process listens there, perhaps another "
+                               "c9d; stop it, or set another address",
+                               address)
+                   : error_errno(err, E_CONFIG_INVALID, "[http] listen %s", address);
     return move_fd(&fd);
 }
 

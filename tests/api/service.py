@@ -33,6 +33,15 @@ def test_without_a_token():
           "which need not be read twice")
 
 
+def test_an_address_that_is_taken():
+    other = Daemon({"http": {"listen": f"127.0.0.1:{api.port}"}}, start=False)
+    try:
+        said = other.command("run")
+    except AssertionError as failure:
+        said = str(failure)
+    contains(said, f"listen 127.0.0.1:{api.port}: another process listens there", "whose it is, is guessed")
+
+
 def test_the_document():
     document = api.get("/v1/openapi.json").json
     names = [o["operationId"] for item in document["paths"].values()
