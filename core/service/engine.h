@@ -194,8 +194,6 @@ struct engine_ops {
                  void *arg, struct error *err);
     /* How many executions of the organization may run at once; 0: it has set nothing. */
     void (*limit_running)(void *engine, const char *organization_id, int64_t limit);
-    /* Live figures: {"running":n,"pending":n,"executors":n}. */
-    json_t *(*stats)(void *engine);
 };
 
 #endif

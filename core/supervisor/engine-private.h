@@ -343,8 +343,6 @@ void run_leave_line(struct run *run);
  * its CPU time cannot be told yet; the run waits for it. */
 bool run_leave_executor(struct run *run);
 void leavers_free(struct engine *engine);
-/* Places in n_running that are leavers', so no run's any more. */
-int64_t leavers_places(const struct engine *engine);
 
 /* run_retry.c */
 /* Instead of the end of a failed attempt: true when there will be another one. */

@@ -291,21 +291,6 @@ static void engine_notify(void *arg)
     notifier_kick(arg);
 }
 
-struct figures {
-    struct engine *engine;
-    json_t *result;
-};
-
-static void stats_on_loop(void *arg)
-{
-    struct figures *f = arg;
-    struct engine *engine = f->engine;
-    int64_t with_place = engine->n_running - leavers_places(engine);
-    f->result = json_pack("{sIsIsI}", "running", (json_int_t)engine->n_running, "pending",
-                          (json_int_t)HASH_COUNT(engine->runs) - with_place, "executors",
-                          (json_int_t)executors_alive(engine->parts.executors));
-}
-
 struct running_limit {
     struct engine *engine;
     const char *id;
@@ -324,13 +309,6 @@ static void engine_limit_running(void *arg, const char *organization_id, int64_t
     engine_call(arg, limit_on_loop, &l);
 }
 
-static json_t *engine_stats(void *arg)
-{
-    struct figures f = {.engine = arg};
-    engine_call(arg, stats_on_loop, &f);
-    return f.result;
-}
-
 const struct engine_ops engine_ops = {
     .submit = engine_submit,
     .watch = engine_watch,
@@ -345,7 +323,6 @@ const struct engine_ops engine_ops = {
     .seed = engine_seed,
     .describe = engine_describe,
     .fetch = engine_fetch,
-    .stats = engine_stats,
 };
 
 /* ---- rehearsals ------------------------------------------------------------------------------ */

@@ -40,14 +40,6 @@ void leavers_free(struct engine *engine)
         leaver_free(engine->leavers);
 }
 
-int64_t leavers_places(const struct engine *engine)
-{
-    int64_t n = 0;
-    for (const struct leaver *l = engine->leavers; l != NULL; l = l->next)
-        n += l->holds_place && l->executor != NULL;
-    return n;
-}
-
 static void correction_stored(void *arg, struct error *err)
 {
     (void)arg;
