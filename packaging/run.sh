@@ -14,8 +14,7 @@ plugin = fake
 EOF
 fi
 if [ ! -d var/state ]; then
-    "$build/c9d" init -c var/c9d.conf > var/token
-    chmod 600 var/token
+    (umask 077; "$build/c9d" init -c var/c9d.conf > var/token)
 fi
 cat >&2 <<EOF
 API      http://127.0.0.1:8420/v1   (its description: /v1/openapi.json)
