@@ -183,7 +183,7 @@ struct engine_ops {
     /* The seed of an execution's attempt. */
     void (*seed)(void *engine, const char *execution_id, int64_t retries, uint8_t seed_r[32]);
     /* Evaluates a skill file in a sandboxed executor and gives its table without functions. Blocks,
-     * at most a second or so. E_INVALID_SKILL with NAME.lua and line when it is not a skill. */
+     * at most ten seconds. E_INVALID_SKILL with NAME.lua and line when it is not a skill. */
     int (*describe)(void *engine, const char *name, const char *source, size_t len,
                     json_t **manifest_r, struct error *err);
     /* GETs a URL that the operator configured, of at most max bytes; any thread. `done` comes once

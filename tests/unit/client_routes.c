@@ -81,8 +81,9 @@ static bool has(const struct from *from, const char *name)
 static bool is_left_out(const char *operation, const char *name)
 {
     for (size_t i = 0; i < countof(left_out); i++)
-        if (strcmp(left_out[i].member, name) == 0 && (strcmp(left_out[i].operation, "*") == 0 ||
-                                                      strcmp(left_out[i].operation, operation) == 0))
+        if (strcmp(left_out[i].member, name) == 0 &&
+            (strcmp(left_out[i].operation, "*") == 0 ||
+             strcmp(left_out[i].operation, operation) == 0))
             return true;
     return false;
 }
@@ -102,8 +103,8 @@ static void check_query(const json_t *operation, const struct route *route, cons
 static void check_body(const json_t *operation, const struct route *route, const char *id)
 {
     const json_t *content = json_object_get(json_object_get(operation, "requestBody"), "content");
-    const json_t *schema = followed(
-        json_object_get(json_object_get(content, "application/json"), "schema"));
+    const json_t *schema =
+        followed(json_object_get(json_object_get(content, "application/json"), "schema"));
     const char *name;
     json_t *member;
     json_object_foreach (json_object_get(schema, "properties"), name, member)
@@ -163,8 +164,8 @@ static void test_every_route(void)
             for (; route->method[n] != '\0' && n + 1 < sizeof(method); n++)
                 method[n] = (char)(route->method[n] | 0x20);
             method[n] = '\0';
-            found = found ||
-                    (same_path(route->path, path) && json_object_get(item, method) != NULL);
+            found =
+                found || (same_path(route->path, path) && json_object_get(item, method) != NULL);
         }
         ok(found, "`%s %s` asks for what there is", commands[i].noun,
            commands[i].verb != NULL ? commands[i].verb : "");
