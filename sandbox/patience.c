@@ -1,25 +1,27 @@
 /* A POSIX timer on the executor's CPU clock, owned by the zygote: the kernel looks at it when it
- * counts the executor's time anyway, and nothing is polled while nobody takes long. Weights alone
- * do not do it: a scheduler that owes time to many of little weight makes others wait for them. */
+ * counts the executor's time anyway, and nothing is polled while nobody takes long. Weights do not
+ * do it: a scheduler that owes time to many of little weight makes others wait for them, and where
+ * it groups by session they count among executors only. */
 #include "sandbox/patience.h"
 
 #include <sched.h>
-#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 #include <utlist.h>
 
 enum {
-    WEIGHT_LEAST = 19, /* nice */
-    TURN_US = 20000,
-    BURNS_US = TURN_US / 64, /* of CPU time in a turn: less, and it waits for something */
+    LOOK_US = 5000,          /* at what those that run use of the CPUs */
+    TURN = 4,                /* looks */
+    BURNS_US = LOOK_US / 64, /* of CPU time between two looks: less, and it waits for something … */
+    IDLE = 2,                /* … so many times, and it leaves the line … */
+    AGAIN_US = 1000,         /* … until it has used as much */
     FRESH_US = 100000        /* after one came, more executions are thought to come */
 };
 
 static struct {
     struct patience *line; /* those that run are its first */
-    int64_t turn_ends, fresh_until;
+    int64_t look_at, fresh_until;
     int cpus;
 } turns;
 
@@ -54,15 +56,16 @@ static int timer_set(const struct patience *p, int64_t us)
 
 /* ---- the line ---- */
 
-static int places(void)
+static int places(int64_t now)
 {
-    bool fresh = turns.cpus > 1 && clock_us(CLOCK_MONOTONIC) < turns.fresh_until;
-    return turns.cpus - fresh;
+    return turns.cpus - (turns.cpus > 1 && now < turns.fresh_until);
 }
 
 static void run(struct patience *p)
 {
-    p->used_us = clock_us(clock_of(p->pid));
+    if (!p->ran)
+        p->used_us = clock_us(clock_of(p->pid));
+    p->ran = p->lately = true;
     if (p->stopped)
         kill(p->pid, SIGCONT);
     p->stopped = false;
@@ -75,67 +78,68 @@ static void stop(struct patience *p)
     p->stopped = true;
 }
 
-/* The first in the line run, the others do not: behind one that was stopped before, all are. */
-static void line_fill(void)
+/* The first in the line run, the others do not: behind one that did not run before, none did. */
+static void line_fill(int64_t now)
 {
-    int n = places();
-    for (struct patience *p = turns.line, *next; p != NULL; p = next) {
-        next = p->next;
-        if (n-- > 0) {
-            if (p->stopped)
-                run(p);
-        } else if (p->stopped) {
-            break;
-        } else {
+    int n = places(now);
+    for (struct patience *p = turns.line; p != NULL && (n > 0 || p->ran); p = p->next)
+        if (n-- > 0)
+            run(p);
+        else
             stop(p);
-        }
-    }
+}
+
+static void line_append(struct patience *p)
+{
+    stop(p);
+    p->ran = p->lately = false;
+    p->looks = p->idle = 0;
+    DL_APPEND(turns.line, p);
 }
 
 static void line_leave(struct patience *p)
 {
-    if (!p->in_line)
-        return;
-    DL_DELETE(turns.line, p);
+    if (p->in_line)
+        DL_DELETE(turns.line, p);
     p->in_line = false;
-    if (!p->stopped)
-        line_fill();
 }
 
-/* Who has waited in its turn leaves; who has burned goes to the end, if another one waits for it.
+/* Who waits leaves; who has burned through its turn goes to the end, if another one waits for it.
  */
-static void turn_judge(struct patience *p, bool wanted)
+static void look(struct patience *p, bool wanted)
 {
     int64_t used = clock_us(clock_of(p->pid));
-    bool burns = used - p->used_us >= BURNS_US;
-    p->used_us = used;
-    if (burns && !wanted)
+    if (!p->lately)
         return;
-    DL_DELETE(turns.line, p);
-    if (burns) {
-        stop(p);
-        DL_APPEND(turns.line, p);
-    } else {
-        p->in_line = false;
-        timer_set(p, used + PATIENCE_US);
+    p->lately = !p->stopped;
+    p->idle = used - p->used_us < BURNS_US ? p->idle + 1 : 0;
+    p->looks++;
+    p->used_us = used;
+    if (p->idle >= IDLE) {
+        line_leave(p);
+        run(p);
+        timer_set(p, used + AGAIN_US);
+    } else if (p->looks >= TURN && wanted) {
+        DL_DELETE(turns.line, p);
+        line_append(p);
     }
 }
 
 int patience_turn(void)
 {
-    int64_t now = clock_us(CLOCK_MONOTONIC);
     if (turns.line == NULL)
         return -1;
-    if (now >= turns.turn_ends) {
-        bool wanted = turns.line->prev->stopped;
-        for (struct patience *p = turns.line, *next; p != NULL && !p->stopped; p = next) {
+    int64_t now = clock_us(CLOCK_MONOTONIC);
+    if (now >= turns.look_at) {
+        bool wanted = !turns.line->prev->ran;
+        for (struct patience *p = turns.line, *next; p != NULL && p->ran; p = next) {
             next = p->next;
-            turn_judge(p, wanted);
+            look(p, wanted);
         }
-        line_fill();
-        turns.turn_ends = now + TURN_US;
+        turns.look_at = now + LOOK_US;
     }
-    return turns.line != NULL ? (int)((turns.turn_ends - now) / 1000) + 1 : -1;
+    line_fill(now);
+    return turns.line != NULL ? (int)((turns.look_at - now) / 1000) + 1 : -1;
 }
 
 /* ---- one child ---- */
@@ -165,11 +169,8 @@ void patience_over(const struct signalfd_siginfo *info, struct patience *p)
 {
     if (p == NULL || p->timer < 0 || (uint32_t)p->timer != info->ssi_tid || p->in_line)
         return;
-    setpriority(PRIO_PROCESS, (id_t)p->pid, WEIGHT_LEAST); /* not had: it goes on as it is */
     if (turns.line == NULL)
-        turns.turn_ends = clock_us(CLOCK_MONOTONIC) + TURN_US;
+        turns.look_at = clock_us(CLOCK_MONOTONIC) + LOOK_US;
     p->in_line = true;
-    stop(p);
-    DL_APPEND(turns.line, p);
-    line_fill();
+    line_append(p);
 }

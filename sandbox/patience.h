@@ -1,9 +1,9 @@
 /* Executors that take long take turns: a hundred that burn all they get do not make others wait for
- * theirs among a hundred. An executor that has used PATIENCE_US of CPU time, as most never do, gets
- * the least weight there is and joins a line. Of the line as many run as there are CPUs, the others
- * are stopped; while executions come, one CPU is left to these. Who is found waiting for something
- * when its turn is over leaves the line until it has used as much again. Zygote only, one thread.
- * What cannot be had is done without: it is no part of the isolation. */
+ * theirs among a hundred. An executor that has used PATIENCE_US of CPU time, as most never do,
+ * joins a line. Of the line as many run as there are CPUs, the others are stopped; while executions
+ * come, one CPU is left to these. Who is found waiting for something in its turn leaves the line
+ * until it burns again. Zygote only, one thread. What cannot be had is done without: it is no part
+ * of the isolation. */
 #ifndef C9_SANDBOX_PATIENCE_H
 #define C9_SANDBOX_PATIENCE_H
 
@@ -23,7 +23,9 @@ struct patience {
     pid_t pid;
     int timer; /* -1: none */
     bool in_line, stopped;
-    int64_t used_us; /* CPU time when its turn began */
+    bool ran, lately;    /* in its turn; since the last look */
+    uint8_t looks, idle; /* in its turn; the last ones without CPU time */
+    int64_t used_us;     /* CPU time at the last look */
     struct patience *prev, *next;
 };
 
@@ -35,7 +37,7 @@ void patience_end(struct patience *p);
 /* The signal came. p: of the child that it names now, NULL when that is gone; pids are used again.
  */
 void patience_over(const struct signalfd_siginfo *info, struct patience *p);
-/* Ends the turns that are over. Returns when to call it again, in ms for poll(2); -1: never. */
+/* Ends what is over. Returns when to call it again, in ms for poll(2); -1: never. */
 int patience_turn(void);
 
 #endif

@@ -2,17 +2,14 @@
  * tells, what it forks, what it reaps, and that nothing outlives it. */
 #include "harness.h"
 
-#include "sandbox/patience.h"
-
 #include <dirent.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <stddef.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
-#ifdef C9_SANITIZED /* whose runtimes need more calls than the zygote's policy has, and more time */
+#ifdef C9_SANITIZED /* whose runtimes need more calls than the zygote's policy has, and time */
 enum { MIB = 1 << 20, ZYGOTE_FILTERS = 0, SLOW = 8 };
 #else
 enum { MIB = 1 << 20, ZYGOTE_FILTERS = 1, SLOW = 1 };
@@ -159,40 +156,6 @@ static void test_from_outside(void)
            z.last.cookie == 2 && WIFSIGNALED(z.last.status) && WTERMSIG(z.last.status) == SIGKILL,
        "KILL by cookie kills it");
     close(fd);
-}
-
-/* Whether the executor whose READY was just read is as urgent as we are; one that was slow to get
- * there need not be. */
-static bool is_urgent(void)
-{
-    uint64_t used = 0;
-    for (int i = 7; i >= 0; i--)
-        used = used << 8 | (uint8_t)frame.payload[i];
-    return used >= PATIENCE_US / 2 || getpriority(PRIO_PROCESS, (id_t)child_of(child_of(z.pid))) ==
-                                          getpriority(PRIO_PROCESS, 0);
-}
-
-/* Who burns CPU time gives way to those that do not: the nice value becomes the largest, by itself.
- */
-static void test_patience(const char *who)
-{
-    int fd = zygote_spawn_one(&z, 20), none;
-    ok(frame_is(fd, &frame, WIRE_READY), "%s: an executor waits", who);
-    pid_t pid = child_of(child_of(z.pid));
-    int ours = getpriority(PRIO_PROCESS, 0), weight = ours;
-    ok(is_urgent(), "%s: as urgent as any other", who);
-    ok(execution_begin(fd, 60000000, 32 * MIB, SKILL("while true do end")), "%s: it burns", who);
-    for (int i = 0; i < 2000 && weight == ours; i++, usleep(5000))
-        weight = getpriority(PRIO_PROCESS, (id_t)pid);
-    is_int(weight, 19, "%s: less urgent when it has used its share", who);
-    zygote_send(&z, WIRE_CTL_KILL, 20);
-    ok(zygote_next(&z, WIRE_CTL_EXITED, &none) && z.last.cookie == 20, "%s: killed, it ends", who);
-    close(fd);
-    fd = zygote_spawn_one(&z, 21);
-    ok(frame_is(fd, &frame, WIRE_READY), "%s: the next one", who);
-    ok(is_urgent(), "%s: is as urgent as ever", who);
-    close(fd);
-    ok(zygote_next(&z, WIRE_CTL_EXITED, &none), "%s: it ends too", who);
 }
 
 enum { BURNERS = 12 };
@@ -392,7 +355,6 @@ int main(void)
     if (geteuid() == 0) {
         test_up(0, "root");
         test_from_outside();
-        test_patience("root");
         test_turns("root");
         test_waiting_out_of_turn("root");
         test_unused();
@@ -400,7 +362,6 @@ int main(void)
         test_refusals();
         test_without_namespaces(0, "root");
         test_up(65534, "uid 65534");
-        test_patience("uid 65534");
         test_turns("uid 65534");
         is_int(zygote_stop(&z), 0, "uid 65534: it ends");
         test_without_namespaces(65534, "uid 65534");
