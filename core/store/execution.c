@@ -408,6 +408,7 @@ static int job_row(void *arg, const struct c9d_value *v, size_t n)
     job->cpu_us = v[21].u.i;
     job->memory_peak = v[22].u.i;
     job->seed_id = row_text(&v[23]);
+    job->lease_owner = row_text(&v[24]);
     return 1;
 }
 
@@ -422,7 +423,7 @@ int store_execution_job(struct storage *storage, const char *id, struct executio
             " input_data, execution_context, attempt, created_at, started_at,"
             " cancel_requested, status, output_data, error_details, priority,"
             " retries, attempt_seq, concurrency_key, resource_usage, active_us, cpu_us,"
-            " memory_peak, seed_id"
+            " memory_peak, seed_id, lease_owner"
             " FROM agent_executions WHERE id = $1",
             job_row, &read, err, "s", id) < 0) {
         execution_job_free(job_r);
@@ -445,6 +446,7 @@ void execution_job_free(struct execution_job *job)
     free(job->concurrency_key);
     free(job->usage);
     free(job->seed_id);
+    free(job->lease_owner);
     *job = (struct execution_job){.id = ""};
 }
 

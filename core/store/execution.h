@@ -136,6 +136,7 @@ struct execution_job {
     char *output, *error;          /* JSON text; NULL while it has not ended */
     char *concurrency_key, *usage; /* usage: ResourceUsage of failed attempts, JSON text */
     char *seed_id;                 /* or NULL */
+    char *lease_owner;             /* or NULL */
     int64_t attempt, retries, attempt_seq, created_at, started_at, priority;
     int64_t active_us, cpu_us, memory_peak; /* of all that was before it was evicted */
     bool cancel_requested;

@@ -150,15 +150,10 @@ static void commit_failed(struct run *run, struct commit *c)
         run_refuse(run, &c->err);
         return;
     }
-    if (c->err.code == E_INVALID_STATE && run->reclaimed) {
-        run->reclaimed =
-            false; /* what this commit lacked is there again: it goes on from the store */
-    } else if (c->err.code == E_INVALID_STATE) {
-        /* The lease is another's, or it ended meanwhile: it is no longer ours to write. */
-        run->dropped = true;
-        run_watchers_leave(run);
-    }
-    /* Effects that this batch was to journal will be asked for, and paid, again: not at once while
+    /* The store may be unable to take it, the lease another's by now, or the execution at an end:
+     * what is read there next says so.
+     *
+     * Effects that this batch was to journal will be asked for, and paid, again: not at once while
      * the store cannot take them, and no oftener than [executions] asks. It is not its fault, and
      * no attempt. */
     run->evicting = false;

@@ -177,7 +177,7 @@ struct run {
     int64_t pause_us; /* before it is taken up again: its last commit failed */
     bool lost;        /* interrupted by the loss of its executor's zygote: counts as an attempt */
     bool killed;      /* its last executor was killed by another than us */
-    bool dropped;     /* another node has it: say and write nothing more */
+    bool dropped;     /* refused, or all ends: say and write nothing more */
     bool exhausted;   /* started too often: not tried again */
     char superseded_by[UUID_SIZE];
     bool unleased; /* its row has no lease, or will have none with the next commit */
@@ -196,7 +196,7 @@ struct run {
     bool idle;             /* it does nothing but to wait: its wall time stands still … */
     bool yielding;         /* … and it was asked whether that is so */
     bool evicting;         /* its executor is being ended, or its last commit is under way */
-    bool reclaimed;        /* its lease had ended, and was taken again while it lived */
+    bool reclaimed;        /* its lease had ended, and was taken again while it was being read */
     bool looking;          /* a pool thread looks for a signal */
     bool settling;         /* a signal is on its way into the journal */
     int64_t active_us;     /* wall time of this attempt, until it was awake last */

@@ -251,6 +251,16 @@ static void run_gone(struct run *run)
     run_free(run);
 }
 
+/* False: it has ended, its agent was deleted, or the lease is another's, or nobody's yet. */
+static bool is_ours(struct run *run, const struct loading *l)
+{
+    bool leased = run->reclaimed || (l->job.lease_owner != NULL &&
+                                     strcmp(l->job.lease_owner, run->engine->owner) == 0);
+    run->reclaimed = false;
+    return l->found && leased &&
+           (strcmp(l->job.status, "pending") == 0 || strcmp(l->job.status, "running") == 0);
+}
+
 static void loaded(void *arg)
 {
     struct loading *l = arg;
@@ -260,9 +270,8 @@ static void loaded(void *arg)
     if (l->err.code != E_NONE) {
         run_log(run, log_error, "execution.load", "%s; trying again", l->err.message);
         run_load(run, RETRY_US);
-    } else if (!l->found ||
-               (strcmp(l->job.status, "pending") != 0 && strcmp(l->job.status, "running") != 0)) {
-        run_gone(run); /* it has ended, or its agent was deleted */
+    } else if (!is_ours(run, l)) {
+        run_gone(run);
     } else {
         error_auto err = ERROR_INIT;
         run_restore(run, l);
@@ -306,7 +315,7 @@ static bool engine_adopt(struct engine *engine, const char *id)
     if (run == NULL)
         run_load(run_new(engine, id, NULL), 0);
     else
-        run->reclaimed = true;
+        run->reclaimed = run->loading;
     return true;
 }
 

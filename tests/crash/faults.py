@@ -193,4 +193,18 @@ def test_a_disk_that_is_slow_to_read():
             break
 
 
+def test_a_store_that_has_what_is_to_be_written():
+    """As if its lease had been another's for a while: it goes on from what is there."""
+    execution = start(teller, "conflict")
+    store = sqlite3.connect(f"{daemon.folder}/state/c9d.db", timeout=30)
+    has = "SELECT count(*) FROM execution_events WHERE execution_id = ? AND type = 'delta'"
+    ok(eventually(lambda: store.execute(has, (execution,)).fetchone()[0] > 0, every=0.01), "it asks")
+    with store:
+        store.execute("INSERT INTO execution_events (execution_id, seq, type, data, timestamp) SELECT execution_id, max(seq) + 1, 'status',"
+                      " '{\"status\":\"running\"}', max(timestamp) FROM execution_events WHERE execution_id = ?", (execution,))
+    store.close()
+    all_end([execution], "conflict")
+    equal(list(asked("conflict").values()), [2], "what had no answer is asked again, once")
+
+
 run(globals(), daemon)
