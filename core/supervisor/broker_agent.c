@@ -134,12 +134,25 @@ static void child_answer(struct child *child, const char *status, const char *ou
     effect_answer(effect, answer, &(struct effect_cost){.api_calls = 1});
 }
 
+/* Its end will wake its parent, wherever that is. */
+static void child_is_stored(const struct child *child)
+{
+    child->effect->wait->unsure = false;
+    run_idle_check(child->effect->run);
+}
+
 static void child_accepted(struct execution_watch *watch, struct error *err)
 {
     struct child *child = (struct child *)watch;
-    if (err == NULL)
+    if (err == NULL) {
+        child_is_stored(child);
         return;
+    }
     child->watching = false;
+    if (err->code == E_INVALID_STATE) { /* a former life's has come, and may have gone, meanwhile */
+        child_prepare(child);
+        return;
+    }
     error_move(&child->err, err);
     child_refuse(child);
 }
@@ -205,12 +218,15 @@ static void child_prepared(void *arg)
     } else if (run != NULL) {
         child->watching = true;
         run_watch(run, &child->watch);
+        if (child->exists || run->durable)
+            child_is_stored(child);
     } else if (!child->exists && run_child_admissible(child->effect->run, &child->err) < 0) {
         child_refuse(child);
     } else if (!child->exists) {
         child_submit(child);
     } else if (strcmp(child->job.status, "pending") == 0 ||
                strcmp(child->job.status, "running") == 0) {
+        child_is_stored(child);
         loop_timer_set(child->engine->loop, &child->poll, POLL_US);
     } else {
         child_answer(child, child->job.status, child->job.output, child->job.error,
@@ -226,6 +242,7 @@ static void child_look_up(void *arg)
     struct principal who;
     execution_job_free(&child->job);
     child->job = (struct execution_job){0};
+    launch_unref(move_ptr(&child->launch));
     int found = store_execution_job(parts->storage, child->id, &child->job, &child->err);
     child->exists = found == 0;
     if (found == 1) {

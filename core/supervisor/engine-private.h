@@ -128,6 +128,7 @@ struct wait {
     char *schema_text;     /* or NULL */
     int64_t since, until;  /* wall µs; until 0: no limit */
     bool stored;           /* has a row, or the batch that makes it is under way */
+    bool unsure;           /* the execution it is for may not be stored: nothing would wake it */
     bool look;             /* signals are to be looked for */
     struct effect *effect; /* NULL: not asked for in this life, or given up */
     struct schema *schema;

@@ -132,6 +132,7 @@ struct wait *wait_begin(struct effect *effect, enum wait_kind kind, const char *
         }
     }
     wait->effect = effect;
+    wait->unsure = kind == WAIT_EXECUTION;
     wait->timer.arg = wait;
     effect->wait = wait;
     return wait;
@@ -170,7 +171,8 @@ static bool run_only_waits(const struct run *run)
         run->catching_up || run->engine->evict_us == 0)
         return false;
     for (const struct effect *e = run->effects; e != NULL; e = e->next)
-        if (e->wait == NULL || (e->wait->until != 0 && wait_left(e->wait) < run->engine->evict_us))
+        if (e->wait == NULL || e->wait->unsure ||
+            (e->wait->until != 0 && wait_left(e->wait) < run->engine->evict_us))
             return false;
     return true;
 }

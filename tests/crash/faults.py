@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """A full disk, a disk with errors, a clock that jumps: each ends in the right error or waits, and heals."""
 import errno
+import hashlib
 import mmap
 import os
 import signal
@@ -71,6 +72,9 @@ teller = daemon.api.lua_agent("teller", """return { name = "teller", version = "
   run = function(input)
     return c9.model.chat{ model = "words:300+drip:2+" .. input, emit = true, messages = { { role = "user", content = "x" } } }.content
   end }""")["id"]
+
+parent = daemon.api.lua_agent("parent", """return { name = "parent", version = "1.0.0", needs = { agents = { "sleeper" } },
+  run = function() return c9.agents.execute("sleeper", "1ms") end }""")["id"]
 
 
 def start(agent_id, input_):
@@ -205,6 +209,34 @@ def test_a_store_that_has_what_is_to_be_written():
     store.close()
     all_end([execution], "conflict")
     equal(list(asked("conflict").values()), [2], "what had no answer is asked again, once")
+
+
+def test_who_executes_is_not_evicted_before_there_is_a_child():
+    """Nothing would wake it."""
+    disk.reads_in(0.3)
+    execution = start(parent, None)
+    ok(eventually(lambda: get(execution)["status"] == "completed", 60 * SLOW), "looking for a child takes longer than [executions] evict")
+    disk.reads_in(0)
+    equal(get(execution).get("outputData"), "slept", "its parent gets the answer")
+
+
+def test_a_child_that_comes_while_it_is_looked_for():
+    """A former life has started it, which is stored only when the next one has read that there is none."""
+    disk.reads_in(1)
+    execution = start(parent, None)
+    time.sleep(1)
+    h = hashlib.sha256(f"{execution}/1".encode()).hexdigest()
+    child = f"{h[:8]}-{h[8:12]}-8{h[12:15]}-a{h[15:18]}-{h[18:30]}"
+    store = sqlite3.connect(f"{daemon.folder}/state/c9d.db", timeout=30)
+    with store:
+        store.execute("INSERT INTO agent_executions (id, agent_id, agent_version, organization_id, output_data, status, triggered_by,"
+                      " parent_id, available_at, created_at, completed_at) SELECT ?, agent_id, agent_version, organization_id, '\"before\"',"
+                      " 'completed', triggered_by, id, available_at, created_at, created_at FROM agent_executions WHERE id = ?",
+                      (child, execution))
+    store.close()
+    ok(eventually(lambda: get(execution)["status"] == "completed", 60 * SLOW), "its parent completes")
+    disk.reads_in(0)
+    equal(get(execution).get("outputData"), "before", "with what it has said")
 
 
 run(globals(), daemon)
