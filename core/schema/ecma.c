@@ -4,6 +4,7 @@
 #include <limits.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "base/utf8.h"
 #include "schema/schema-private.h"
 
@@ -69,11 +70,7 @@ static int hex_digits(struct ecma *e, size_t n, uint32_t *value_r)
     if ((size_t)(e->end - e->s) < n)
         return -1;
     for (size_t i = 0; i < n; i++) {
-        char c = e->s[i];
-        int digit = c >= '0' && c <= '9'   ? c - '0'
-                    : c >= 'a' && c <= 'f' ? c - 'a' + 10
-                    : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                           : -1;
+        int digit = hash_hex_value(e->s[i]);
         if (digit < 0)
             return -1;
         value = value << 4 | (uint32_t)digit;

@@ -55,12 +55,9 @@ const struct list store_agent_list = {
     .table = "agents a",
     .id = "a.id",
     .default_sort = "-createdAt",
-    .sorts = sorts,
-    .n_sorts = countof(sorts),
-    .filters = filters,
-    .n_filters = countof(filters),
-    .fields = fields,
-    .n_fields = countof(fields),
+    LIST_SORTS(sorts),
+    LIST_FILTERS(filters),
+    LIST_FIELDS(fields),
 };
 
 /* Each branch is in the order of createdAt by an index of its own. */

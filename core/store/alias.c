@@ -18,10 +18,8 @@ const struct list store_alias_list = {
     .n_scope = 1,
     .id = "name",
     .default_sort = "name",
-    .sorts = sorts,
-    .n_sorts = countof(sorts),
-    .fields = fields,
-    .n_fields = countof(fields),
+    LIST_SORTS(sorts),
+    LIST_FIELDS(fields),
 };
 
 void store_alias_limit(struct storage_batch *batch, const char *agent_id, const char *name,

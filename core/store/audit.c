@@ -61,12 +61,9 @@ const struct list store_audit_list = {
     .n_scope = 1,
     .id = "l.id",
     .default_sort = "-at",
-    .sorts = sorts,
-    .n_sorts = countof(sorts),
-    .filters = filters,
-    .n_filters = countof(filters),
-    .fields = view_fields,
-    .n_fields = countof(view_fields),
+    LIST_SORTS(sorts),
+    LIST_FILTERS(filters),
+    LIST_FIELDS(view_fields),
 };
 
 void store_audit_insert(struct storage_batch *batch, const struct audit_row *row)

@@ -37,12 +37,9 @@ const struct list store_event_list = {
     .n_scope = 1,
     .id = "v.id",
     .default_sort = "-receivedAt",
-    .sorts = sorts,
-    .n_sorts = countof(sorts),
-    .filters = filters,
-    .n_filters = countof(filters),
-    .fields = fields,
-    .n_fields = countof(fields),
+    LIST_SORTS(sorts),
+    LIST_FILTERS(filters),
+    LIST_FIELDS(fields),
 };
 
 /* ---- writing ---- */

@@ -42,12 +42,9 @@ const struct list store_execution_batch_list = {
     .n_scope = 3,
     .id = "b.id",
     .default_sort = "-createdAt",
-    .sorts = sorts,
-    .n_sorts = countof(sorts),
-    .filters = filters,
-    .n_filters = countof(filters),
-    .fields = fields,
-    .n_fields = countof(fields),
+    LIST_SORTS(sorts),
+    LIST_FILTERS(filters),
+    LIST_FIELDS(fields),
 };
 
 #define META_COLUMNS                                                                               \

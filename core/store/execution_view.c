@@ -98,12 +98,9 @@ const struct list store_execution_list = {
     .n_scope = 3,
     .id = "e.id",
     .default_sort = "-createdAt",
-    .sorts = sorts,
-    .n_sorts = countof(sorts),
-    .filters = filters,
-    .n_filters = countof(filters),
-    .fields = fields,
-    .n_fields = countof(fields),
+    LIST_SORTS(sorts),
+    LIST_FILTERS(filters),
+    LIST_FIELDS(fields),
 };
 
 const struct list store_agent_execution_list = {
@@ -113,12 +110,9 @@ const struct list store_agent_execution_list = {
     .n_scope = 2,
     .id = "e.id",
     .default_sort = "-createdAt",
-    .sorts = sorts,
-    .n_sorts = countof(sorts),
-    .filters = filters,
-    .n_filters = countof(filters),
-    .fields = fields,
-    .n_fields = countof(fields),
+    LIST_SORTS(sorts),
+    LIST_FILTERS(filters),
+    LIST_FIELDS(fields),
 };
 
 static const struct list_sort batch_sorts[] = {{"index", "e.batch_index", SORT_INT}};
@@ -130,12 +124,9 @@ const struct list store_batch_execution_list = {
     .n_scope = 1,
     .id = "e.batch_index",
     .default_sort = "index",
-    .sorts = batch_sorts,
-    .n_sorts = countof(batch_sorts),
-    .filters = filters,
-    .n_filters = countof(filters),
-    .fields = fields,
-    .n_fields = countof(fields),
+    LIST_SORTS(batch_sorts),
+    LIST_FILTERS(filters),
+    LIST_FIELDS(fields),
 };
 
 static const struct list_sort log_sorts[] = {{"seq", "seq", SORT_INT}};
@@ -153,12 +144,9 @@ const struct list store_execution_log_list = {
     .n_scope = 1,
     .id = "seq",
     .default_sort = "seq",
-    .sorts = log_sorts,
-    .n_sorts = countof(log_sorts),
-    .filters = log_filters,
-    .n_filters = countof(log_filters),
-    .fields = log_fields,
-    .n_fields = countof(log_fields),
+    LIST_SORTS(log_sorts),
+    LIST_FILTERS(log_filters),
+    LIST_FIELDS(log_fields),
 };
 
 static const struct list_sort attempt_sorts[] = {{"attempt", "attempt", SORT_INT}};
@@ -170,10 +158,8 @@ const struct list store_execution_attempt_list = {
     .n_scope = 1,
     .id = "attempt",
     .default_sort = "attempt",
-    .sorts = attempt_sorts,
-    .n_sorts = countof(attempt_sorts),
-    .fields = attempt_fields,
-    .n_fields = countof(attempt_fields),
+    LIST_SORTS(attempt_sorts),
+    LIST_FIELDS(attempt_fields),
 };
 
 /* ---- one ---- */

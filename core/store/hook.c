@@ -35,12 +35,9 @@ const struct list store_hook_list = {
     .n_scope = 3,
     .id = "h.id",
     .default_sort = "-createdAt",
-    .sorts = sorts,
-    .n_sorts = countof(sorts),
-    .filters = filters,
-    .n_filters = countof(filters),
-    .fields = fields,
-    .n_fields = countof(fields),
+    LIST_SORTS(sorts),
+    LIST_FILTERS(filters),
+    LIST_FIELDS(fields),
 };
 
 const struct list store_agent_hook_list = {
@@ -50,12 +47,9 @@ const struct list store_agent_hook_list = {
     .n_scope = 1,
     .id = "h.id",
     .default_sort = "-createdAt",
-    .sorts = sorts,
-    .n_sorts = countof(sorts),
-    .filters = filters,
-    .n_filters = countof(filters),
-    .fields = fields,
-    .n_fields = countof(fields),
+    LIST_SORTS(sorts),
+    LIST_FILTERS(filters),
+    LIST_FIELDS(fields),
 };
 
 /* ---- writing ---- */

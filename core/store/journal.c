@@ -24,12 +24,9 @@ const struct list store_journal_list = {
     .n_scope = 1,
     .id = "seq",
     .default_sort = "seq",
-    .sorts = sorts,
-    .n_sorts = countof(sorts),
-    .filters = filters,
-    .n_filters = countof(filters),
-    .fields = fields,
-    .n_fields = countof(fields),
+    LIST_SORTS(sorts),
+    LIST_FILTERS(filters),
+    LIST_FIELDS(fields),
 };
 
 int store_journal_recorded(struct storage *storage, const char *agent_id, const char *version,

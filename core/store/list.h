@@ -48,6 +48,11 @@ struct list {
     size_t n_fields;
 };
 
+/* Tables in the initializer of a list, with their numbers of rows. */
+#define LIST_SORTS(rows)   .sorts = (rows), .n_sorts = countof(rows)
+#define LIST_FILTERS(rows) .filters = (rows), .n_filters = countof(rows)
+#define LIST_FIELDS(rows)  .fields = (rows), .n_fields = countof(rows)
+
 /* One of several sources whose rows are merged into a list, each row once. An index should give
  * each in the order of the default sort; then a page costs its rows, whatever the sources hold. */
 struct list_branch {

@@ -33,10 +33,8 @@ const struct list store_organization_list = {
     .n_scope = 2,
     .id = "o.id",
     .default_sort = "name",
-    .sorts = organization_sorts,
-    .n_sorts = countof(organization_sorts),
-    .fields = organization_fields,
-    .n_fields = countof(organization_fields),
+    LIST_SORTS(organization_sorts),
+    LIST_FIELDS(organization_fields),
 };
 
 static const struct list_sort user_sorts[] = {{"name", "u.name", SORT_TEXT},
@@ -56,12 +54,9 @@ const struct list store_user_list = {
     .n_scope = 1,
     .id = "u.id",
     .default_sort = "createdAt",
-    .sorts = user_sorts,
-    .n_sorts = countof(user_sorts),
-    .filters = user_filters,
-    .n_filters = countof(user_filters),
-    .fields = user_fields,
-    .n_fields = countof(user_fields),
+    LIST_SORTS(user_sorts),
+    LIST_FILTERS(user_filters),
+    LIST_FIELDS(user_fields),
 };
 
 /* ---- organizations ---- */

@@ -30,12 +30,9 @@ const struct list store_persona_list = {
     .n_scope = 1,
     .id = "id",
     .default_sort = "-createdAt",
-    .sorts = sorts,
-    .n_sorts = countof(sorts),
-    .filters = filters,
-    .n_filters = countof(filters),
-    .fields = fields,
-    .n_fields = countof(fields),
+    LIST_SORTS(sorts),
+    LIST_FILTERS(filters),
+    LIST_FIELDS(fields),
 };
 
 void store_persona_insert(struct storage_batch *batch, const struct persona_row *row)

@@ -60,12 +60,9 @@ const struct list store_schedule_list = {
     .n_scope = 3,
     .id = "s.id",
     .default_sort = "-createdAt",
-    .sorts = sorts,
-    .n_sorts = countof(sorts),
-    .filters = filters,
-    .n_filters = countof(filters),
-    .fields = fields,
-    .n_fields = countof(fields),
+    LIST_SORTS(sorts),
+    LIST_FILTERS(filters),
+    LIST_FIELDS(fields),
 };
 
 const struct list store_agent_schedule_list = {
@@ -75,12 +72,9 @@ const struct list store_agent_schedule_list = {
     .n_scope = 1,
     .id = "s.id",
     .default_sort = "-createdAt",
-    .sorts = sorts,
-    .n_sorts = countof(sorts),
-    .filters = filters,
-    .n_filters = countof(filters),
-    .fields = fields,
-    .n_fields = countof(fields),
+    LIST_SORTS(sorts),
+    LIST_FILTERS(filters),
+    LIST_FIELDS(fields),
 };
 
 const struct list store_schedule_run_list = {
@@ -91,12 +85,9 @@ const struct list store_schedule_run_list = {
     .n_scope = 1,
     .id = "r.id",
     .default_sort = "-createdAt",
-    .sorts = run_sorts,
-    .n_sorts = countof(run_sorts),
-    .filters = run_filters,
-    .n_filters = countof(run_filters),
-    .fields = run_fields,
-    .n_fields = countof(run_fields),
+    LIST_SORTS(run_sorts),
+    LIST_FILTERS(run_filters),
+    LIST_FIELDS(run_fields),
 };
 
 /* ---- writing ---- */

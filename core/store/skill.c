@@ -49,12 +49,9 @@ const struct list store_skill_list = {
     .n_scope = 1,
     .id = "s.id",
     .default_sort = "name",
-    .sorts = sorts,
-    .n_sorts = countof(sorts),
-    .filters = filters,
-    .n_filters = countof(filters),
-    .fields = fields,
-    .n_fields = countof(fields),
+    LIST_SORTS(sorts),
+    LIST_FILTERS(filters),
+    LIST_FIELDS(fields),
 };
 
 static const struct list_sort revision_sorts[] = {{"createdAt", "r.created_at", SORT_INT}};
@@ -66,10 +63,8 @@ const struct list store_skill_revision_list = {
     .n_scope = 1,
     .id = "r.sha256",
     .default_sort = "-createdAt",
-    .sorts = revision_sorts,
-    .n_sorts = countof(revision_sorts),
-    .fields = revision_fields,
-    .n_fields = countof(revision_fields),
+    LIST_SORTS(revision_sorts),
+    LIST_FIELDS(revision_fields),
 };
 
 /* ---- writing ---- */

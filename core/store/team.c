@@ -44,12 +44,9 @@ const struct list store_team_list = {
     .n_scope = 1,
     .id = "t.id",
     .default_sort = "name",
-    .sorts = team_sorts,
-    .n_sorts = countof(team_sorts),
-    .filters = team_filters,
-    .n_filters = countof(team_filters),
-    .fields = team_fields,
-    .n_fields = countof(team_fields),
+    LIST_SORTS(team_sorts),
+    LIST_FILTERS(team_filters),
+    LIST_FIELDS(team_fields),
 };
 
 static const struct list_sort team_member_sorts[] = {{"userId", "m.user_id", SORT_TEXT}};
@@ -60,10 +57,8 @@ const struct list store_team_member_list = {
     .n_scope = 1,
     .id = "m.user_id",
     .default_sort = "userId",
-    .sorts = team_member_sorts,
-    .n_sorts = countof(team_member_sorts),
-    .fields = team_member_fields,
-    .n_fields = countof(team_member_fields),
+    LIST_SORTS(team_member_sorts),
+    LIST_FIELDS(team_member_fields),
 };
 
 #define GRANT_FROM                                                                                 \
@@ -79,10 +74,8 @@ const struct list store_grant_list = {
     .n_scope = 1,
     .id = "g.id",
     .default_sort = "grantedAt",
-    .sorts = grant_sorts,
-    .n_sorts = countof(grant_sorts),
-    .fields = grant_fields,
-    .n_fields = countof(grant_fields),
+    LIST_SORTS(grant_sorts),
+    LIST_FIELDS(grant_fields),
 };
 
 /* ---- teams ---- */

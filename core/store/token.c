@@ -27,12 +27,9 @@ const struct list store_token_list = {
     .n_scope = 3,
     .id = "t.id",
     .default_sort = "-createdAt",
-    .sorts = sorts,
-    .n_sorts = countof(sorts),
-    .filters = filters,
-    .n_filters = countof(filters),
-    .fields = fields,
-    .n_fields = countof(fields),
+    LIST_SORTS(sorts),
+    LIST_FILTERS(filters),
+    LIST_FIELDS(fields),
 };
 
 void store_token_insert(struct storage_batch *batch, const struct token_row *row)

@@ -44,8 +44,8 @@ static const struct list_sort organization_sorts[] = {
         .name = title, .columns = fields_of(FIELD_COLUMN),                                         \
         .from = " FROM (SELECT " sums ") g"                                                        \
                 " WHERE g.executions > 0",                                                         \
-        .n_scope = 6, .id = id_column, .default_sort = first, .sorts = sort_rows,                  \
-        .n_sorts = countof(sort_rows), .fields = rows, .n_fields = countof(rows),                  \
+        .n_scope = 6, .id = id_column, .default_sort = first, LIST_SORTS(sort_rows),               \
+        LIST_FIELDS(rows),                                                                         \
     }
 
 const struct list store_usage_by_agent =

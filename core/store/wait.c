@@ -98,12 +98,9 @@ const struct list store_wait_list = {
     .n_scope = 3,
     .id = "w.id",
     .default_sort = "-since",
-    .sorts = wait_sorts,
-    .n_sorts = countof(wait_sorts),
-    .filters = wait_filters,
-    .n_filters = countof(wait_filters),
-    .fields = wait_fields,
-    .n_fields = countof(wait_fields),
+    LIST_SORTS(wait_sorts),
+    LIST_FILTERS(wait_filters),
+    LIST_FIELDS(wait_fields),
 };
 
 const struct list store_execution_wait_list = {
@@ -113,12 +110,9 @@ const struct list store_execution_wait_list = {
     .n_scope = 1,
     .id = "w.id",
     .default_sort = "since",
-    .sorts = wait_sorts,
-    .n_sorts = countof(wait_sorts),
-    .filters = wait_filters,
-    .n_filters = countof(wait_filters),
-    .fields = wait_fields,
-    .n_fields = countof(wait_fields),
+    LIST_SORTS(wait_sorts),
+    LIST_FILTERS(wait_filters),
+    LIST_FIELDS(wait_fields),
 };
 
 /* ---- asleep ---- */

@@ -70,12 +70,9 @@ const struct list store_webhook_list = {
     .n_scope = 1,
     .id = "id",
     .default_sort = "-createdAt",
-    .sorts = sorts,
-    .n_sorts = countof(sorts),
-    .filters = filters,
-    .n_filters = countof(filters),
-    .fields = fields,
-    .n_fields = countof(fields),
+    LIST_SORTS(sorts),
+    LIST_FILTERS(filters),
+    LIST_FIELDS(fields),
 };
 
 enum { META_COUNT = 4 };
@@ -153,12 +150,9 @@ const struct list store_webhook_delivery_list = {
     .n_scope = 1,
     .id = "d.id",
     .default_sort = "-createdAt",
-    .sorts = delivery_sorts,
-    .n_sorts = countof(delivery_sorts),
-    .filters = delivery_filters,
-    .n_filters = countof(delivery_filters),
-    .fields = delivery_fields,
-    .n_fields = countof(delivery_fields),
+    LIST_SORTS(delivery_sorts),
+    LIST_FILTERS(delivery_filters),
+    LIST_FIELDS(delivery_fields),
 };
 
 int store_webhook_delivery_get(struct storage *storage, const char *id, struct webhook_meta *meta_r,
@@ -193,8 +187,6 @@ const struct list store_webhook_attempt_list = {
     .n_scope = 1,
     .id = "attempt",
     .default_sort = "attempt",
-    .sorts = attempt_sorts,
-    .n_sorts = countof(attempt_sorts),
-    .fields = attempt_fields,
-    .n_fields = countof(attempt_fields),
+    LIST_SORTS(attempt_sorts),
+    LIST_FIELDS(attempt_fields),
 };
