@@ -11,6 +11,7 @@
  *   1  first
  *   2  queue: a job names its agent, and agents take turns
  *   3  storage: version
+ *   4  storage: a batch may say that another one comes right behind it
  *
  * Conventions. Functions return 0 or a negative C9D_E_*; on failure they fill the c9d_fault they
  * were given. Strings are UTF-8 and NUL-terminated unless a length stands beside them. Times are
@@ -22,7 +23,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define C9D_ABI 3u
+#define C9D_ABI 4u
 
 enum c9d_kind { C9D_KIND_STORAGE = 1, C9D_KIND_QUEUE = 2, C9D_KIND_MODEL = 3 };
 
@@ -126,6 +127,7 @@ struct c9d_batch {
      * rolled back (negative). It must be quick and may submit further batches. */
     void (*done)(struct c9d_batch *batch, int status);
     void *arg;              /* the caller's */
+    int more;               /* 1: another one is submitted right behind it, by the same thread */
     size_t failed;          /* set on failure: index of the statement, n when at commit */
     struct c9d_fault fault; /* set on failure */
     struct c9d_batch *next; /* the driver's while it has the batch */

@@ -361,6 +361,11 @@ static void batch_done(struct c9d_batch *raw, int status)
     storage_batch_free(batch);
 }
 
+void storage_batch_more(struct storage_batch *batch, bool more)
+{
+    batch->raw.more = more;
+}
+
 void storage_submit(struct storage *storage, struct storage_batch *batch,
                     void (*done)(void *arg, struct error *err), void *arg)
 {

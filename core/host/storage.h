@@ -68,6 +68,8 @@ size_t storage_batch_count(const struct storage_batch *batch);
 /* Why a batch failed: E_STORAGE_FAILED for all that is nobody's fault; E_INVALID_STATE for a
  * conflict (the caller maps it to its own code), with details.statement = index. */
 
+/* Another one will be submitted right behind it: the driver may wait for that. */
+void storage_batch_more(struct storage_batch *batch, bool more);
 /* Submits; the batch is consumed. done runs once on the driver's thread with NULL or the error
  * (borrowed during the call). */
 void storage_submit(struct storage *storage, struct storage_batch *batch,

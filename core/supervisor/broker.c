@@ -445,6 +445,7 @@ void broker_request(struct run *run, uint64_t id, const uint8_t *payload, size_t
     if (unread_too_much(run) ||
         request_decode(run, (const char *)payload + 2, len - 2, &request, &refused) < 0)
         return;
+    company_leave(run);
     run->last_request = id;
     run->n_pending++;
     char digest[SHA256_HEX_SIZE];

@@ -65,7 +65,14 @@ void commit_go(struct run *run)
     if (run->ephemeral)
         loop_post(run->engine->loop, commit_returned, c);
     else
-        storage_submit(run->engine->parts.storage, move_ptr(&c->batch), commit_stored, c);
+        company_join(c);
+}
+
+void commit_submit(struct commit *c, bool more)
+{
+    struct storage_batch *batch = move_ptr(&c->batch);
+    storage_batch_more(batch, more);
+    storage_submit(c->run->engine->parts.storage, batch, commit_stored, c);
 }
 
 void commit_soon(struct run *run)

@@ -45,6 +45,14 @@ struct notifier {
     struct loop_timer timer;
 };
 
+/* Commits that wait for others: company.c. */
+struct company {
+    struct run *fresh; /* those that compute since a moment ago, oldest first */
+    int n_fresh, cpus, n;
+    struct commit *first, **end;
+    struct loop_timer timer;
+};
+
 struct engine {
     struct engine_parts parts;
     struct loop *loop;
@@ -73,6 +81,7 @@ struct engine {
     struct organization_limit *organization_limits; /* hash: their own, below per_organization */
     int64_t per_organization;                       /* executions that run at once; 0: any number */
     struct notifier notifier;
+    struct company company;
     struct slot *slots; /* hash by name */
     struct loop_timer active_look;
     struct loop_timer slot_look;
@@ -99,6 +108,7 @@ struct commit {
     bool asks;          /* effects that wait for it are asked again */
     bool failed;        /* set when it came back; then: */
     struct error err;
+    struct commit *next; /* in engine->company */
 };
 
 /* An effect that was answered before, in a former life. */
@@ -252,7 +262,9 @@ struct run {
     void (*on_event)(void *arg, const char *type, const char *data, size_t len);
     void *on_event_arg;
 
-    struct line *line; /* it waits for a place in; NULL: it does not */
+    int64_t fresh_at;                    /* when it was started, … */
+    struct run *fresh_prev, *fresh_next; /* … in engine->company; prev NULL: it is not */
+    struct line *line;                   /* it waits for a place in; NULL: it does not */
     struct run *line_prev, *line_next;
     UT_hash_handle hh;
 };
@@ -279,6 +291,13 @@ void run_frame(struct executor_user *user, const struct wire_header *h, const ui
 /* The error of a call that the syscall policy refused. */
 void denied_explain(const struct wire_denied *what, struct error *err);
 void run_violated(struct executor_user *user, const char *why); /* also kills it */
+/* company.c: commits that wait for others while more executions compute than there are CPUs. */
+void company_begin(struct engine *engine);
+void company_enter(struct run *run);    /* it computes from now on */
+void company_leave(struct run *run);    /* not any more; any number of times */
+void company_join(struct commit *c);    /* submits it, at once or within a few milliseconds */
+void company_go(struct engine *engine); /* submits all that wait */
+void company_fire(struct loop_timer *timer);
 /* run_end.c */
 void run_exited(struct executor_user *user, const struct executor_exit *how);
 void run_wall_fire(struct loop_timer *timer);
@@ -387,7 +406,8 @@ struct commit *commit_next(struct run *run); /* the one being filled */
 void commit_free(struct commit *commit);     /* one that was not submitted; NULL is fine */
 /* The first that is stored while it runs says so; commit_go sees to it. */
 void commit_started(struct run *run);
-void commit_go(struct run *run);   /* submit it, unless one is under way */
+void commit_go(struct run *run);                 /* submit it, unless one is under way */
+void commit_submit(struct commit *c, bool more); /* to the storage; more: another follows at once */
 void commit_soon(struct run *run); /* within a few milliseconds, with what else comes */
 void commit_event(struct run *run, const char *type, const char *data, size_t len, int64_t notice);
 void commit_deltas(struct run *run); /* streamed text so far becomes an event */

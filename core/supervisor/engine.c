@@ -439,6 +439,7 @@ struct engine *engine_new(const struct engine_parts *parts, struct error *err)
     struct engine *engine = xcalloc(1, sizeof(*engine));
     struct config *c = parts->config;
     engine->parts = *parts;
+    company_begin(engine);
     engine->running_max = config_int(c, "executions", NULL, "running");
     engine->live_max = config_int(c, "executions", NULL, "live");
     engine->attempts_max = config_int(c, "executions", NULL, "attempts");
@@ -525,6 +526,7 @@ static void abandon_all(void *arg)
         checks_drop(run);
         broker_abort(run);
     }
+    company_go(engine);
     seats_leave_all(engine);
     if (left > 0)
         log_info("engine.abandoned", "%zu executions go on after the next start", left);

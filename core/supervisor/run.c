@@ -119,6 +119,7 @@ static void brood_leave(struct run *run)
 void run_free(struct run *run)
 {
     struct engine *engine = run->engine;
+    company_leave(run);
     run_watchers_end(run);
     checks_drop(run);
     broker_abort(run);
@@ -438,6 +439,7 @@ static void run_ready(struct executor_user *user, struct executor *executor)
     broker_catch_up(run);
     run->attempt_started_at = clock_wall_us();
     run->input_sent = true;
+    company_enter(run);
     run_input_sent(run);
     if (run->started_at == 0)
         run->started_at = run->attempt_started_at;

@@ -72,6 +72,7 @@ static bool run_decide(struct run *run, enum run_end_kind end)
     if (run->end != RUN_GOES_ON)
         return false;
     run->end = end;
+    company_leave(run);
     slots_leave_line(run);
     loop_timer_cancel(run->engine->loop, &run->again);
     run->ended_at = clock_wall_us();
@@ -258,6 +259,7 @@ void run_exited(struct executor_user *user, const struct executor_exit *how)
     struct run *run = (struct run *)user;
     run->executor = NULL;
     run->asked = false;
+    company_leave(run);
     run_executor_left(run);
     run->usage.cpu_us += how->cpu_us;
     if (how->maxrss > 0 && run->usage.memory_peak == 0)

@@ -206,10 +206,9 @@ void writer_submit(struct c9d_storage *storage, struct c9d_batch *batch)
 {
     batch->next = NULL;
     pthread_mutex_lock(&storage->queue_lock);
-    bool was_empty = storage->first == NULL;
     *storage->last = batch;
     storage->last = &batch->next;
-    if (was_empty)
+    if (!batch->more)
         pthread_cond_signal(&storage->queue_filled);
     pthread_mutex_unlock(&storage->queue_lock);
 }

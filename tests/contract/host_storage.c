@@ -406,6 +406,34 @@ static void test_groups(void)
     storage_close(gate.storage);
 }
 
+/* Those that say that another one follows, and then the last, on a driver that has nothing to do.
+ */
+static void test_more(void)
+{
+    enum { MEMBERS = 8 };
+    struct gate gate = {.storage = storage_fresh()};
+    struct member members[MEMBERS];
+    struct timespec until;
+    int told = 0;
+    sem_init(&gate.ended, 0, 0);
+    for (int i = 0; i < MEMBERS; i++) {
+        members[i] = (struct member){&gate, i};
+        char id[16];
+        snprintf(id, sizeof(id), "m%d", i);
+        struct storage_batch *batch = storage_batch_new();
+        add_thing(batch, id, i);
+        storage_batch_more(batch, i < MEMBERS - 1);
+        storage_submit(gate.storage, batch, member_done, &members[i]);
+    }
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += 10;
+    while (told < MEMBERS && sem_timedwait(&gate.ended, &until) == 0)
+        told++;
+    is_int(told, MEMBERS, "batches that say that more follow are told with the last");
+    is_int(gate.failed + gate.order_broken, 0, "each with its outcome, in order");
+    storage_close(gate.storage);
+}
+
 struct relay {
     struct storage *storage;
     atomic_int left, failed;
@@ -787,14 +815,23 @@ static const struct {
     void (*run)(void);
     bool file_only;
 } tests[] = {
-    {test_values, false},        {test_reads, false},
-    {test_batches, false},       {test_large_batch, false},
-    {test_groups, false},        {test_close_finishes, false},
-    {test_threads, false},       {test_migrations, false},
-    {test_backup, false},        {test_kill, true},
-    {test_second_process, true}, {test_strange_files, true},
-    {test_full, true},           {test_busy, true},
-    {test_version, false},       {test_version_of_others, true},
+    {test_values, false},
+    {test_reads, false},
+    {test_batches, false},
+    {test_large_batch, false},
+    {test_groups, false},
+    {test_more, false},
+    {test_close_finishes, false},
+    {test_threads, false},
+    {test_migrations, false},
+    {test_backup, false},
+    {test_kill, true},
+    {test_second_process, true},
+    {test_strange_files, true},
+    {test_full, true},
+    {test_busy, true},
+    {test_version, false},
+    {test_version_of_others, true},
 };
 
 static void run_one(void (*run)(void))

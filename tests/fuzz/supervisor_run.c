@@ -66,6 +66,7 @@ static void world_open(void)
     jx_auto *document = json_of("{\"type\":\"object\",\"properties\":{\"n\":{\"type\":\"integer\"},"
                                 "\"s\":{\"pattern\":\"^a+$\"}},\"additionalProperties\":false}");
     engine.loop = loop_new(NULL);
+    company_begin(&engine);
     engine.pool = work_pool_new("pool", 1, NULL);
     engine.grace_us = 1;
     engine.depth_max = 8;

@@ -67,6 +67,7 @@ static void world_open(void)
     static struct provider provider;
     provider = (struct provider){.model = model, .line_end = &provider.line};
     engine.providers = &provider;
+    company_begin(&engine);
     engine.model_fetcher = fetcher_new(engine.loop);
     engine.skill_fetcher = fetcher_new(engine.loop);
     snprintf(engine.owner, sizeof(engine.owner), "test");
