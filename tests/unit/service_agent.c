@@ -217,8 +217,8 @@ static void agents_test(const char *persona)
                   "memoryMb", 0),
            8, "what it does not name stays");
     is_int(jx_int(patched, "revision", 0), 2, "the revision counts");
-    fails(agent_update(service, &member, id, patch, "1", &none, &err), E_PRECONDITION_FAILED,
-          "", "an old ETag");
+    fails(agent_update(service, &member, id, patch, "1", &none, &err), E_PRECONDITION_FAILED, "",
+          "an old ETag");
     jx_auto *bad = js("{'status':'archived'}");
     fails(agent_update(service, &member, id, bad, NULL, &none, &err), E_INVALID_AGENT_CONFIG,
           "/status", "what is not the client's to say");
