@@ -70,7 +70,8 @@ handler_fn handle_team_list, handle_team_create, handle_team_get, handle_team_up
     handle_team_delete, handle_team_members, handle_team_member_add, handle_team_member_remove;
 handler_fn handle_event_send, handle_event_test, handle_event_list, handle_event_get;
 handler_fn handle_hook_list, handle_hook_list_of_agent, handle_hook_create, handle_hook_get,
-    handle_hook_update, handle_hook_delete, handle_hook_rotate, handle_hook_deliver;
+    handle_hook_update, handle_hook_delete, handle_hook_rotate, handle_hook_deliver,
+    handle_hook_delivery_list, handle_hook_delivery_get, handle_hook_redeliver;
 handler_fn handle_usage_list;
 handler_fn handle_health, handle_readiness, handle_openapi;
 

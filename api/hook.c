@@ -64,3 +64,18 @@ int handle_hook_deliver(struct request *request, struct reply *reply, struct err
     reply_json(reply, 202, result);
     return 0;
 }
+
+int handle_hook_delivery_list(struct request *request, struct reply *reply, struct error *err)
+{
+    return answer_list_of(request, reply, err, "endpointId", hook_deliveries);
+}
+
+int handle_hook_delivery_get(struct request *request, struct reply *reply, struct error *err)
+{
+    return answer_part(request, reply, err, 200, "endpointId", "hookDeliveryId", hook_delivery_get);
+}
+
+int handle_hook_redeliver(struct request *request, struct reply *reply, struct error *err)
+{
+    return answer_part(request, reply, err, 202, "endpointId", "hookDeliveryId", hook_redeliver);
+}

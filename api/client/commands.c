@@ -709,6 +709,26 @@ static const struct route hook_update = {.method = "PATCH",
                                          .members = "id agentId name style delivers isActive path"};
 static const struct route hook_rotate = {
     .method = "POST", .path = "/v1/hooks/{hook}/rotate", .body = rotate_body, .show = secret_show};
+static const struct column received_columns[] = {
+    {"RECEIVED", "createdAt", format_when, false},
+    {"OUTCOME", "outcome", format_text, false},
+    {"STATUS", "executionStatus", format_text, false},
+    {"CODE", "errorCode", format_text, false},
+    {"EXECUTION", "executionId", format_text, false},
+    {"EVENT", "eventId", format_text, false},
+    {"ID", "id", format_text, false},
+    {"REASON", "reason", format_text, false},
+};
+static const struct from received_filters[] = {{"outcome", "--outcome", FROM_TEXT, NULL},
+                                               {NULL, NULL, 0, NULL}};
+static const struct route hook_deliveries = {.method = "GET",
+                                             .path = "/v1/hooks/{hook}/deliveries",
+                                             .query = received_filters,
+                                             COLUMNS(received_columns)};
+static const struct route hook_delivery = {.method = "GET",
+                                           .path = "/v1/hooks/{hook}/deliveries/{delivery}"};
+static const struct route hook_redeliver = {
+    .method = "POST", .path = "/v1/hooks/{hook}/deliveries/{delivery}/redeliver"};
 static const struct route hook_delete = {.method = "DELETE",
                                          .path = "/v1/hooks/{hook}",
                                          .ask = "delete the endpoint",
@@ -932,6 +952,11 @@ const struct command commands[] = {
      "Edit a webhook endpoint.", NULL, &hook_update},
     {"hook", "rotate", "HOOK [--grace DURATION] [--secret-file FILE]",
      "Give a webhook endpoint a new secret and print it, this once.", NULL, &hook_rotate},
+    {"hook", "deliveries", "HOOK [--outcome OUTCOME] [--limit N]",
+     "List what an endpoint was sent, and what became of it.", NULL, &hook_deliveries},
+    {"hook", "delivery", "HOOK DELIVERY", "Show a delivery, with its payload when it was refused.",
+     NULL, &hook_delivery},
+    {"hook", "redeliver", "HOOK DELIVERY", "Take a delivery once more.", NULL, &hook_redeliver},
     {"hook", "delete", "HOOK [--yes]", "Delete a webhook endpoint.", NULL, &hook_delete},
 
     {"apply", NULL, "-f DIR [--dry-run] [--yes]",

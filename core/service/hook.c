@@ -1,4 +1,4 @@
-#include "service/hook.h"
+#include "service/hook-private.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -8,8 +8,6 @@
 #include "service/audit.h"
 #include "service/execution-private.h"
 #include "service/problem.h"
-#include "service/service-private.h"
-#include "store/hook.h"
 
 #define CHANGED           "the endpoint was changed since"
 #define TOLERANCE_DEFAULT INT64_C(300000)
@@ -17,9 +15,8 @@
 
 /* ---- finding ---- */
 
-/* An endpoint is seen by those who see its agent. */
-static int hook_find(struct service *service, const struct principal *who, const char *id, bool own,
-                     struct hook_meta *meta_r, json_t **hook_r, struct error *err)
+int hook_find(struct service *service, const struct principal *who, const char *id, bool own,
+              struct hook_meta *meta_r, json_t **hook_r, struct error *err)
 {
     struct agent_meta agent;
     jx_auto *hook = NULL;

@@ -37,6 +37,17 @@ struct hook_delivery {
 int hook_deliver(struct service *service, const struct principal *from, const char *id,
                  const struct hook_delivery *delivery, json_t **result_r, struct error *err);
 
+/* What it was sent with a right signature, for who may change it, as long as [hooks] replay_window.
+ * Filters: outcome. Sort: createdAt. */
+int hook_deliveries(struct service *service, const struct principal *who, const char *id,
+                    const struct list_query *query, json_t **page_r, struct error *err);
+int hook_delivery_get(struct service *service, const struct principal *who, const char *id,
+                      const char *delivery_id, json_t **delivery_r, struct error *err);
+/* Takes it once more, whatever became of it. The answer is hook_deliver's. E_INVALID_STATE when
+ * what it carried is not there any more. */
+int hook_redeliver(struct service *service, const struct principal *who, const char *id,
+                   const char *delivery_id, json_t **result_r, struct error *err);
+
 int hook_config_declare(struct config *config, struct error *err);
 
 #endif

@@ -4,13 +4,14 @@
 #include <strings.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/utf8.h"
 #include "host/storage.h"
 #include "service/audit.h"
 #include "service/cloudevent.h"
 #include "service/event.h"
 #include "service/execution.h"
-#include "service/hook.h"
+#include "service/hook-private.h"
 #include "service/hook_rate.h"
 #include "service/launch_row.h"
 #include "service/service-private.h"
@@ -94,32 +95,50 @@ static json_t *body_read(const struct hook_delivery *d, struct error *err)
 
 /* ---- what becomes of it ---- */
 
+static struct hook_receipt receipt_of(const struct hook_take *take, char id[UUID_SIZE],
+                                      const char *outcome)
+{
+    return (struct hook_receipt){.id = uuid_make(id),
+                                 .endpoint_id = take->target->id,
+                                 .key = take->key,
+                                 .outcome = outcome,
+                                 .event_type = take->type,
+                                 .redelivery_of = take->redelivery_of,
+                                 .at = clock_wall_us()};
+}
+
+static int64_t window_begin(const struct service *service)
+{
+    return clock_wall_us() - config_int(service->config, "hooks", NULL, "replay_window");
+}
+
 /* 0 done; 1: another request just took the same; -1 error. */
 static int execution_try(struct service *service, const struct principal *who,
-                         const struct hook_target *target, const char *key, const json_t *input,
-                         json_t **result_r, struct error *err)
+                         const struct hook_take *take, json_t **result_r, struct error *err)
 {
-    char id[UUID_SIZE];
-    int64_t now = clock_wall_us();
-    int64_t since = now - config_int(service->config, "hooks", NULL, "replay_window");
+    char id[UUID_SIZE], receipt_id[UUID_SIZE];
+    const struct hook_target *target = take->target;
+    int64_t since = window_begin(service);
     launch_row_auto prepared = {NULL};
     error_auto failure = ERROR_INIT;
-    if (store_hook_delivered(service->storage, target->id, key, since, id, err) < 0)
+    if (store_hook_delivered(service->storage, target->id, take->key, since, id, err) < 0)
         return -1;
     if (id[0] != '\0') {
         *result_r = json_pack("{s:b, s:s}", "duplicate", true, "executionId", id);
         return 0;
     }
     uuid_make(id);
-    if (launch_row_prepare(service, who, target->agent_id, target->version, id, input, &prepared,
-                           err) < 0)
+    if (launch_row_prepare(service, who, target->agent_id, target->version, id, take->data,
+                           &prepared, err) < 0)
         return -1;
-    jx_auto *context =
-        json_pack("{s:{s:s, s:s}}", "trigger", "type", "webhook", "endpointId", target->id);
-    autofree char *text = jx_encode(input, NULL);
+    struct hook_receipt receipt = receipt_of(take, receipt_id, "started");
+    receipt.execution_id = id;
+    jx_auto *context = json_pack("{s:{s:s, s:s, s:s}}", "trigger", "type", "webhook", "endpointId",
+                                 target->id, "deliveryId", receipt_id);
+    autofree char *text = jx_encode(take->data, NULL);
     struct storage_batch *batch = storage_batch_new();
-    store_hook_deliver(batch, target->id, key, id, since, now);
-    launch_row_add(batch, &prepared, id, target->user_id, text, context, now);
+    store_hook_receive(batch, &receipt, since);
+    launch_row_add(batch, &prepared, id, target->user_id, text, context, receipt.at);
     if (storage_commit(service->storage, batch, &failure) < 0)
         return failure.code == E_INVALID_STATE ? 1 : error_move(err, &failure);
     service_nudge(service);
@@ -127,13 +146,12 @@ static int execution_try(struct service *service, const struct principal *who,
     return 0;
 }
 
-static int deliver_execution(struct service *service, const struct principal *who,
-                             const struct hook_target *target, const char *key, const json_t *input,
-                             json_t **result_r, struct error *err)
+static int take_execution(struct service *service, const struct principal *who,
+                          const struct hook_take *take, json_t **result_r, struct error *err)
 {
-    int result = execution_try(service, who, target, key, input, result_r, err);
+    int result = execution_try(service, who, take, result_r, err);
     if (result > 0)
-        result = execution_try(service, who, target, key, input, result_r, err);
+        result = execution_try(service, who, take, result_r, err);
     return result <= 0
                ? result
                : error_set(err, E_UNAVAILABLE, "the endpoint is just being changed; try again");
@@ -149,27 +167,69 @@ static char *type_make(const struct hook_target *target, const char *event)
     return xasprintf("%s.%s", target->event_type, event);
 }
 
-static int deliver_event(struct service *service, const struct principal *who,
-                         const struct hook_target *target, const struct hook_delivery *d,
-                         const char *key, json_t *data, json_t **result_r, struct error *err)
+static int take_event(struct service *service, const struct principal *who,
+                      const struct hook_take *take, json_t **result_r, struct error *err)
 {
-    char time[CLOCK_RFC3339_SIZE];
-    autofree char *type = type_make(target, d->event);
-    autofree char *source = xasprintf("/v1/hooks/%s", target->id);
+    char time[CLOCK_RFC3339_SIZE], receipt_id[UUID_SIZE];
+    autofree char *source = xasprintf("/v1/hooks/%s", take->target->id);
     jx_auto *taken = NULL;
     jx_auto *events = json_pack("[{s:s, s:s, s:s, s:s, s:s, s:s, s:O}]", "specversion", "1.0", "id",
-                                key, "source", source, "type", type, "time",
+                                take->key, "source", source, "type", take->type, "time",
                                 clock_format_rfc3339(clock_wall_us(), time), "datacontenttype",
-                                "application/json", "data", data);
-    if (event_take(service, who, events, target->id, &taken, err) < 0)
+                                "application/json", "data", take->data);
+    if (event_take(service, who, events, take->target->id, &taken, err) < 0)
         return -1;
     const json_t *item = json_array_get(json_object_get(taken, "items"), 0);
     *result_r =
         json_pack("{s:b, s:s, s:O}", "duplicate", jx_bool(item, "duplicate", false), "eventId",
                   jx_str(item, "id", ""), "matches", json_object_get(item, "matches"));
+    struct hook_receipt receipt = receipt_of(take, receipt_id, "event");
+    receipt.event_id = jx_str(item, "id", "");
     struct storage_batch *batch = storage_batch_new();
-    store_hook_used(batch, target->id, clock_wall_us());
+    store_hook_receive(batch, &receipt, window_begin(service));
     return storage_commit(service->storage, batch, err);
+}
+
+/* For whoever looks for it later. What may pass the sender sends again, and that is not kept. */
+static void refusal_note(struct service *service, const struct hook_take *take,
+                         const struct error *refusal)
+{
+    const struct error_row *row = error_row(refusal->code);
+    char id[UUID_SIZE];
+    error_auto err = ERROR_INIT;
+    if (row->status >= 500 || row->status == 429)
+        return;
+    autofree char *payload = take->data != NULL ? jx_encode(take->data, NULL) : NULL;
+    struct hook_receipt receipt = receipt_of(take, id, "refused");
+    receipt.error_code = row->name;
+    receipt.reason = refusal->message;
+    receipt.payload = payload;
+    struct storage_batch *batch = storage_batch_new();
+    store_hook_receive(batch, &receipt, window_begin(service));
+    if (storage_commit(service->storage, batch, &err) < 0)
+        log_warn("hook.refused", "endpoint %s: %s", take->target->id, err.message);
+}
+
+static int take_try(struct service *service, const struct hook_take *take, json_t **result_r,
+                    struct error *err)
+{
+    const struct hook_target *target = take->target;
+    struct principal who;
+    if (!target->active)
+        return error_set(err, E_INVALID_STATE, "the endpoint is paused");
+    if (execution_principal(service, target->user_id, target->organization_id, &who, err) < 0)
+        return -1;
+    return take->type != NULL ? take_event(service, &who, take, result_r, err)
+                              : take_execution(service, &who, take, result_r, err);
+}
+
+int hook_take(struct service *service, const struct hook_take *take, json_t **result_r,
+              struct error *err)
+{
+    int result = take_try(service, take, result_r, err);
+    if (result < 0)
+        refusal_note(service, take, err);
+    return result;
 }
 
 /* A signature is looked at only from addresses that have not sent too many wrong ones. */
@@ -199,7 +259,6 @@ int hook_deliver(struct service *service, const struct principal *from, const ch
 {
     cleanup(hook_target_free) struct hook_target target = {.id = ""};
     char key[SHA256_HEX_SIZE];
-    struct principal who;
     int64_t max = config_int(service->config, "hooks", NULL, "max_body");
     if (delivery->message.len > (size_t)max)
         return error_set(err, E_PAYLOAD_TOO_LARGE,
@@ -209,13 +268,12 @@ int hook_deliver(struct service *service, const struct principal *from, const ch
         target_admit(service, from, id, delivery, &target, key, err) < 0)
         return -1;
     audit_unchanged(from); /* a delivery is no change, and what becomes of it is its own record */
-    if (!target.active)
-        return error_set(err, E_INVALID_STATE, "the endpoint is paused");
     jx_auto *data = body_read(delivery, err);
-    if (data == NULL ||
-        execution_principal(service, target.user_id, target.organization_id, &who, err) < 0)
-        return -1;
-    return strcmp(target.delivers, "event") == 0
-               ? deliver_event(service, &who, &target, delivery, key, data, result_r, err)
-               : deliver_execution(service, &who, &target, key, data, result_r, err);
+    bool event = strcmp(target.delivers, "event") == 0;
+    autofree char *type = event ? type_make(&target, delivery->event) : NULL;
+    const struct hook_take take = {&target, key, type, data, NULL};
+    if (data != NULL)
+        return hook_take(service, &take, result_r, err);
+    refusal_note(service, &take, err);
+    return -1;
 }

@@ -108,7 +108,7 @@ void store_hook_delete(struct storage_batch *batch, const char *id, const int64_
                       1, NULL, NULL, "sI", id, revision);
 }
 
-void store_hook_used(struct storage_batch *batch, const char *endpoint_id, int64_t at)
+static void hook_used(struct storage_batch *batch, const char *endpoint_id, int64_t at)
 {
     storage_batch_add(batch,
                       "UPDATE hook_endpoints SET last_delivery_at = $2 WHERE id = $1"
@@ -116,17 +116,23 @@ void store_hook_used(struct storage_batch *batch, const char *endpoint_id, int64
                       -1, NULL, NULL, "sii", endpoint_id, at, at - 60 * CLOCK_SECOND);
 }
 
-void store_hook_deliver(struct storage_batch *batch, const char *endpoint_id, const char *key,
-                        const char *execution_id, int64_t since, int64_t at)
+void store_hook_receive(struct storage_batch *batch, const struct hook_receipt *r, int64_t since)
 {
     storage_batch_add(batch,
                       "DELETE FROM hook_deliveries WHERE endpoint_id = $1 AND created_at < $2", -1,
-                      NULL, NULL, "si", endpoint_id, since);
-    storage_batch_add(batch,
-                      "INSERT INTO hook_deliveries (endpoint_id, delivery_key, execution_id,"
-                      " created_at) VALUES ($1, $2, $3, $4)",
-                      1, NULL, NULL, "sssi", endpoint_id, key, execution_id, at);
-    store_hook_used(batch, endpoint_id, at);
+                      NULL, NULL, "si", r->endpoint_id, since);
+    storage_batch_add(
+        batch,
+        "INSERT INTO hook_deliveries (id, endpoint_id, delivery_key, outcome, execution_id,"
+        " event_id, event_type, error_code, reason, payload, redelivery_of, created_at)"
+        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"
+        " ON CONFLICT (endpoint_id, delivery_key) DO UPDATE SET id = $1, outcome = $4,"
+        " execution_id = $5, event_id = $6, event_type = $7, error_code = $8, reason = $9,"
+        " payload = $10, created_at = $12 WHERE hook_deliveries.outcome = 'refused'",
+        r->execution_id != NULL ? 1 : -1, NULL, NULL, "sssssssssssi", r->id, r->endpoint_id, r->key,
+        r->outcome, r->execution_id, r->event_id, r->event_type, r->error_code, r->reason,
+        r->payload, r->redelivery_of, r->at);
+    hook_used(batch, r->endpoint_id, r->at);
 }
 
 /* ---- reading ---- */
@@ -219,6 +225,57 @@ int store_hook_delivered(struct storage *storage, const char *endpoint_id, const
     execution_id_r[0] = '\0';
     return storage_query(storage,
                          "SELECT execution_id FROM hook_deliveries WHERE endpoint_id = $1"
-                         " AND delivery_key = $2 AND created_at >= $3",
+                         " AND delivery_key = $2 AND created_at >= $3 AND outcome = 'started'",
                          row_uuid_fn, execution_id_r, err, "ssi", endpoint_id, key, since);
+}
+
+/* ---- deliveries as clients see them ---- */
+
+#define DELIVERY_FIELDS(F)                                                                         \
+    F("d.id", "id", TEXT)                                                                          \
+    F("d.endpoint_id", "endpointId", TEXT)                                                         \
+    F("d.outcome", "outcome", TEXT)                                                                \
+    F("d.execution_id", "executionId", TEXT)                                                       \
+    F("(SELECT e.status FROM agent_executions e WHERE e.id = d.execution_id)", "executionStatus",  \
+      TEXT)                                                                                        \
+    F("d.event_id", "eventId", TEXT)                                                               \
+    F("d.event_type", "eventType", TEXT)                                                           \
+    F("d.error_code", "errorCode", TEXT)                                                           \
+    F("d.reason", "reason", TEXT)                                                                  \
+    F("d.redelivery_of", "redeliveryOf", TEXT)                                                     \
+    F("d.created_at", "createdAt", TIME)
+static const struct field delivery_fields[] = {DELIVERY_FIELDS(FIELD_ENTRY)};
+static const struct list_sort delivery_sorts[] = {{"createdAt", "d.id", SORT_TEXT}};
+static const struct list_filter delivery_filters[] = {
+    {"outcome", FILTER_TEXT, "started|event|refused", "d.outcome = ?"}};
+
+const struct list store_hook_delivery_list = {
+    .name = "hook-deliveries",
+    .columns = DELIVERY_FIELDS(FIELD_COLUMN),
+    .from = " FROM hook_deliveries d WHERE d.endpoint_id = $1",
+    .n_scope = 1,
+    .id = "d.id",
+    .default_sort = "-createdAt",
+    .sorts = delivery_sorts,
+    .n_sorts = countof(delivery_sorts),
+    .filters = delivery_filters,
+    .n_filters = countof(delivery_filters),
+    .fields = delivery_fields,
+    .n_fields = countof(delivery_fields),
+};
+
+#define ONE_FIELDS(F) DELIVERY_FIELDS(F) F("d.payload", "payload", JSON)
+static const struct field one_fields[] = {ONE_FIELDS(FIELD_ENTRY)};
+
+int store_hook_delivery_get(struct storage *storage, const char *endpoint_id, const char *id,
+                            json_t **delivery_r, struct error *err)
+{
+    struct row_read read = {one_fields, countof(one_fields), 1, NULL};
+    if (storage_query(storage,
+                      "SELECT 0" ONE_FIELDS(FIELD_COLUMN) " FROM hook_deliveries d"
+                                                          " WHERE d.endpoint_id = $1 AND d.id = $2",
+                      row_read_fn, &read, err, "ss", endpoint_id, id) < 0)
+        return -1;
+    *delivery_r = read.json;
+    return 0;
 }

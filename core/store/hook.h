@@ -60,10 +60,25 @@ void hook_target_free(struct hook_target *target); /* what it owns; secrets are 
 /* The execution of this delivery when it was taken at `since` or later; "": it was not. */
 int store_hook_delivered(struct storage *storage, const char *endpoint_id, const char *key,
                          int64_t since, char execution_id_r[UUID_SIZE], struct error *err);
-/* Three statements: those from before `since` are forgotten, this one is remembered (which
- * conflicts when it is already), and the endpoint's last delivery is `at`. */
-void store_hook_deliver(struct storage_batch *batch, const char *endpoint_id, const char *key,
-                        const char *execution_id, int64_t since, int64_t at);
-void store_hook_used(struct storage_batch *batch, const char *endpoint_id, int64_t at);
+/* What became of one. The members of the other outcomes are NULL. */
+struct hook_receipt {
+    const char *id, *endpoint_id, *key;
+    const char *outcome; /* started, event, refused */
+    const char *execution_id, *event_id;
+    const char *event_type; /* or NULL */
+    const char *error_code, *reason, *payload /* or NULL */;
+    const char *redelivery_of; /* or NULL */
+    int64_t at;
+};
+/* Three statements: those from before `since` are forgotten, this one is remembered, in the place
+ * of the same one when that was refused, and the endpoint's last delivery is `at`. The second
+ * conflicts for an execution when it was taken already; other outcomes then change nothing. */
+void store_hook_receive(struct storage_batch *batch, const struct hook_receipt *receipt,
+                        int64_t since);
+/* Scope: endpoint. */
+extern const struct list store_hook_delivery_list;
+/* With its payload, when it was refused. NULL when it is not there. */
+int store_hook_delivery_get(struct storage *storage, const char *endpoint_id, const char *id,
+                            json_t **delivery_r, struct error *err);
 
 #endif

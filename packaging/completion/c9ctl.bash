@@ -24,7 +24,7 @@ _c9ctl() {
         2:persona) words="create list get update delete" ;;
         2:schedule) words="create list get update delete pause resume run runs next preview" ;;
         2:event) words="send list get" ;;
-        2:hook) words="create list get update rotate delete" ;;
+        2:hook) words="create list get update rotate deliveries delivery redeliver delete" ;;
         2:token) words="create list get rotate revoke" ;;
         2:org) words="create list get update delete" ;;
         2:user) words="create list get update delete" ;;
@@ -125,6 +125,9 @@ _c9ctl() {
         "hook get") words="" ;;
         "hook update") words=" --name --delivers --event-type --version --tolerance --active" ;;
         "hook rotate") words=" --grace --secret-file" ;;
+        "hook deliveries") words=" --outcome --limit" ;;
+        "hook delivery") words="" ;;
+        "hook redeliver") words="" ;;
         "hook delete") words=" --yes" ;;
         "apply "*) words=" -f --dry-run --yes" ;;
         "export "*) words=" --force" files=1 ;;

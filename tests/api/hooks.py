@@ -104,7 +104,8 @@ def test_standard():
     done = eventually(lambda: (lambda e: e if e["status"] == "completed" else None)(
         api.get(f"/v1/executions/{execution}").json))
     equal((done["outputData"], done["executionContext"]["trigger"]),
-          ({"n": 1}, {"type": "webhook", "endpointId": hook["id"]}), "and is an execution")
+          ({"n": 1}, {"type": "webhook", "endpointId": hook["id"], "deliveryId": done["executionContext"]["trigger"]["deliveryId"]}),
+          "and is an execution")
     other = make()
     for name, answer in (
             ("another endpoint's secret", standard(hook, secret=other["secret"])),
@@ -170,6 +171,65 @@ def test_events():
     again = github(hook, '{"ref": "x"}')
     equal((again.json["duplicate"], again.json["eventId"]), (True, event["id"]), "and is one only once")
     ok("lastDeliveryAt" in api.get(f"/v1/hooks/{hook['id']}").json, "its endpoint knows when")
+
+
+def test_what_became_of_them():
+    hook = make()
+    path = f"/v1/hooks/{hook['id']}"
+
+    def listed(query=""):
+        return api.get(f"{path}/deliveries{query}").json["items"]
+    equal(listed(), [], "nothing came yet")
+    standard(hook, secret="whsec_" + "A" * 43 + "=")
+    equal(listed(), [], "what has no right signature leaves nothing")
+    execution = standard(hook, '{"n": 1}', id_="a").json["executionId"]
+    ok(standard(hook, '{"n": 1}', id_="a").json["duplicate"], "the same again is no other one")
+    equal(standard(hook, "[1]", id_="b").code, "InvalidInput", "one is refused")
+    equal(standard(hook, "{", id_="c").code, "InvalidRequest", "another could not be read")
+    ended = eventually(lambda: (lambda i: i if i[-1].get("executionStatus") == "completed" else None)(listed()))
+    equal([(d["outcome"], d.get("executionId"), d.get("errorCode")) for d in ended],
+          [("refused", None, "InvalidRequest"), ("refused", None, "InvalidInput"), ("started", execution, None)],
+          "all are listed, with what became of them")
+    unreadable, refused, started = (d["id"] for d in ended)
+    equal([d["id"] for d in listed("?outcome=refused")], [unreadable, refused], "by outcome too")
+    one = api.get(f"{path}/deliveries/{refused}").json
+    equal(one["payload"], [1], "what was refused is kept")
+    contains(one["reason"], "is an array", "with the reason")
+    equal(api.get(f"/v1/executions/{execution}").json["executionContext"]["trigger"]["deliveryId"], started,
+          "an execution names its delivery")
+
+    again = api.post(f"{path}/deliveries/{started}/redeliver")
+    equal((again.status, again.json["duplicate"]), (202, False), "it is taken once more")
+    other = api.get(f"/v1/executions/{again.json['executionId']}").json
+    equal((other["inputData"], other["id"] != execution), ({"n": 1}, True), "as another execution of the same input")
+    equal([d.get("redeliveryOf") for d in listed("?limit=1")], [started], "which the list tells")
+    equal(api.post(f"{path}/deliveries/{refused}/redeliver").code, "InvalidInput", "what does not fit still does not")
+    api.patch(f"/v1/agents/{agent['id']}", {"inputSchema": True})
+    versions = f"/v1/agents/{agent['id']}/versions"
+    api.post(f"{versions}/{api.post(versions, {}).json['version']}/publish")
+    equal(api.post(f"{path}/deliveries/{refused}/redeliver").status, 202, "until it does")
+    equal(standard(hook, "[1]", id_="b").json["duplicate"], False, "its sender may send it again as well")
+    equal([d["outcome"] for d in listed() if d["id"] == refused], [], "and it is refused no more")
+    equal(api.post(f"{path}/deliveries/{unreadable}/redeliver").code, "InvalidState", "what could not be read cannot be taken")
+    equal(api.get(f"{path}/deliveries/{hook['id']}").code, "DeliveryNotFound", "others are not found")
+    api.patch(path, {"isActive": False})
+    equal((standard(hook).code, listed("?limit=1")[0]["reason"]), ("InvalidState", "the endpoint is paused"),
+          "what came while it was paused is known")
+    equal(api.post(f"{path}/deliveries/{started}/redeliver").code, "InvalidState", "and none is taken then")
+    api.delete(path)
+
+
+def test_events_again():
+    hook = make(delivers="event", eventType="org.example.made")
+    first = standard(hook, '{"n": 2}').json["eventId"]
+    listed = api.get(f"/v1/hooks/{hook['id']}/deliveries").json["items"]
+    equal([(d["outcome"], d["eventId"], d["eventType"]) for d in listed], [("event", first, "org.example.made")],
+          "a delivery that is an event is listed")
+    again = api.post(f"/v1/hooks/{hook['id']}/deliveries/{listed[0]['id']}/redeliver").json
+    event = api.get(f"/v1/events/{again['eventId']}").json
+    equal((again["eventId"] != first, event["type"], event["event"]["data"]), (True, "org.example.made", {"n": 2}),
+          "and is one once more")
+    api.delete(f"/v1/hooks/{hook['id']}")
 
 
 def test_secrets_stay():

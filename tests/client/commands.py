@@ -204,6 +204,10 @@ def test_hooks():
     contains(succeeds("update", "hook", "update", "in", "--active", "false").out, "false", "it is paused")
     equal(ctl("hook", "update", "in", "--active", "no").code, 2, "a boolean has its form")
     ok(succeeds("rotate", "hook", "rotate", "in", "--grace", "1h").out != done.out, "it gets another secret")
+    contains(succeeds("deliveries", "hook", "deliveries", "in", "--outcome", "refused", "--json").out, "[]", "none came")
+    nothing = "01890000-0000-7000-8000-000000000000"
+    contains(ctl("hook", "delivery", "in", nothing).err, "DeliveryNotFound", "what is not there is not shown")
+    contains(ctl("hook", "redeliver", "in", nothing).err, "DeliveryNotFound", "nor taken again")
     succeeds("delete", "hook", "delete", "in", "--yes")
 
 
