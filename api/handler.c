@@ -50,6 +50,7 @@ const struct handler_row handler_table[] = {
     {"updateWebhook", handle_webhook_update, HANDLER_POOL},
     {"deleteWebhook", handle_webhook_delete, HANDLER_POOL},
     {"rotateWebhookSecret", handle_webhook_rotate, HANDLER_POOL},
+    {"testWebhook", handle_webhook_test, HANDLER_POOL}, /* waits for the receiver's answer */
     {"listWebhookDeliveries", handle_delivery_list, HANDLER_INLINE},
     {"getWebhookDelivery", handle_delivery_get, HANDLER_INLINE},
     {"listWebhookAttempts", handle_delivery_attempts, HANDLER_INLINE},

@@ -45,8 +45,8 @@ handler_fn handle_execution_signal, handle_execution_waits, handle_wait_list,
     handle_execution_journal, handle_execution_replay, handle_execution_export,
     handle_execution_retry, handle_execution_fork, handle_agent_backtest;
 handler_fn handle_webhook_list, handle_webhook_create, handle_webhook_get, handle_webhook_update,
-    handle_webhook_delete, handle_webhook_rotate, handle_delivery_list, handle_delivery_get,
-    handle_delivery_attempts, handle_delivery_again;
+    handle_webhook_delete, handle_webhook_rotate, handle_webhook_test, handle_delivery_list,
+    handle_delivery_get, handle_delivery_attempts, handle_delivery_again;
 handler_fn handle_dead_letter_list, handle_dead_letter_requeue;
 handler_fn handle_batch_create, handle_batch_list, handle_batch_get, handle_batch_executions,
     handle_batch_cancel;

@@ -28,6 +28,11 @@ int handle_webhook_delete(struct request *request, struct reply *reply, struct e
     return answer_gone_if(request, reply, err, "webhookId", webhook_delete);
 }
 
+int handle_webhook_test(struct request *request, struct reply *reply, struct error *err)
+{
+    return answer_one(request, reply, err, 200, "webhookId", webhook_test);
+}
+
 int handle_webhook_rotate(struct request *request, struct reply *reply, struct error *err)
 {
     return answer_one(request, reply, err, 200, "webhookId", webhook_rotate);

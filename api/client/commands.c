@@ -590,6 +590,27 @@ static const struct route webhook_delete = {.method = "DELETE",
                                             .done = "is deleted"};
 static const struct route webhook_rotate = {
     .method = "POST", .path = "/v1/webhooks/{webhook}/rotate", .members = "id secret"};
+/* Exits with 1 when it did not arrive. */
+static int test_show(struct client *client, const json_t *json)
+{
+    bool delivered = jx_bool(json, "delivered", false);
+    buf_auto text = BUF_INIT;
+    const char *error = jx_str(json, "error", NULL);
+    if (error != NULL) {
+        buf_append_str(&text, "it did not answer: ");
+        format_text(&text, json_object_get(json, "error"));
+    } else {
+        buf_printf(&text, "%s: it answered %lld in ", delivered ? "delivered" : "NOT delivered",
+                   (long long)jx_int(json, "responseStatus", 0));
+        format_duration(&text, json_object_get(json, "tookMs"));
+    }
+    buf_append_char(&text, '\n');
+    int rc = client->json ? client_print_json(json) : client_print(&text);
+    return rc != EXIT_DONE ? rc : delivered ? EXIT_DONE : EXIT_FAILED;
+}
+
+static const struct route webhook_test = {
+    .method = "POST", .path = "/v1/webhooks/{webhook}/test", .show = test_show};
 static const struct route delivery_list = {.method = "GET",
                                            .path = "/v1/webhook-deliveries",
                                            .query = delivery_filters,
@@ -872,6 +893,8 @@ const struct command commands[] = {
      &webhook_update},
     {"webhook", "delete", "WEBHOOK [--yes]", "Delete a webhook and its deliveries.", NULL,
      &webhook_delete},
+    {"webhook", "test", "WEBHOOK", "Send a webhook a test notification, and say what it answers.",
+     NULL, &webhook_test},
     {"webhook", "rotate", "WEBHOOK", "Give a webhook a new secret; the old one signs on a while.",
      NULL, &webhook_rotate},
     {"delivery", "list",

@@ -154,6 +154,9 @@ struct execution_watch {
     char id_[UUID_SIZE];
 };
 
+struct webhook_message;
+struct webhook_attempt;
+
 struct engine_ops {
     /* Any thread. watch may be NULL. `accepted` (or nothing, without a watch) comes later; err is
      * filled and -1 returned at once when the engine takes no more (draining, queue full). */
@@ -192,6 +195,10 @@ struct engine_ops {
     int (*fetch)(void *engine, const char *url, size_t max, int64_t timeout_us,
                  void (*done)(void *arg, const char *body, size_t len, struct error *err),
                  void *arg, struct error *err);
+    /* Sends a notification at once, in no queue; any thread. The message is taken over. `done`
+     * comes once, on the engine's thread. */
+    void (*send)(void *engine, struct webhook_message *message,
+                 void (*done)(void *arg, const struct webhook_attempt *attempt), void *arg);
     /* How many executions of the organization may run at once; 0: it has set nothing. */
     void (*limit_running)(void *engine, const char *organization_id, int64_t limit);
 };

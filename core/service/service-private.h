@@ -2,6 +2,8 @@
 #ifndef C9_SERVICE_SERVICE_PRIVATE_H
 #define C9_SERVICE_SERVICE_PRIVATE_H
 
+#include <stdatomic.h>
+
 #include "base/cleanup.h"
 #include "base/hash.h"
 #include "base/json.h"
@@ -45,6 +47,7 @@ struct service {
     struct hook_rate *hook_rate;
     struct event_waiter_cache *event_waiters;
     struct identities *identities; /* NULL: no JWTs */
+    atomic_uint webhook_tests;     /* that wait for their answers */
     int64_t users_max, teams_max, agents_max, aliases_max, skills_max, object_max, source_max,
         key_lifetime, batch_max;
 };

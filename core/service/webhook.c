@@ -1,5 +1,5 @@
 /* Webhooks as clients see them. */
-#include "service/webhook.h"
+#include "service/webhook-private.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -128,8 +128,8 @@ static int may_change(struct service *service, const struct principal *who, cons
     return 0;
 }
 
-static int webhook_find(struct service *service, const struct principal *who, const char *id,
-                        struct webhook_meta *meta_r, json_t **webhook_r, struct error *err)
+int webhook_find(struct service *service, const struct principal *who, const char *id,
+                 struct webhook_meta *meta_r, json_t **webhook_r, struct error *err)
 {
     jx_auto *webhook = NULL;
     if (store_webhook_get(service->storage, id, meta_r, &webhook, err) < 0)

@@ -26,6 +26,12 @@ int webhook_delete(struct service *service, const struct principal *who, const c
 int webhook_rotate(struct service *service, const struct principal *who, const char *id,
                    json_t **webhook_r, struct error *err);
 
+/* Sends it a notification of type webhook.test, out of turn and whether or not it is active, and
+ * blocks for the answer: {"id","delivered","responseStatus"?,"response"?,"error"?,"tookMs"}.
+ * E_TOO_MANY_REQUESTS when some are at it. */
+int webhook_test(struct service *service, const struct principal *who, const char *id,
+                 json_t **result_r, struct error *err);
+
 /* For owners and admins. Filters: webhookId, executionId, status. Sort: createdAt. */
 int webhook_deliveries(struct service *service, const struct principal *who,
                        const struct list_query *query, json_t **page_r, struct error *err);

@@ -63,6 +63,9 @@ struct webhook_delivery {
 /* 0 found, 1 not there. */
 int store_webhook_delivery_load(struct storage *storage, const char *id,
                                 struct webhook_delivery *delivery_r, struct error *err);
+/* The same of no delivery: id, execution and event are empty. */
+int store_webhook_target(struct storage *storage, const char *webhook_id,
+                         struct webhook_delivery *delivery_r, struct error *err);
 void webhook_delivery_free(struct webhook_delivery *delivery); /* what it owns; wipes secrets */
 /* When something is due next; INT64_MAX: nothing is pending. */
 int store_webhook_next(struct storage *storage, int64_t *at_r, struct error *err);

@@ -87,6 +87,18 @@ int store_webhook_delivery_load(struct storage *storage, const char *id,
     return delivery_r->url != NULL ? 0 : 1;
 }
 
+int store_webhook_target(struct storage *storage, const char *webhook_id,
+                         struct webhook_delivery *delivery_r, struct error *err)
+{
+    *delivery_r = (struct webhook_delivery){.url = NULL};
+    if (storage_query(storage,
+                      "SELECT '', w.id, '', w.url, '', w.secret, w.old_secret, w.old_until, 0, 0,"
+                      " w.failing_since, w.is_active FROM webhooks w WHERE w.id = $1",
+                      load_row, delivery_r, err, "s", webhook_id) < 0)
+        return -1;
+    return delivery_r->url != NULL ? 0 : 1;
+}
+
 void webhook_delivery_free(struct webhook_delivery *delivery)
 {
     free(delivery->url);

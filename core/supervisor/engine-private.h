@@ -373,6 +373,9 @@ void run_again_fire(struct loop_timer *timer);
 /* notifier.c */
 void notifier_start(struct engine *engine);
 void notifier_kick(struct engine *engine); /* any thread: something may be due */
+/* engine_ops.send */
+void notifier_send(void *engine, struct webhook_message *message,
+                   void (*done)(void *arg, const struct webhook_attempt *attempt), void *arg);
 void notifier_free(struct engine *engine);
 
 /* slot.c */

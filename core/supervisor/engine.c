@@ -318,6 +318,7 @@ const struct engine_ops engine_ops = {
     .queued = engine_queued,
     .limit_running = engine_limit_running,
     .notify = engine_notify,
+    .send = notifier_send,
     .signalled = engine_signalled,
     .replay = engine_replay,
     .seed = engine_seed,

@@ -20,6 +20,9 @@ struct sending {
     struct buf response;
     int status;
     int64_t at, began;
+    /* Told how it went, and nothing is settled; NULL: it is of the queue. */
+    void (*done)(void *arg, const struct webhook_attempt *attempt);
+    void *arg;
     struct sending *next, **place;
 };
 
@@ -70,6 +73,11 @@ static void sending_settle(struct sending *s, const struct error *err)
                                             .status = err == NULL ? s->status : 0,
                                             .response = json_string_value(text),
                                             .error = err != NULL ? err->message : NULL};
+    if (s->done != NULL) {
+        s->done(s->arg, &attempt);
+        sending_free(s);
+        return;
+    }
     struct storage_batch *batch = storage_batch_new();
     webhook_settle(engine->parts.service, s->message, &attempt, batch);
     storage_submit(engine->parts.storage, batch, settle_done, s);
@@ -118,12 +126,9 @@ static int host_check(const struct engine *engine, const char *url, struct error
                : error_set(err, E_ADDRESS_DENIED, "[outbound] hosts does not name %s", name);
 }
 
-static void sending_begin(struct engine *engine, struct webhook_message *message)
+static struct sending *sending_new(struct engine *engine, struct webhook_message *message)
 {
     struct sending *s = xcalloc(1, sizeof(*s));
-    const struct webhook_delivery *d = &message->delivery;
-    char stamp[24];
-    error_auto err = ERROR_INIT;
     *s = (struct sending){.engine = engine,
                           .message = message,
                           .at = clock_wall_us(),
@@ -133,6 +138,16 @@ static void sending_begin(struct engine *engine, struct webhook_message *message
     if (s->next != NULL)
         s->next->place = &s->next;
     engine->notifier.all = s;
+    return s;
+}
+
+static void sending_begin(struct sending *s)
+{
+    struct engine *engine = s->engine;
+    const struct webhook_message *message = s->message;
+    const struct webhook_delivery *d = &message->delivery;
+    char stamp[24];
+    error_auto err = ERROR_INIT;
     snprintf(stamp, sizeof(stamp), "%" PRId64, s->at / CLOCK_SECOND);
     autofree char *signature = webhook_sign(message, s->at / CLOCK_SECOND);
     const struct fetch_header headers[] = {
@@ -154,7 +169,6 @@ static void sending_begin(struct engine *engine, struct webhook_message *message
                                     .data = reply_data,
                                     .done = reply_done,
                                     .arg = s};
-    engine->notifier.sending++;
     if (host_check(engine, d->url, &err) == 0)
         s->fetch = fetch_start(engine->skill_fetcher, &spec, &err);
     if (s->fetch == NULL)
@@ -177,7 +191,8 @@ static void claimed(void *arg)
     n->all_void = n->all_void || !claim->failed;
     for (struct webhook_message *m = claim->messages, *next; m != NULL; m = next) {
         next = m->next;
-        sending_begin(engine, m);
+        n->sending++;
+        sending_begin(sending_new(engine, m));
     }
     int64_t wait = claim->failed ? RETRY_US : claim->next - clock_wall_us();
     if (n->again) {
@@ -230,6 +245,33 @@ static void notifier_look(struct engine *engine)
     work_submit(engine->pool, claim_job, claim);
 }
 
+/* ---- out of turn ---- */
+
+struct order {
+    struct engine *engine;
+    struct webhook_message *message;
+    void (*done)(void *arg, const struct webhook_attempt *attempt);
+    void *arg;
+};
+
+static void send_on_loop(void *arg)
+{
+    struct order *order = arg;
+    struct sending *s = sending_new(order->engine, order->message);
+    s->done = order->done;
+    s->arg = order->arg;
+    free(order);
+    sending_begin(s);
+}
+
+void notifier_send(void *engine, struct webhook_message *message,
+                   void (*done)(void *arg, const struct webhook_attempt *attempt), void *arg)
+{
+    struct order *order = xcalloc(1, sizeof(*order));
+    *order = (struct order){engine, message, done, arg};
+    loop_post(order->engine->loop, send_on_loop, order);
+}
+
 /* ---- life ---- */
 
 static void look_on_loop(void *arg)
@@ -263,6 +305,8 @@ void notifier_free(struct engine *engine)
         next = s->next;
         if (s->fetch != NULL)
             fetch_cancel(s->fetch);
+        if (s->done != NULL)
+            s->done(s->arg, &(struct webhook_attempt){.at = s->at, .error = "c9d is stopping"});
         sending_free(s);
     }
     if (engine->loop != NULL)

@@ -17,7 +17,7 @@ _c9ctl() {
         2:execution) words="list get logs attempts follow cancel waits signal journal retry fork" ;;
         2:wait) words="list" ;;
         2:batch) words="create list get executions cancel" ;;
-        2:webhook) words="create list get update delete rotate" ;;
+        2:webhook) words="create list get update delete test rotate" ;;
         2:delivery) words="list get log redeliver" ;;
         2:dead-letter) words="list requeue" ;;
         2:skill) words="new test upload list get revisions delete" ;;
@@ -87,6 +87,7 @@ _c9ctl() {
         "webhook get") words="" ;;
         "webhook update") words=" -f" ;;
         "webhook delete") words=" --yes" ;;
+        "webhook test") words="" ;;
         "webhook rotate") words="" ;;
         "delivery list") words=" --webhook --execution --status --sort --limit" ;;
         "delivery get") words="" ;;

@@ -209,4 +209,36 @@ def test_none_is_lost():
     ok(eventually(lambda: told() == set(ids), 30 * SLOW), "kill -9 loses no notification")
 
 
+def test_it_can_be_tried():
+    made = webhook("/tried", secret=SECRET, agentId=agent)
+    path = f"/v1/webhooks/{made['id']}/test"
+    answer = daemon.api.post(path)
+    equal((answer.status, answer.json["delivered"], answer.json["responseStatus"]), (200, True, 204), "a test arrives")
+    message = got("/tried")[-1]
+    ok(signed(message, SECRET), "signed as all are")
+    body = json.loads(message[2])
+    equal((body["type"], body["data"]["webhookId"], body["data"]["agentId"]), ("webhook.test", made["id"], agent),
+          "and says what it is")
+    equal(message[1]["webhook-id"], answer.json["id"], "under the id of the answer")
+    equal(daemon.api.get(f"/v1/webhook-deliveries?webhookId={made['id']}").json["items"], [], "it is no delivery")
+    with Endpoint.lock:
+        Endpoint.answers = [500]
+    answer = daemon.api.post(path).json
+    equal((answer["delivered"], answer["responseStatus"], answer["response"]), (False, 500, "no, thanks"),
+          "a refusal is told with its answer")
+    with Endpoint.lock:
+        Endpoint.answers = [0]
+    answer = daemon.api.post(path).json
+    ok(not answer["delivered"] and "responseStatus" not in answer and answer["error"], "so is no answer")
+    equal(len(got("/tried")), 3, "none is tried again")
+    ok("failingSince" not in daemon.api.get(f"/v1/webhooks/{made['id']}").json, "nor counts against it")
+    daemon.api.patch(f"/v1/webhooks/{made['id']}", {"isActive": False})
+    ok(daemon.api.post(path).json["delivered"], "one that is not active can be tried")
+    away = daemon.api.post("/v1/webhooks", {"url": "http://10.1.2.3/"}).json
+    contains(daemon.api.post(f"/v1/webhooks/{away['id']}/test").json["error"], "10.1.2.3", "the guard holds here too")
+    daemon.api.delete(f"/v1/webhooks/{away['id']}")
+    daemon.api.delete(f"/v1/webhooks/{made['id']}")
+    equal(daemon.api.post(path).code, "WebhookNotFound", "one that is gone is not")
+
+
 run(globals(), daemon)
