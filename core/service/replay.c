@@ -30,16 +30,11 @@ static json_t *decode_or_null(const char *text)
     return value != NULL ? value : json_null();
 }
 
-static json_t *difference_below(const char *where, const json_t *expected, const json_t *got)
+static json_t *difference_of(const char *member, const json_t *expected, const json_t *got)
 {
-    json_t *difference = jx_difference(expected, got);
-    if (difference == NULL)
-        return NULL;
-    autofree char *path = xasprintf("%s%s", where, jx_str(difference, "path", ""));
-    autofree char *message = xasprintf("%s%s", where, jx_str(difference, "message", ""));
-    json_object_set_new(difference, "path", json_string(path));
-    json_object_set_new(difference, "message", json_string(message));
-    return difference;
+    jx_auto *before = json_pack("{s:O}", member, expected);
+    jx_auto *after = json_pack("{s:O}", member, got);
+    return jx_difference(before, after);
 }
 
 /* What stopped it came from outside, and is in no journal: it has come as far as it did. */
@@ -76,20 +71,20 @@ static json_t *outcome_difference(const json_t *execution, const struct executio
         return diverged(error);
     jx_auto *before = json_string(jx_str(execution, "status", ""));
     jx_auto *after = json_string(outcome->status);
-    json_t *difference = difference_below("/status", before, after);
+    json_t *difference = difference_of("status", before, after);
     if (difference != NULL)
         return difference;
     if (strcmp(outcome->status, "completed") == 0) {
         jx_auto *nothing = json_null(), *output = decode_or_null(outcome->output);
         const json_t *recorded = json_object_get(execution, "outputData");
-        return difference_below("/output", recorded != NULL ? recorded : nothing, output);
+        return difference_of("output", recorded != NULL ? recorded : nothing, output);
     }
     const json_t *recorded = json_object_get(execution, "errorDetails");
     jx_auto *was = json_pack("{s:s, s:s}", "code", jx_str(recorded, "code", ""), "message",
                              jx_str(recorded, "message", ""));
     jx_auto *is = json_pack("{s:s, s:s}", "code", jx_str(error, "code", ""), "message",
                             jx_str(error, "message", ""));
-    return difference_below("/error", was, is);
+    return difference_of("error", was, is);
 }
 
 static json_t *result_json(const json_t *execution, const struct replay_result *result)

@@ -33,8 +33,8 @@ static int message_make(struct service *service, const json_t *webhook,
                         struct webhook_message *message, struct error *err)
 {
     char now[CLOCK_RFC3339_SIZE], id[UUID_SIZE];
-    if (store_webhook_target(service->storage, jx_str(webhook, "id", ""), &message->delivery, err) !=
-        0)
+    if (store_webhook_target(service->storage, jx_str(webhook, "id", ""), &message->delivery,
+                             err) != 0)
         return err->code != E_NONE
                    ? -1
                    : error_set(err, E_WEBHOOK_NOT_FOUND, "the webhook was just deleted");

@@ -168,6 +168,7 @@ def test_a_draft_on_recorded_executions():
     equal((report["compared"], report["different"]), (2, 2), "a changed draft differs on each")
     item = report["items"][0]
     equal((item["executionId"], item["changedRequests"], item["difference"]["path"]), (ids[2], 1, "/output/b"), "where, and which requests changed")
+    contains(item["difference"]["message"], "/output/b: expected ", "in words, too")
     equal(item["changes"][0]["step"], 2, "at which step")
     ok(item["costMicrocents"]["after"] == item["costMicrocents"]["before"] > 0, "what it would cost, beside what it did")
     daemon.api.skill(SKILL % ("backtest", 2, TWICE + ' ' if False else 'ask("a") ask("b") ask("c") return 1'))
