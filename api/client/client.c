@@ -43,8 +43,12 @@ static void say_problem(const char *code, const char *message, const json_t *det
     size_t i;
     json_t *item;
     buf_printf(&text, "%s%s%s\n", code != NULL ? code : "", code != NULL ? ": " : "", message);
-    json_array_foreach (json_object_get(details, "validationErrors"), i, item)
-        say_place(&text, item);
+    const json_t *places = json_object_get(details, "validationErrors");
+    bool said = json_array_size(places) == 1 &&
+                strstr(message, jx_str(json_array_get(places, 0), "message", "?")) != NULL;
+    json_array_foreach (places, i, item)
+        if (!said)
+            say_place(&text, item);
     json_array_foreach (json_object_get(details, "suggestedActions"), i, item)
         buf_printf(&text, "  %s\n", json_is_string(item) ? json_string_value(item) : "");
     if (request_id != NULL && *request_id != '\0')

@@ -768,23 +768,23 @@ static const struct route openapi_get = {
 
 /* ---- the table ---- */
 
-#define SCHEDULE_USAGE                                                                             \
-    "[--timezone ZONE] [--input FILE] [--name NAME] [--version VERSION] [--overlap POLICY] "       \
-    "[--missed POLICY] [--missed-window DURATION] [--jitter DURATION] [--active BOOLEAN]"
+#define SCHEDULE_USAGE                                                                                               \
+    "[--timezone ZONE] [--input FILE] [--name NAME] [--version VERSION] [--overlap skip|queue|cancelRunning|allow] " \
+    "[--missed skip|one|all] [--missed-window DURATION] [--jitter DURATION] [--active true|false]"
 
 const struct command commands[] = {
     {"run", NULL,
      "AGENT [--input FILE|-] [--input-json JSON] [--set MEMBER=TEXT…] [--version VERSION] "
      "[--priority N] [--delay DURATION] [--at TIME] [--concurrency-key KEY] "
-     "[--on-disconnect WHAT] [--webhook URL] [--webhook-secret FILE] [--context FILE] "
+     "[--on-disconnect continue|cancel] [--webhook URL] [--webhook-secret FILE] [--context FILE] "
      "[--idempotency-key KEY] [--async] [--no-follow]",
      "Execute an agent, follow it live, print its output and exit with its outcome.", command_run,
      NULL},
 
     {"agent", "create", "-f FILE", "Create an agent from a JSON file.", NULL, &agent_create},
     {"agent", "list",
-     "[--name NAME] [--text TEXT] [--status STATUS] [--visibility VISIBILITY] "
-     "[--trigger-mode MODE] [--skill SKILL] [--owner USER] [--org ORG] [--sort ORDER] [--limit N]",
+     "[--name NAME] [--text TEXT] [--status draft|published|deprecated|archived] [--visibility private|team|organization|public] "
+     "[--trigger-mode manual|event|scheduled] [--skill SKILL] [--owner USER] [--org ORG] [--sort ORDER] [--limit N]",
      "List agents.", NULL, &agent_list},
     {"agent", "get", "AGENT", "Show an agent.", NULL, &agent_get},
     {"agent", "update", "AGENT -f FILE", "Edit an agent's draft by a JSON merge patch.", NULL,
@@ -813,8 +813,8 @@ const struct command commands[] = {
      "AGENT [--version VERSION] [--from VERSION] [--config FILE] [--changelog TEXT]",
      "Make a version of an agent as it is now, of another version, or of a file.", NULL,
      &version_create},
-    {"version", "list", "AGENT [--status STATUS] [--limit N]", "List an agent's versions.", NULL,
-     &version_list},
+    {"version", "list", "AGENT [--status draft|published|deprecated|archived] [--limit N]",
+     "List an agent's versions.", NULL, &version_list},
     {"version", "get", "AGENT VERSION", "Show a version.", NULL, &version_get},
     {"version", "publish", "AGENT VERSION [--changelog TEXT]",
      "Publish a version: from then on it is what runs.", NULL, &version_publish},
@@ -833,16 +833,17 @@ const struct command commands[] = {
      "Let a name stand for versions, each VERSION or VERSION=PERCENT.", command_alias_set, NULL},
     {"alias", "delete", "AGENT ALIAS [--yes]", "Delete an alias.", NULL, &alias_delete},
 
-    {"usage", NULL, "[--by GROUP] [--agent AGENT] [--from TIME] [--to TIME] [--limit N]",
+    {"usage", NULL,
+     "[--by agent|day|organization] [--agent AGENT] [--from TIME] [--to TIME] [--limit N]",
      "Sum up what executions used, by agent, day or organization.", NULL, &usage_list},
     {"execution", "list",
-     "[--agent AGENT] [--status STATUS] [--version VERSION] [--user USER] [--parent EXECUTION] "
+     "[--agent AGENT] [--status pending|running|completed|failed|cancelled] [--version VERSION] [--user USER] [--parent EXECUTION] "
      "[--error CODE] [--batch BATCH] [--key KEY] [--text TEXT] [--after TIME] [--before TIME] "
      "[--sort ORDER] [--limit N]",
      "List executions and what each used.", NULL, &execution_list},
     {"execution", "get", "EXECUTION", "Show an execution.", NULL, &execution_get},
-    {"execution", "logs", "EXECUTION [--level LEVEL] [--limit N]", "Print an execution's logs.",
-     command_execution_logs, NULL},
+    {"execution", "logs", "EXECUTION [--level debug|info|warn|error] [--limit N]",
+     "Print an execution's logs.", command_execution_logs, NULL},
     {"execution", "attempts", "EXECUTION [--limit N]",
      "List the attempts of an execution that was tried again.", NULL, &execution_attempts},
     {"execution", "follow", "EXECUTION",
@@ -877,12 +878,13 @@ const struct command commands[] = {
      "List batches.", NULL, &batch_list},
     {"batch", "get", "BATCH", "Show a batch: its status, and how many have which.", NULL,
      &batch_get},
-    {"batch", "executions", "BATCH [--status STATUS] [--error CODE] [--sort ORDER] [--limit N]",
+    {"batch", "executions",
+     "BATCH [--status pending|running|completed|failed|cancelled] [--error CODE] [--sort ORDER] [--limit N]",
      "List a batch's executions in the order of its inputs.", NULL, &batch_executions},
     {"batch", "cancel", "BATCH", "Cancel all of a batch that has not ended.", NULL, &batch_cancel},
 
     {"webhook", "create",
-     "URL [--agent AGENT] [--event EVENT…] [--description TEXT] [--active BOOLEAN] "
+     "URL [--agent AGENT] [--event EVENT…] [--description TEXT] [--active true|false] "
      "[--secret-file FILE]",
      "Be told when executions end; prints the secret that signs, this once.", NULL,
      &webhook_create},
@@ -898,14 +900,14 @@ const struct command commands[] = {
     {"webhook", "rotate", "WEBHOOK", "Give a webhook a new secret; the old one signs on a while.",
      NULL, &webhook_rotate},
     {"delivery", "list",
-     "[--webhook WEBHOOK] [--execution EXECUTION] [--status STATUS] [--sort ORDER] [--limit N]",
+     "[--webhook WEBHOOK] [--execution EXECUTION] [--status pending|delivered|dead] [--sort ORDER] [--limit N]",
      "List what webhooks were sent.", NULL, &delivery_list},
     {"delivery", "get", "DELIVERY", "Show a delivery.", NULL, &delivery_get},
     {"delivery", "log", "DELIVERY [--limit N]", "List a delivery's attempts and their answers.",
      NULL, &delivery_log},
     {"delivery", "redeliver", "DELIVERY", "Deliver it again.", NULL, &delivery_again},
     {"dead-letter", "list",
-     "[--kind KIND] [--agent AGENT] [--state STATE] [--sort ORDER] [--limit N]",
+     "[--kind execution|webhook] [--agent AGENT] [--state waiting|requeued] [--sort ORDER] [--limit N]",
      "List executions and deliveries that were tried as often as they may be.", NULL, &letter_list},
     {"dead-letter", "requeue", "LETTER", "Send a dead letter again.", NULL, &letter_requeue},
 
@@ -945,7 +947,7 @@ const struct command commands[] = {
     {"schedule", "resume", "SCHEDULE", "Resume a schedule from its next time on.", NULL,
      &schedule_resume},
     {"schedule", "run", "SCHEDULE", "Run a schedule now, beside its times.", NULL, &schedule_run},
-    {"schedule", "runs", "SCHEDULE [--outcome OUTCOME] [--limit N]",
+    {"schedule", "runs", "SCHEDULE [--outcome started|queued|skipped|missed|failed] [--limit N]",
      "List what became of a schedule's times, and why.", NULL, &schedule_runs},
     {"schedule", "next", "SCHEDULE [--count N]", "Show a schedule's next times.", NULL,
      &schedule_next},
@@ -963,19 +965,19 @@ const struct command commands[] = {
     {"event", "get", "EVENT", "Show an event and what it started.", NULL, &event_get},
 
     {"hook", "create",
-     "AGENT --name NAME [--style STYLE] [--delivers WHAT] [--event-type TYPE] [--version VERSION] "
+     "AGENT --name NAME [--style standard|github] [--delivers execution|event] [--event-type TYPE] [--version VERSION] "
      "[--tolerance DURATION] [--secret-file FILE]",
      "Make a webhook endpoint of an agent and print its secret, this once.", NULL, &hook_create},
     {"hook", "list", "[--agent AGENT] [--name NAME] [--limit N]",
      "List webhook endpoints; never their secrets.", NULL, &hook_list},
     {"hook", "get", "HOOK", "Show a webhook endpoint.", NULL, &hook_get},
     {"hook", "update",
-     "HOOK [--name NAME] [--delivers WHAT] [--event-type TYPE] [--version VERSION] "
-     "[--tolerance DURATION] [--active BOOLEAN]",
+     "HOOK [--name NAME] [--delivers execution|event] [--event-type TYPE] [--version VERSION] "
+     "[--tolerance DURATION] [--active true|false]",
      "Edit a webhook endpoint.", NULL, &hook_update},
     {"hook", "rotate", "HOOK [--grace DURATION] [--secret-file FILE]",
      "Give a webhook endpoint a new secret and print it, this once.", NULL, &hook_rotate},
-    {"hook", "deliveries", "HOOK [--outcome OUTCOME] [--limit N]",
+    {"hook", "deliveries", "HOOK [--outcome started|event|refused] [--limit N]",
      "List what an endpoint was sent, and what became of it.", NULL, &hook_deliveries},
     {"hook", "delivery", "HOOK DELIVERY", "Show a delivery, with its payload when it was refused.",
      NULL, &hook_delivery},
@@ -1005,15 +1007,16 @@ const struct command commands[] = {
     {"org", "delete", "ORG [--yes]", "Delete an organization that has no agents.", NULL,
      &org_delete},
 
-    {"user", "create", "NAME [--email ADDRESS] [--role ROLE] [--kind KIND]",
+    {"user", "create",
+     "NAME [--email ADDRESS] [--role owner|admin|member|viewer] [--kind person|service]",
      "Add a user, or a service account, to the organization.", NULL, &user_create},
     {"user", "list",
-     "[--name NAME] [--text TEXT] [--email ADDRESS] [--role ROLE] [--kind KIND] [--sort ORDER] "
+     "[--name NAME] [--text TEXT] [--email ADDRESS] [--role owner|admin|member|viewer] [--kind person|service] [--sort ORDER] "
      "[--limit N]",
      "List the organization's users.", NULL, &user_list},
     {"user", "get", "USER", "Show a user.", NULL, &user_get},
-    {"user", "update", "USER [--name NAME] [--email ADDRESS] [--role ROLE]", "Edit a user.", NULL,
-     &user_update},
+    {"user", "update", "USER [--name NAME] [--email ADDRESS] [--role owner|admin|member|viewer]",
+     "Edit a user.", NULL, &user_update},
     {"user", "delete", "USER [--hand-over-to USER] [--yes]", "Remove a user from the organization.",
      NULL, &user_delete},
 
@@ -1028,7 +1031,7 @@ const struct command commands[] = {
     {"team", "add", "TEAM USER", "Put a user into a team.", NULL, &team_add},
     {"team", "remove", "TEAM USER", "Take a user out of a team.", NULL, &team_remove},
 
-    {"grant", "create", "AGENT --permission PERMISSION [--user USER] [--team TEAM]",
+    {"grant", "create", "AGENT --permission read|write|execute|admin [--user USER] [--team TEAM]",
      "Grant a user or a team access to an agent.", NULL, &grant_create},
     {"grant", "list", "AGENT [--limit N]", "List an agent's grants.", NULL, &grant_list},
     {"grant", "get", "AGENT GRANT", "Show a grant.", NULL, &grant_get},

@@ -29,8 +29,10 @@ static int unknown(const char *noun, const char *verb)
     const char *names[64];
     size_t n = 0;
     for (size_t i = 0; i < commands_n && n < countof(names); i++) {
-        if (verb == NULL)
+        if (verb == NULL && (n == 0 || strcmp(names[n - 1], commands[i].noun) != 0))
             names[n++] = commands[i].noun;
+        else if (verb == NULL)
+            continue;
         else if (strcmp(commands[i].noun, noun) == 0 && commands[i].verb != NULL)
             names[n++] = commands[i].verb;
     }

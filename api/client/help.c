@@ -10,12 +10,40 @@ static void append_name(struct buf *out, const struct command *c)
                c->verb != NULL ? c->verb : "");
 }
 
+/* A word of a usage line as it is shown: what is in brackets stays together. */
+static size_t shown_len(const char *p)
+{
+    size_t len = 0;
+    for (int depth = 0; p[len] != '\0' && (p[len] != ' ' || depth > 0); len++)
+        depth += p[len] == '[' ? 1 : p[len] == ']' ? -1 : 0;
+    return len;
+}
+
+/* Name and usage; on a terminal in lines of its width. */
+static void append_usage(struct buf *out, const struct command *c, const char *before, int fd)
+{
+    enum { INDENT = 8 };
+    size_t width = term_columns(fd), begin = out->len;
+    buf_append_str(out, before);
+    append_name(out, c);
+    for (const char *p = c->usage; *p != '\0'; p += *p == ' ') {
+        size_t len = shown_len(p);
+        if (width > 0 && out->len - begin + 1 + len > width) {
+            buf_append_char(out, '\n');
+            begin = out->len;
+            buf_printf(out, "%*s", INDENT - 1, "");
+        }
+        buf_printf(out, " %.*s", (int)len, p);
+        p += len;
+    }
+    buf_append_char(out, '\n');
+}
+
 void command_usage(const struct command *command, int fd)
 {
     buf_auto text = BUF_INIT;
-    buf_append_str(&text, "usage: ");
-    append_name(&text, command);
-    buf_printf(&text, " %s\n%s\n", command->usage, command->help);
+    append_usage(&text, command, "usage: ", fd);
+    buf_printf(&text, "%s\n", command->help);
     if (fd == STDOUT_FILENO)
         buf_printf(&text, "Every command takes %s\n", commands_more);
     term_write(fd, text.data, text.len);
@@ -62,8 +90,8 @@ int command_help(struct client *client, const struct args *args)
         if (strcmp(c->noun, noun) != 0 ||
             (verb != NULL && (c->verb == NULL || strcmp(c->verb, verb) != 0)))
             continue;
-        append_name(&text, c);
-        buf_printf(&text, " %s\n    %s\n", c->usage, c->help);
+        append_usage(&text, c, "", STDOUT_FILENO);
+        buf_printf(&text, "    %s\n", c->help);
         found = true;
     }
     if (noun != NULL && !found) {

@@ -1,16 +1,15 @@
 #include "client/usage.h"
 
-#include <ctype.h>
 #include <string.h>
 
 #include "base/nearest.h"
 
 static const char ellipsis[] = "…";
 
-/* Between words: blanks, brackets and bars. */
+/* Between words: blanks and brackets. */
 static const char *skip_gap(const char *p, int *depth)
 {
-    for (; *p != '\0' && strchr(" []|", *p) != NULL; p++)
+    for (; *p != '\0' && strchr(" []", *p) != NULL; p++)
         if (depth != NULL)
             *depth += *p == '[' ? 1 : *p == ']' ? -1 : 0;
     return p;
@@ -25,22 +24,17 @@ static bool ends_in_ellipsis(const char *s, size_t len)
 bool usage_next(const char **at, struct usage_word *word_r)
 {
     struct usage_word word = {0};
-    const char *p = *at;
-    /* "F|-": a bare dash is a value that the word before takes, said for people. */
-    do {
-        p += word.len;
-        p = skip_gap(p, NULL);
-        word.s = p;
-        word.len = strcspn(p, " []|");
-    } while (word.len == 1 && *p == '-');
+    const char *p = skip_gap(*at, NULL);
+    word.s = p;
+    word.len = strcspn(p, " []|");
     if (word.len == 0)
         return false;
-    *at = p + word.len;
+    *at = p + strcspn(p, " []"); /* alternatives are one word */
     word.option = *p == '-';
     word.repeated = ends_in_ellipsis(p, word.len);
     /* An option's value stands right behind it, with nothing but a blank between. */
     const char *next = *at;
-    word.value = word.option && next[0] == ' ' && isupper((unsigned char)next[1]);
+    word.value = word.option && next[0] == ' ' && strchr("-[", next[1]) == NULL;
     if (word.value)
         word.repeated = ends_in_ellipsis(next + 1, strcspn(next + 1, " []|"));
     *word_r = word;
@@ -168,7 +162,8 @@ int usage_parse(const char *usage, const char *more, int argc, char **argv, stru
             args_r->positional[args_r->n++] = argv[i];
         }
     }
-    return args_has(args_r, "--help") ? 0 : args_check(usage, args_r, err);
+    return args_has(args_r, "--help") || args_has(args_r, "-h") ? 0
+                                                                : args_check(usage, args_r, err);
 }
 
 const char *args_at(const struct args *args, size_t n)

@@ -3,9 +3,9 @@
  *     NAME [FILE…] -f FILE [--status STATUS] [--yes]
  *
  * Upper-case words are positional arguments, in brackets optional, with "…" repeatable (the last
- * one only). Words with '-' are options; one takes a value when an upper-case word follows it, and
- * may be repeated when that word ends in "…". '|' separates alternatives and has no other effect.
- * One thread. */
+ * one only). Words with '-' are options; one takes a value when a word without '-' follows it, and
+ * may be repeated when that word ends in "…". What stands behind a '|' is said for people:
+ * "FILE|-", "draft|published". One thread. */
 #ifndef C9_CLIENT_USAGE_H
 #define C9_CLIENT_USAGE_H
 

@@ -591,7 +591,10 @@ def test_a_terminal_gets_no_control_characters():
 
 
 def test_mistakes_are_usage_errors():
+    contains(succeeds("-h first", "-h", "user", "create").out, "[--role owner|admin|member|viewer]",
+             "help says what an option takes")
     for words, part in ((("agnet", "list"), "did you mean 'agent'"),
+                        (("taem", "list"), "did you mean 'team'"),
                         (("agent", "lits"), "did you mean 'agent list'"),
                         (("agent",), "c9ctl help agent"),
                         (("agent", "list", "--stauts", "draft"), "did you mean --status"),

@@ -84,6 +84,20 @@ static void test_refusals(void)
            "options are bounded");
 }
 
+static void test_alternatives(void)
+{
+    static const char usage[] = "NAME [--state on|off] [--file FILE|-] [--now]";
+    char *argv[] = {(char[]){"--state"}, (char[]){"off"}, (char[]){"--now"}, (char[]){"x"},
+                    (char[]){"--file=-"}};
+    struct args args;
+    error_auto err = ERROR_INIT;
+    is_int(usage_parse(usage, "", countof(argv), argv, &args, &err), 0, "values may be choices");
+    is_str(args_get(&args, "--state"), "off", "one of which is the value");
+    is_str(args_get(&args, "--file"), "-", "a dash, too");
+    is_str(args_at(&args, 0), "x", "none of them is an argument of its own");
+    is_int((int64_t)args.n, 1, "and it is the only one");
+}
+
 static void test_table(void)
 {
     for (size_t i = 0; i < commands_n; i++) {
@@ -106,6 +120,7 @@ int main(void)
     test_arguments();
     test_options();
     test_refusals();
+    test_alternatives();
     test_table();
     return done_testing();
 }
