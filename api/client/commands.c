@@ -271,7 +271,7 @@ static const struct from execution_filters[] = {
     {"createdAfter", "--after", FROM_TIME, NULL},
     {"createdBefore", "--before", FROM_TIME, NULL},
     {"version", "--version", FROM_TEXT, NULL},
-    {"triggeredBy", "--user", FROM_TEXT, NULL},
+    {"triggeredBy", "--user", FROM_TEXT, "user"},
     {"parentId", "--parent", FROM_TEXT, NULL},
     {"errorCode", "--error", FROM_TEXT, NULL},
     {"batchId", "--batch", FROM_TEXT, NULL},

@@ -128,6 +128,19 @@ static int may_change(struct service *service, const struct principal *who, cons
     return 0;
 }
 
+/* A webhook that is there, or what is of it; of an agent that one does not see it is not. */
+static int may_see(struct service *service, const struct principal *who,
+                   const struct webhook_meta *meta, enum error_code unseen, const char *noun,
+                   const char *id, struct error *err)
+{
+    error_auto refusal = ERROR_INIT;
+    char agent_id[UUID_SIZE];
+    if (may_change(service, who, meta->agent_id, agent_id, &refusal) == 0)
+        return 0;
+    return refusal.code == E_AGENT_NOT_FOUND ? permission_unseen(unseen, noun, id, err)
+                                             : error_move(err, &refusal);
+}
+
 int webhook_find(struct service *service, const struct principal *who, const char *id,
                  struct webhook_meta *meta_r, json_t **webhook_r, struct error *err)
 {
@@ -136,12 +149,8 @@ int webhook_find(struct service *service, const struct principal *who, const cha
         return -1;
     if (webhook == NULL || strcmp(meta_r->organization_id, who->organization_id) != 0)
         return permission_unseen(E_WEBHOOK_NOT_FOUND, "webhook", id, err);
-    error_auto refusal = ERROR_INIT;
-    char agent_id[UUID_SIZE];
-    if (may_change(service, who, meta_r->agent_id, agent_id, &refusal) < 0)
-        return refusal.code == E_AGENT_NOT_FOUND
-                   ? permission_unseen(E_WEBHOOK_NOT_FOUND, "webhook", id, err)
-                   : error_move(err, &refusal);
+    if (may_see(service, who, meta_r, E_WEBHOOK_NOT_FOUND, "webhook", id, err) < 0)
+        return -1;
     *webhook_r = move_ptr(&webhook);
     return 0;
 }
@@ -207,7 +216,8 @@ int webhook_list(struct service *service, const struct principal *who,
                  const struct list_query *query, json_t **page_r, struct error *err)
 {
     const struct c9d_value scope[] = {list_text(who->organization_id)};
-    return may_administer(who, err) < 0
+    char agent_id[UUID_SIZE];
+    return may_change(service, who, jx_str(query->filters, "agentId", NULL), agent_id, err) < 0
                ? -1
                : service_list(service, &store_webhook_list, query, scope, page_r, err);
 }
@@ -295,9 +305,13 @@ int webhook_deliveries(struct service *service, const struct principal *who,
                        const struct list_query *query, json_t **page_r, struct error *err)
 {
     const struct c9d_value scope[] = {list_text(who->organization_id)};
-    return may_administer(who, err) < 0
-               ? -1
-               : service_list(service, &store_webhook_delivery_list, query, scope, page_r, err);
+    const char *webhook_id = jx_str(query->filters, "webhookId", NULL);
+    struct webhook_meta meta;
+    jx_auto *webhook = NULL;
+    if (webhook_id == NULL ? may_administer(who, err) < 0
+                           : webhook_find(service, who, webhook_id, &meta, &webhook, err) < 0)
+        return -1;
+    return service_list(service, &store_webhook_delivery_list, query, scope, page_r, err);
 }
 
 int webhook_delivery_get(struct service *service, const struct principal *who, const char *id,
@@ -309,7 +323,7 @@ int webhook_delivery_get(struct service *service, const struct principal *who, c
         return -1;
     if (delivery == NULL || strcmp(meta.organization_id, who->organization_id) != 0)
         return permission_unseen(E_DELIVERY_NOT_FOUND, "delivery", id, err);
-    if (may_administer(who, err) < 0)
+    if (may_see(service, who, &meta, E_DELIVERY_NOT_FOUND, "delivery", id, err) < 0)
         return -1;
     *delivery_r = move_ptr(&delivery);
     return 0;

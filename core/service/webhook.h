@@ -13,7 +13,8 @@ int webhook_create(struct service *service, const struct principal *who, const j
                    json_t **webhook_r, struct error *err);
 int webhook_get(struct service *service, const struct principal *who, const char *id,
                 json_t **webhook_r, struct error *err);
-/* For owners and admins. Filters: agentId. Sort: createdAt. */
+/* For owners and admins; with agentId also for who may change that agent. Filters: agentId. Sort:
+ * createdAt. */
 int webhook_list(struct service *service, const struct principal *who,
                  const struct list_query *query, json_t **page_r, struct error *err);
 /* A merge patch of url, events, description, isActive. */
@@ -32,7 +33,8 @@ int webhook_rotate(struct service *service, const struct principal *who, const c
 int webhook_test(struct service *service, const struct principal *who, const char *id,
                  json_t **result_r, struct error *err);
 
-/* For owners and admins. Filters: webhookId, executionId, status. Sort: createdAt. */
+/* For owners and admins; those of a webhook for who may change it, so is what follows. Filters:
+ * webhookId, executionId, status. Sort: createdAt. */
 int webhook_deliveries(struct service *service, const struct principal *who,
                        const struct list_query *query, json_t **page_r, struct error *err);
 int webhook_delivery_get(struct service *service, const struct principal *who, const char *id,

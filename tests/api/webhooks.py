@@ -209,6 +209,30 @@ def test_none_is_lost():
     ok(eventually(lambda: told() == set(ids), 30 * SLOW), "kill -9 loses no notification")
 
 
+def test_who_made_it_sees_what_became_of_it():
+    def somebody(name):
+        user = daemon.api.post("/v1/users", {"name": name, "kind": "service"}).json["id"]
+        return daemon.api.with_token(daemon.api.post(
+            "/v1/tokens", {"name": name, "userId": user, "scopes": ["agents:read", "agents:write", "agents:execute", "executions:read", "skills:write"]}).json["token"])
+    maker, stranger = somebody("maker"), somebody("stranger")
+    own = maker.lua_agent("own", SOURCE % "own")["id"]
+    made = maker.post("/v1/webhooks", {"url": URL + "/own", "agentId": own}).json
+    maker.execute(own, 1)
+    arrives("/own")
+    query = f"/v1/webhook-deliveries?webhookId={made['id']}"
+    equal([w["id"] for w in maker.get(f"/v1/webhooks?agentId={own}").json["items"]], [made["id"]],
+          "who may change an agent lists its webhooks")
+    delivery = maker.get(query).json["items"][0]["id"]
+    equal(maker.get(f"/v1/webhook-deliveries/{delivery}").json["webhookId"], made["id"], "their deliveries")
+    ok(eventually(lambda: maker.get(f"/v1/webhook-deliveries/{delivery}/attempts").json["items"]), "and attempts")
+    ok(eventually(lambda: maker.post(f"/v1/webhook-deliveries/{delivery}/redeliver").status == 202), "and sends them again")
+    equal(maker.get("/v1/webhooks").code, "InsufficientPermissions", "those of others not")
+    equal(maker.get("/v1/webhook-deliveries").code, "InsufficientPermissions", "nor their deliveries")
+    equal([stranger.get(path).code for path in (f"/v1/webhooks?agentId={own}", query, f"/v1/webhook-deliveries/{delivery}")],
+          ["AgentNotFound", "WebhookNotFound", "DeliveryNotFound"], "who does not see the agent finds none of it")
+    maker.delete(f"/v1/webhooks/{made['id']}")
+
+
 def test_it_can_be_tried():
     made = webhook("/tried", secret=SECRET, agentId=agent)
     path = f"/v1/webhooks/{made['id']}/test"
