@@ -172,7 +172,10 @@ int webhook_create(struct service *service, const struct principal *who, const j
                    json_t **webhook_r, struct error *err)
 {
     static const struct conflict conflicts[] = {
-        {0, E_AGENT_NOT_FOUND, "the agent was just deleted"}, {-1, E_NONE, NULL}};
+        {0, E_ORGANIZATION_LIMIT_EXCEEDED,
+         "the organization has as many webhooks as [webhooks] per_organization allows"},
+        {1, E_AGENT_NOT_FOUND, "the agent was just deleted"},
+        {-1, E_NONE, NULL}};
     const char *agent = jx_str(body, "agentId", NULL), *given = jx_str(body, "secret", NULL);
     char id[UUID_SIZE], agent_id[UUID_SIZE];
     if (body_check(body, err) < 0 || may_change(service, who, agent, agent_id, err) < 0)
@@ -190,6 +193,8 @@ int webhook_create(struct service *service, const struct principal *who, const j
                                     .is_active = jx_bool(body, "isActive", true),
                                     .at = clock_wall_us()};
     struct storage_batch *batch = storage_batch_new();
+    store_webhook_limit(batch, who->organization_id,
+                        config_int(service->config, "webhooks", NULL, "per_organization"));
     store_webhook_insert(batch, &row);
     audit_change(service, batch, who, "webhook", id, NULL, body);
     autofree char *location = xasprintf("/v1/webhooks/%s", id);

@@ -14,6 +14,8 @@ enum { PER_WEBHOOK = 4 /* at a time, so that one that hangs holds up no other */
 #define HOUR (3600 * CLOCK_SECOND)
 
 static const struct config_key keys[] = {
+    {"webhooks", "per_organization", CONFIG_INT, "1000", 1, 1000000, NULL,
+     "Webhooks of one organization; those that an execution brings along are not counted."},
     {"webhooks", "attempts", CONFIG_INT, "12", 1, 100, NULL,
      "How often the delivery of a webhook is tried before it is a dead letter."},
     {"webhooks", "backoff", CONFIG_DURATION, "5s", 1000, 24 * HOUR, NULL,

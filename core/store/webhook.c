@@ -1,6 +1,16 @@
 /* Webhooks as clients see and change them. */
 #include "store/webhook.h"
 
+void store_webhook_limit(struct storage_batch *batch, const char *organization_id, int64_t max)
+{
+    /* Writes the organization's row: counting and inserting are one step for all writers. */
+    storage_batch_add(batch,
+                      "UPDATE organizations SET updated_at = updated_at WHERE id = $1"
+                      " AND (SELECT COUNT(*) FROM webhooks WHERE organization_id = $1"
+                      " AND execution_id IS NULL) < $2",
+                      1, NULL, NULL, "si", organization_id, max);
+}
+
 void store_webhook_insert(struct storage_batch *batch, const struct webhook_row *row)
 {
     storage_batch_add(batch,

@@ -17,6 +17,8 @@ struct webhook_row {
     bool is_active;
     int64_t at;
 };
+/* Conflicts while the organization has max webhooks. */
+void store_webhook_limit(struct storage_batch *batch, const char *organization_id, int64_t max);
 void store_webhook_insert(struct storage_batch *batch, const struct webhook_row *row);
 /* url, description, events, is_active; expects the revision. Being active again it is not failing.
  */

@@ -41,8 +41,10 @@ class Endpoint(http.server.BaseHTTPRequestHandler):
 server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Endpoint)
 threading.Thread(target=server.serve_forever, daemon=True).start()
 URL = f"http://127.0.0.1:{server.server_address[1]}"
+MOST = 20
 daemon = Daemon({"outbound": {"allow": "127.0.0.0/8"},
-                 "webhooks": {"backoff": "20ms", "attempts": 4, "timeout": "2s", "disable_after": "365d"}})
+                 "webhooks": {"backoff": "20ms", "attempts": 4, "timeout": "2s", "disable_after": "365d",
+                              "per_organization": MOST}})
 SOURCE = """return { name = "%s", version = "1.0.0", run = function(input)
   if input == "fail" then error("as asked") end
   return input end }"""
@@ -231,6 +233,16 @@ def test_who_made_it_sees_what_became_of_it():
     equal([stranger.get(path).code for path in (f"/v1/webhooks?agentId={own}", query, f"/v1/webhook-deliveries/{delivery}")],
           ["AgentNotFound", "WebhookNotFound", "DeliveryNotFound"], "who does not see the agent finds none of it")
     maker.delete(f"/v1/webhooks/{made['id']}")
+
+
+def test_they_are_bounded():
+    there = len(daemon.api.get("/v1/webhooks?limit=200").json["items"])
+    made = [daemon.api.post("/v1/webhooks", {"url": URL + "/many"}) for _ in range(MOST - there + 1)]
+    equal([m.status for m in made[:-1]], [201] * (MOST - there), "as many as the setting allows")
+    equal((made[-1].status, made[-1].code), (403, "OrganizationLimitExceeded"), "and no more")
+    contains(made[-1].message, "[webhooks] per_organization", "which names it")
+    for m in made[:-1]:
+        daemon.api.delete(f"/v1/webhooks/{m.json['id']}")
 
 
 def test_it_can_be_tried():
