@@ -5,6 +5,7 @@
 
 #include "api/answer.h"
 #include "api/api-private.h"
+#include "api/conditional.h"
 #include "base/json.h"
 #include "base/utf8.h"
 
@@ -30,9 +31,12 @@ int handle_skill_upload(struct request *request, struct reply *reply, struct err
     const char *source;
     size_t len;
     bool created;
+    struct if_match condition;
     jx_auto *skill = NULL;
     if (source_find(request, &source, &len, err) < 0 ||
-        skill_upload(request->api->service, &request->who, source, len, &skill, &created, err) < 0)
+        request_if_match(request, &condition, err) < 0 ||
+        skill_upload(request->api->service, &request->who, source, len, condition.tag, &skill,
+                     &created, err) < 0)
         return -1;
     reply_json(reply, created ? 201 : 200, skill);
     reply_header(reply, "Location", "/v1/skills/%s", jx_str(skill, "name", ""));

@@ -113,7 +113,8 @@ static int plan_skill(struct apply *a, const json_t *entry)
     rc = client_get(a->client, a->args, path.data, &whole);
     if (rc != EXIT_DONE)
         return rc;
-    step_add(a, "skill", entry, "update");
+    json_object_set(step_add(a, "skill", entry, "update"), "sha256",
+                    json_object_get(item, "sha256"));
     lines_add(a, jx_str(entry, "file", name), jx_str(whole, "source", ""),
               jx_str(entry, "source", ""));
     return EXIT_DONE;
@@ -342,6 +343,8 @@ static int do_skill(struct apply *a, const json_t *step)
 {
     const json_t *entry = json_object_get(step, "entry"),
                  *source = json_object_get(entry, "source");
+    const char *there = jx_str(step, "sha256", NULL);
+    autofree char *match = there != NULL ? xasprintf("If-Match: \"%s\"", there) : NULL;
     jx_auto *skill = NULL;
     int rc = client_call(a->client, a->args,
                          &(struct http_request){.method = "POST",
@@ -349,6 +352,7 @@ static int do_skill(struct apply *a, const json_t *step)
                                                 .type = "text/x-lua",
                                                 .body = json_string_value(source),
                                                 .len = json_string_length(source),
+                                                .headers = {match},
                                                 .timeout_s = 120},
                          &skill);
     const char *name = jx_str(skill, "name", ""), *file = jx_str(entry, "file", "");

@@ -77,7 +77,7 @@ static int describe(struct service *service, const char *source, size_t len, jso
 
 /* One try. 0 done, 1 somebody else was faster: look again, -1 error. */
 static int upload_try(struct service *service, const struct principal *who, struct skill_row *row,
-                      char id[UUID_SIZE], bool *created_r, struct error *err)
+                      const char *wanted, char id[UUID_SIZE], bool *created_r, struct error *err)
 {
     struct skill_meta meta;
     if (store_skill_find(service->storage, who->organization_id, row->name, &meta, err) < 0)
@@ -89,6 +89,9 @@ static int upload_try(struct service *service, const struct principal *who, stru
         return -1;
     if (!exists && permission_create(who, "skills", err) < 0)
         return -1;
+    if (wanted != NULL && (!exists || strcmp(meta.sha256, wanted) != 0))
+        return error_set(err, E_PRECONDITION_FAILED, "skill %s %s", row->name,
+                         exists ? "was uploaded anew since" : "is not there");
     memcpy(id, meta.id, UUID_SIZE);
     *created_r = !exists || strcmp(meta.sha256, row->sha256) != 0;
     if (!*created_r) {
@@ -98,6 +101,8 @@ static int upload_try(struct service *service, const struct principal *who, stru
     row->id = exists ? id : uuid_make(id);
     row->at = clock_wall_us();
     struct storage_batch *batch = storage_batch_new();
+    if (exists)
+        store_skill_guard(batch, id, meta.sha256);
     (exists ? store_skill_revise : store_skill_insert)(batch, row);
     static const struct conflict none[] = {{-1, E_NONE, NULL}};
     autofree char *location = xasprintf("/v1/skills/%s", row->name);
@@ -112,7 +117,8 @@ static int upload_try(struct service *service, const struct principal *who, stru
 }
 
 int skill_upload(struct service *service, const struct principal *who, const char *source,
-                 size_t len, json_t **skill_r, bool *created_r, struct error *err)
+                 size_t len, const char *if_match, json_t **skill_r, bool *created_r,
+                 struct error *err)
 {
     jx_auto *manifest = NULL;
     if (permission_create(who, "skills", err) < 0 || source_check(service, source, len, err) < 0 ||
@@ -130,7 +136,7 @@ int skill_upload(struct service *service, const struct principal *who, const cha
                             .manifest = text};
     int busy = 1;
     for (int i = 0; i < RETRIES && busy > 0; i++)
-        busy = upload_try(service, who, &row, id, created_r, err);
+        busy = upload_try(service, who, &row, if_match, id, created_r, err);
     if (busy > 0)
         return error_set(err, E_UNAVAILABLE, "skill %s is being changed by others; try again",
                          row.name);

@@ -88,7 +88,15 @@ def test_deleted():
     api.skill(ECHO % ("s", "1.0.0"))
     one = api.get("/v1/skills/s").headers["ETag"]
     api.skill(ECHO % ("s", "1.1.0"))
-    ok(one != api.get("/v1/skills/s").headers["ETag"], "a skill's is another with another source")
+    two = api.get("/v1/skills/s").headers["ETag"]
+    ok(one != two, "a skill's is another with another source")
+
+    def upload(name, version, tag):
+        return api.request("POST", "/v1/skills", ECHO % (name, version), {"Content-Type": "text/x-lua", "If-Match": tag})
+    answer = upload("s", "1.2.0", one)
+    equal((answer.status, answer.code), (412, "PreconditionFailed"), "it is not uploaded over what one has not seen")
+    equal(upload("other", "1.0.0", one).status, 412, "nor where there is none")
+    equal(upload("s", "1.2.0", two).status, 201, "but over what one has")
     deleted("/v1/skills/s", one)
     api.put(f"{AGENT}/aliases/stable", {"targets": [{"version": "1.0.0"}]})
     deleted(f"{AGENT}/aliases/stable")

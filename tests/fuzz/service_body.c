@@ -87,7 +87,7 @@ static int body_skill(const json_t *body, json_t **made, struct error *err)
     bool created;
     autofree char *text = jx_encode(body, NULL);
     autofree char *source = xasprintf("--%s\n", text);
-    if (skill_upload(service, &owner, source, strlen(source), made, &created, err) < 0)
+    if (skill_upload(service, &owner, source, strlen(source), NULL, made, &created, err) < 0)
         return -1;
     if (strcmp(jx_str(*made, "name", ""), "sum") == 0)
         return 0;

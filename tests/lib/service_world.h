@@ -182,7 +182,7 @@ __attribute__((unused)) static void upload(const char *manifest)
     autofree char *json = jx_encode(decoded, NULL);
     autofree char *source = xasprintf("--%s\n", json);
     jx_auto *skill = NULL;
-    if (skill_upload(service, &owner, source, strlen(source), &skill, &created, &err) < 0)
+    if (skill_upload(service, &owner, source, strlen(source), NULL, &skill, &created, &err) < 0)
         bail(manifest, &err);
 }
 

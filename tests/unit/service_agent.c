@@ -10,7 +10,7 @@ static int upload_as(const struct principal *who, const char *source, bool *crea
                      struct error *err)
 {
     json_t *skill = NULL;
-    int result = skill_upload(service, who, source, strlen(source), &skill, created_r, err);
+    int result = skill_upload(service, who, source, strlen(source), NULL, &skill, created_r, err);
     json_decref(skill);
     return result;
 }
