@@ -183,7 +183,8 @@ class Answer:
     @property
     def code(self):
         """The error's name, or None."""
-        return (self.json or {}).get("error", {}).get("code") if isinstance(self.json, dict) else None
+        error = self.json.get("error") if isinstance(self.json, dict) else None
+        return error.get("code") if isinstance(error, dict) else None
 
     @property
     def message(self):
