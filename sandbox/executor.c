@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -31,18 +32,32 @@ static void wire_write(const void *data, size_t len)
     }
 }
 
-void executor_read(void *out, size_t len)
+/* How many bytes, least to most. */
+static size_t wire_read(uint8_t *out, size_t least, size_t most)
 {
-    for (uint8_t *at = out; len > 0;) {
-        long n = syscall(SYS_read, (long)WIRE_FD, at, len);
+    size_t got = 0;
+    while (got < least) {
+        long n = syscall(SYS_read, (long)WIRE_FD, out + got, most - got);
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0)
             _exit(n < 0);
-        at += n;
-        len -= (size_t)n;
+        got += (size_t)n;
     }
+    return got;
 }
+
+void executor_read(void *out, size_t len)
+{
+    wire_read(out, len, len);
+}
+
+/* READY, until it goes along with the first frame: the engine need not wake for it alone when it
+ * has sent START already. */
+static struct {
+    uint8_t bytes[WIRE_HEADER_SIZE + WIRE_READY_SIZE];
+    size_t len;
+} unsaid;
 
 void executor_send(unsigned type, unsigned flags, uint64_t id, const void *head, size_t head_len,
                    const void *body, size_t body_len)
@@ -53,8 +68,10 @@ void executor_send(unsigned type, unsigned flags, uint64_t id, const void *head,
     uint8_t bytes[TOGETHER];
     struct wire_header header = {(uint32_t)(head_len + body_len), (uint16_t)type, (uint16_t)flags,
                                  id};
-    wire_header_encode(&header, bytes);
-    size_t len = WIRE_HEADER_SIZE;
+    memcpy(bytes, unsaid.bytes, unsaid.len);
+    wire_header_encode(&header, bytes + unsaid.len);
+    size_t len = unsaid.len + WIRE_HEADER_SIZE;
+    unsaid.len = 0;
     if (head_len <= sizeof(bytes) - len) {
         if (head_len > 0)
             memcpy(bytes + len, head, head_len);
@@ -209,18 +226,40 @@ static _Noreturn void executor_refuse(struct lockdown *lockdown, const char *lay
     _exit(1);
 }
 
-/* Reads START, which the engine sends when it has work: until then this waits. */
+static void executor_say_ready(const struct lockdown *lockdown)
+{
+    struct wire_header header = {.length = WIRE_READY_SIZE, .type = WIRE_READY};
+    struct wire_ready ready = {executor_cpu_us(), (uint32_t)lockdown->self};
+    wire_header_encode(&header, unsaid.bytes);
+    wire_ready_encode(&ready, unsaid.bytes + WIRE_HEADER_SIZE);
+    unsaid.len = sizeof(unsaid.bytes);
+}
+
+/* How many bytes are there already, at most so many. */
+static size_t wire_peek(void *out, size_t most)
+{
+    struct iovec space = {out, most};
+    struct msghdr message = {.msg_iov = &space, .msg_iovlen = 1};
+    long n = syscall(SYS_recvmsg, (long)WIRE_FD, &message, MSG_DONTWAIT);
+    return n > 0 ? (size_t)n : 0;
+}
+
+/* Reads START, which the engine sends when it has work: until then this waits, and says so. */
 static void executor_start(struct lockdown *lockdown, struct wire_start *start_r)
 {
     struct wire_header header;
-    uint8_t bytes[WIRE_START_SIZE];
-    executor_receive(&header);
-    if (header.type != WIRE_START) {
-        errno = EPROTO;
-        executor_refuse(lockdown, "START");
+    uint8_t bytes[WIRE_HEADER_SIZE + WIRE_START_SIZE];
+    size_t got = wire_peek(bytes, sizeof(bytes));
+    if (got == 0) {
+        wire_write(unsaid.bytes, unsaid.len);
+        unsaid.len = 0;
     }
-    executor_read(bytes, sizeof(bytes));
-    if (wire_start_decode(bytes, sizeof(bytes), start_r) != NULL) {
+    if (got < WIRE_HEADER_SIZE)
+        got += wire_read(bytes + got, WIRE_HEADER_SIZE - got, sizeof(bytes) - got);
+    bool fine = wire_header_decode(bytes, false, &header) == NULL && header.type == WIRE_START;
+    if (fine)
+        executor_read(bytes + got, sizeof(bytes) - got);
+    if (!fine || wire_start_decode(bytes + WIRE_HEADER_SIZE, WIRE_START_SIZE, start_r) != NULL) {
         errno = EPROTO;
         executor_refuse(lockdown, "START");
     }
@@ -233,12 +272,7 @@ _Noreturn void executor_main(int socket, const struct lockdown *inherited, struc
     const char *failed = executor_lock_down(lockdown);
     if (failed != NULL)
         executor_refuse(lockdown, failed);
-    uint64_t used = executor_cpu_us();
-    uint8_t ready[8];
-    for (unsigned i = 0; i < sizeof(ready); i++)
-        ready[i] = (uint8_t)(used >> (8 * i));
-    executor_send(WIRE_READY, 0, 0, ready, sizeof(ready), NULL, 0);
-
+    executor_say_ready(lockdown);
     struct wire_start start;
     executor_start(lockdown, &start);
     arena_limit(start.memory);

@@ -18,6 +18,7 @@ struct lockdown {
     bool user, pid, mount;            /* namespaces entered */
     bool uid_range;                   /* the user namespace has a uid for each pid */
     pid_t zygote;                     /* its pid as executors see it */
+    pid_t self;                       /* executor: its own */
     int socket;                       /* executor: its end, until it is WIRE_FD */
     char detail[LOCKDOWN_DETAIL_MAX]; /* of the layer just applied; no quotes, no control characters
                                        */

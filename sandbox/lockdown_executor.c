@@ -38,9 +38,10 @@ static int layer_group(struct lockdown *lockdown)
 /* The pid is unique among the living, and so the uid. */
 static int layer_uid(struct lockdown *lockdown)
 {
+    lockdown->self = (pid_t)syscall(SYS_getpid);
     if (!lockdown->uid_range)
         return 0;
-    long uid = syscall(SYS_getpid);
+    long uid = lockdown->self;
     return (int)syscall(SYS_setresuid, uid, uid, uid);
 }
 

@@ -31,8 +31,7 @@ struct zygote {
     struct lua_State *L;
     struct buf report;
     bool strict;
-    int signals;                  /* signalfd of SIGCHLD and PATIENCE_SIGNAL */
-    char text[WIRE_CTL_TEXT_MAX]; /* of the packet received last */
+    int signals; /* signalfd of SIGCHLD and PATIENCE_SIGNAL */
 };
 
 /* ---- start ----------------------------------------------------------------------------------- */
@@ -43,7 +42,7 @@ static int zygote_down(const char *what)
     snprintf(text, sizeof(text), "%s: %s", what, strerror(errno));
     struct wire_control down = {.type = WIRE_CTL_DOWN};
     (void)wire_control_send(CONTROL_FD, &down, text,
-                            -1); /* when nobody hears it, the exit says it */
+                            NULL); /* when nobody hears it, the exit says it */
     return 1;
 }
 
@@ -57,10 +56,8 @@ static const char *zygote_lock_down(struct zygote *z, const struct lockdown_laye
 static int zygote_receive_setup(struct zygote *z, uint64_t *memory_max_r)
 {
     struct wire_control setup;
-    int fd = -1;
-    int rc = wire_control_receive(CONTROL_FD, &setup, z->text, &fd);
-    if (fd >= 0)
-        close(fd);
+    int fds[WIRE_CTL_FDS];
+    int rc = wire_control_receive_bare(CONTROL_FD, &setup, fds);
     if (rc == 1 && setup.type != WIRE_CTL_SETUP) {
         errno = EPROTO;
         rc = -1;
@@ -154,7 +151,7 @@ static int zygote_up(struct zygote *z)
     lockdown_describe(lockdown_start, lockdown_start_count, &z->report);
     buf_printf(&text, "[%s]", z->report.data);
     buf_free(&z->report);
-    return wire_control_send(CONTROL_FD, &up, text.data, -1);
+    return wire_control_send(CONTROL_FD, &up, text.data, NULL);
 }
 
 /* As _Fork, without a word of libc's: it would have the child's tid written beside its thread's
@@ -171,29 +168,25 @@ static pid_t zygote_fork(int leaf)
 
 /* ---- executors ------------------------------------------------------------------------------- */
 
-static int spawned_send(uint64_t cookie, int failure, pid_t pid, int fd)
+/* The socket goes back: what the engine has written into it already must not be lost. */
+static int spawn_failed(uint64_t cookie, int failure, int socket)
 {
-    struct wire_control spawned = {
-        .type = WIRE_CTL_SPAWNED, .cookie = cookie, .status = failure, .pid = (uint32_t)pid};
-    return wire_control_send(CONTROL_FD, &spawned, NULL, fd);
+    struct wire_control failed = {.type = WIRE_CTL_FAILED, .cookie = cookie, .status = failure};
+    return wire_control_send(CONTROL_FD, &failed, NULL, (int[WIRE_CTL_FDS]){socket, -1});
 }
 
-static int zygote_spawn(struct zygote *z, uint64_t cookie, int leaf)
+static int zygote_spawn(struct zygote *z, uint64_t cookie, int socket, int leaf)
 {
-    int pair[2];
     if (children_full() || children_pid(cookie) != 0)
-        return spawned_send(cookie, children_full() ? EAGAIN : EEXIST, 0, -1);
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
-        return spawned_send(cookie, errno, 0, -1);
-    autofd int engine = pair[0], executor = pair[1];
+        return spawn_failed(cookie, children_full() ? EAGAIN : EEXIST, socket);
     pid_t pid = zygote_fork(leaf);
     if (pid == 0)
-        executor_main(executor, &z->lockdown, z->L);
+        executor_main(socket, &z->lockdown, z->L);
     if (pid < 0)
-        return spawned_send(cookie, errno, 0, -1);
+        return spawn_failed(cookie, errno, socket);
     children_add(cookie, pid);
     patience_begin(children_patience(pid), pid);
-    return spawned_send(cookie, 0, pid, engine);
+    return 0;
 }
 
 static int zygote_kill(uint64_t cookie)
@@ -224,7 +217,7 @@ static int zygote_reap(void)
         exited.user_us = us_of(usage.ru_utime);
         exited.system_us = us_of(usage.ru_stime);
         exited.maxrss = (uint64_t)usage.ru_maxrss * 1024;
-        if (wire_control_send(CONTROL_FD, &exited, NULL, -1) < 0)
+        if (wire_control_send(CONTROL_FD, &exited, NULL, NULL) < 0)
             return -1;
     }
     return 0;
@@ -250,13 +243,17 @@ static int zygote_hear(struct zygote *z)
 static int zygote_serve(struct zygote *z)
 {
     struct wire_control control;
-    int received = -1, rc = wire_control_receive(CONTROL_FD, &control, z->text, &received);
-    autofd int fd = received;
+    int fds[WIRE_CTL_FDS], rc = wire_control_receive_bare(CONTROL_FD, &control, fds);
+    autofd int socket = fds[WIRE_CTL_SOCKET], leaf = fds[WIRE_CTL_CGROUP];
     if (rc <= 0)
         return rc;
+    if ((control.type == WIRE_CTL_SPAWN) != (socket >= 0)) {
+        errno = EPROTO;
+        return -1;
+    }
     switch (control.type) {
     case WIRE_CTL_SPAWN:
-        return zygote_spawn(z, control.cookie, fd) < 0 ? -1 : 1;
+        return zygote_spawn(z, control.cookie, socket, leaf) < 0 ? -1 : 1;
     case WIRE_CTL_KILL:
         return zygote_kill(control.cookie) < 0 ? -1 : 1;
     default:

@@ -25,7 +25,9 @@ enum {
     BURST_S = 4,               /* seconds' worth of the rate that may come at once */
     LEAF_SLACK =
         24 << 20, /* of a cgroup: pages of Lua beside its limit, stack, page tables, the socket */
-    UNSENT_KEEP = 4096 /* a send buffer larger than this is given back when empty */
+    LOCKDOWN_US = 5000, /* of CPU time at most: who had its work before says late what that took */
+    REFILL_US = 5000,   /* while some are forked for those in line, none are for those to come */
+    UNSENT_KEEP = 4096  /* a send buffer larger than this is given back when empty */
 };
 
 struct executor {
@@ -37,10 +39,11 @@ struct executor {
     struct executor_user *user; /* NULL while ready or warming */
     struct executor *next_ready;
     uint64_t cpu_before; /* µs used before START: not the user's */
-    bool warming;        /* counted in n_spawning: SPAWN was sent, READY has not come */
+    bool warming;        /* READY has not come … */
+    bool counted;        /* … and it is counted in n_spawning: it was not given away before */
+    bool unlocked;       /* LOCKFAIL came: it has read nothing */
     uint32_t pid;        /* as other executors see it */
     pid_t pid_here;      /* as the kernel said to whom its last bytes belong; 0: not known */
-    bool spawned;        /* SPAWNED came with its socket */
     bool final, killed, writing, paused;
     bool reaped;                     /* its pid may be another's by now */
     bool closed;                     /* to reading: paused, or throttled */
@@ -48,11 +51,11 @@ struct executor {
     bool throttled;
     struct loop_timer slow;
     struct cgroup_leaf *leaf; /* NULL: none */
-    /* The message to the zygote that its socket had no room for; 0: none. It never needs two: what
-     * is spawned has been sent before it can be killed. */
+    int socket;               /* its own end, until the zygote has it; -1 then */
+    /* The message to the zygote that its socket had no room for; 0: none. */
     unsigned unsent;
-    int unsent_fd;
     struct executor *next_unsent, **unsent_place;
+    bool refused;      /* it could not be forked: again after a pause */
     UT_hash_handle hh; /* by cookie */
 };
 
@@ -66,7 +69,7 @@ struct executors {
     int control; /* -1 while there is no zygote */
     pid_t zygote;
     struct loop_watch watch;
-    struct loop_timer restart;
+    struct loop_timer restart, refill;
     int64_t restart_pause;
     uint64_t last_cookie;
     struct executor *all;   /* hash */
@@ -130,8 +133,9 @@ static int zygote_await(struct executors *x, char text[WIRE_CTL_TEXT_MAX], struc
         return error_set(err, E_SANDBOX_UNAVAILABLE, "%s did not come up within %d s", x->path,
                          UP_TIMEOUT_MS / 1000);
     struct wire_control c;
-    autofd int fd = -1;
-    int got = wire_control_receive(x->control, &c, text, &fd);
+    int fds[WIRE_CTL_FDS];
+    int got = wire_control_receive(x->control, &c, text, fds);
+    autofd int socket = fds[WIRE_CTL_SOCKET], other = fds[WIRE_CTL_CGROUP];
     if (got < 0)
         return error_errno(err, E_SANDBOX_UNAVAILABLE, "%s: bad first message", x->path);
     if (got == 0)
@@ -184,7 +188,7 @@ static int zygote_start(struct executors *x, char **layers_r, struct error *err)
     autofree char *text = xmalloc(WIRE_CTL_TEXT_MAX);
     if (failed == 0 && x->cgroup != NULL && cgroup_zygote_enter(x->cgroup, x->zygote) < 0)
         cgroup_give_up(x, "the zygote's cgroup");
-    if (failed == 0 && wire_control_send(x->control, &setup, NULL, -1) < 0)
+    if (failed == 0 && wire_control_send(x->control, &setup, NULL, NULL) < 0)
         failed = error_errno(err, E_SANDBOX_UNAVAILABLE, "%s: cannot send SETUP", x->path);
     if (failed == 0)
         failed = zygote_await(x, text, err);
@@ -236,12 +240,27 @@ static void zygote_expect(struct executors *x, bool heard)
         loop_timer_set(x->loop, &x->hung, HUNG_US);
 }
 
-/* True when the socket had room; false: later. What cannot be sent at all ends the zygote. */
-static bool control_put(struct executors *x, const struct executor *e, unsigned type, int fd)
+/* A descriptor of its cgroup, or -1 when it has none. */
+static int executor_leaf(struct executor *e)
 {
-    struct wire_control c = {.type = (uint16_t)type, .version = WIRE_VERSION, .cookie = e->cookie};
-    if (wire_control_send(x->control, &c, NULL, fd) == 0)
+    struct executors *x = e->owner;
+    int fd = e->leaf != NULL ? cgroup_leaf_open(x->cgroup, e->leaf) : -1;
+    if (e->leaf != NULL && fd < 0)
+        cgroup_give_up(x, "an executor's cgroup");
+    return fd;
+}
+
+/* True when the socket had room; false: later. What cannot be sent at all ends the zygote. */
+static bool control_put(struct executors *x, struct executor *e, unsigned type)
+{
+    struct wire_control c = {.type = (uint16_t)type, .cookie = e->cookie};
+    autofd int leaf = type == WIRE_CTL_SPAWN ? executor_leaf(e) : -1;
+    int fds[WIRE_CTL_FDS] = {type == WIRE_CTL_SPAWN ? e->socket : -1, leaf};
+    if (wire_control_send(x->control, &c, NULL, fds) == 0) {
+        if (type == WIRE_CTL_SPAWN)
+            close(move_fd(&e->socket));
         return true;
+    }
     if (errno == EAGAIN)
         return false;
     log_error("zygote.send", "%s; the zygote is killed and started again", strerror(errno));
@@ -269,17 +288,14 @@ static void unsent_remove(struct executor *e)
         e->next_unsent->unsent_place = e->unsent_place;
     else
         x->unsent_end = e->unsent_place;
-    if (e->unsent_fd >= 0)
-        close(e->unsent_fd);
     e->unsent = 0;
 }
 
-static void unsent_add(struct executor *e, unsigned type, int fd)
+static void unsent_add(struct executor *e, unsigned type)
 {
     struct executors *x = e->owner;
     bool first = x->unsent == NULL;
     e->unsent = type;
-    e->unsent_fd = fd;
     e->next_unsent = NULL;
     e->unsent_place = x->unsent_end;
     *x->unsent_end = e;
@@ -288,22 +304,24 @@ static void unsent_add(struct executor *e, unsigned type, int fd)
         control_interest(x);
 }
 
-/* Takes the descriptor over; -1: none. Many at once (a batch is cancelled, thousands are evicted)
- * are more than the socket holds: they wait for room. A zygote that makes none is hung. */
-static void control_send(struct executor *e, unsigned type, int fd)
+/* Many at once (a batch is cancelled, thousands are evicted) are more than the socket holds: they
+ * wait for room. A zygote that makes none is hung. */
+static void control_send(struct executor *e, unsigned type)
 {
     struct executors *x = e->owner;
     zygote_expect(x, false);
-    if (x->control >= 0 && (x->unsent != NULL || !control_put(x, e, type, fd)))
-        unsent_add(e, type, move_fd(&fd));
-    if (fd >= 0)
-        close(fd);
+    if (x->control >= 0 && (x->unsent != NULL || !control_put(x, e, type)))
+        unsent_add(e, type);
 }
 
 static void control_flush(struct executors *x)
 {
-    for (struct executor *e; (e = x->unsent) != NULL && control_put(x, e, e->unsent, e->unsent_fd);)
+    for (struct executor *e; (e = x->unsent) != NULL && control_put(x, e, e->unsent);) {
+        bool kill = e->killed && e->unsent == WIRE_CTL_SPAWN;
         unsent_remove(e);
+        if (kill)
+            unsent_add(e, WIRE_CTL_KILL);
+    }
     if (x->unsent == NULL)
         control_interest(x);
 }
@@ -335,6 +353,8 @@ static void executor_free(struct executor *e)
     executor_close(e);
     executor_unready(e);
     unsent_remove(e);
+    if (e->socket >= 0)
+        close(e->socket);
     loop_timer_cancel(e->owner->loop, &e->slow);
     if (e->leaf != NULL)
         cgroup_leaf_give(e->owner->cgroup, e->leaf);
@@ -354,46 +374,68 @@ static void executor_gone(struct executor *e, const struct executor_exit *how)
         user->exited(user, how);
 }
 
-/* Takes a cgroup for it: a descriptor, or -1 when it has none. */
-static int executor_leaf(struct executor *e)
-{
-    struct executors *x = e->owner;
-    if (x->cgroup == NULL)
-        return -1;
-    e->leaf = cgroup_leaf_take(x->cgroup);
-    int fd = e->leaf != NULL ? cgroup_leaf_open(x->cgroup, e->leaf) : -1;
-    if (fd < 0)
-        cgroup_give_up(x, "an executor's cgroup");
-    return fd;
-}
-
 void executor_limit_memory(struct executor *e, uint64_t bytes)
 {
     if (e->leaf != NULL)
         cgroup_leaf_limit(e->owner->cgroup, e->leaf, 2 * bytes + LEAF_SLACK);
 }
 
-static void spawn_one(struct executors *x)
+/* Both ends of its socket are ours until the zygote has the one: what is sent by then waits in it.
+ * What it sends comes with its pid. */
+static int executor_connect(struct executor *e)
+{
+    static const int on = 1;
+    struct executors *x = e->owner;
+    error_auto err = ERROR_INIT;
+    int pair[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0) {
+        log_error("executor.socket", "%s", strerror(errno));
+        return -1;
+    }
+    e->watch = (struct loop_watch){.fd = pair[0], .fn = executor_event, .arg = e};
+    e->socket = pair[1];
+    if (setsockopt(pair[0], SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) < 0)
+        log_error("executor.credentials", "%s", strerror(errno));
+    if (loop_watch_add(x->loop, &e->watch, EPOLLIN, &err) == 0)
+        return 0;
+    log_error("executor.watch", "%s", err.message);
+    return -1;
+}
+
+/* Asking again at once would spin. */
+static void spawn_pause(struct executors *x)
+{
+    if (x->restart.place == 0)
+        loop_timer_set(x->loop, &x->restart, RESTART_MIN_US);
+}
+
+/* SPAWN is sent; NULL: not now. */
+static struct executor *spawn_one(struct executors *x)
 {
     struct executor *e = xcalloc(1, sizeof(*e));
     e->cookie = ++x->last_cookie;
     e->owner = x;
-    e->watch.fd = -1;
+    e->watch.fd = e->socket = -1;
     e->warming = true;
     e->reader = (struct wire_reader){.from_executor = true, .limit = 4096};
     e->slow = (struct loop_timer){.fn = slow_fire, .arg = e};
     e->allowance = x->rate * BURST_S;
     e->allowance_at = loop_now(x->loop);
     HASH_ADD(hh, x->all, cookie, sizeof(e->cookie), e);
-    x->n_spawning++;
-    control_send(e, WIRE_CTL_SPAWN, executor_leaf(e));
+    if (executor_connect(e) < 0) {
+        executor_free(e);
+        spawn_pause(x);
+        return NULL;
+    }
+    if (x->cgroup != NULL && (e->leaf = cgroup_leaf_take(x->cgroup)) == NULL)
+        cgroup_give_up(x, "an executor's cgroup");
+    control_send(e, WIRE_CTL_SPAWN);
+    return e;
 }
 
-static void spawn_more(struct executors *x)
+static bool spawn_possible(const struct executors *x)
 {
-    while (x->control >= 0 && x->n_spawning < SPAWNING_MAX &&
-           x->n_ready + x->n_spawning < (size_t)x->ready_wanted + x->n_line)
-        spawn_one(x);
+    return x->control >= 0 && x->n_spawning < SPAWNING_MAX && x->restart.place == 0;
 }
 
 static void line_remove(struct executors *x, struct executor_user *user)
@@ -413,20 +455,52 @@ static void executor_give(struct executor *e, struct executor_user *user)
     user->ready(user, e);
 }
 
+/* For those in line, then for those to come. Who is in line and can use one that is not there yet
+ * gets it at once: it finds its work when it begins. */
+static void spawn_more(struct executors *x)
+{
+    struct executor *e;
+    while (spawn_possible(x) && x->line != NULL && x->line->early && (e = spawn_one(x)) != NULL) {
+        struct executor_user *user = x->line;
+        line_remove(x, user);
+        executor_give(e, user);
+        loop_timer_set(x->loop, &x->refill, REFILL_US);
+    }
+    size_t wanted = (x->refill.place == 0 ? (size_t)x->ready_wanted : 0) + x->n_line;
+    while (spawn_possible(x) && x->n_ready + x->n_spawning < wanted && (e = spawn_one(x)) != NULL) {
+        e->counted = true;
+        x->n_spawning++;
+        zygote_expect(x, false);
+    }
+}
+
+static void refill_fire(struct loop_timer *timer)
+{
+    spawn_more(timer->arg);
+}
+
+static void spawn_over(struct executor *e)
+{
+    e->owner->n_spawning -= e->counted;
+    e->counted = false;
+}
+
 /* READY came: the first in line gets it, else it waits. */
 static void executor_is_ready(struct executor *e, const uint8_t *payload)
 {
     struct executors *x = e->owner;
-    uint64_t used = 0;
-    for (int i = 7; i >= 0; i--)
-        used = used << 8 | payload[i];
-    e->cpu_before = used;
+    struct wire_ready ready;
+    wire_ready_decode(payload, &ready);
+    e->cpu_before = ready.cpu_us < LOCKDOWN_US ? ready.cpu_us : LOCKDOWN_US;
+    e->pid = ready.pid;
     e->warming = false;
-    x->n_spawning--;
+    spawn_over(e);
     x->restart_pause = RESTART_MIN_US;
     zygote_expect(x, true);
     struct executor_user *user = x->line;
-    if (user != NULL) {
+    if (e->user != NULL) {
+        ; /* it has its work already */
+    } else if (user != NULL) {
         line_remove(x, user);
         executor_give(e, user);
     } else {
@@ -482,10 +556,11 @@ static void executor_frame(struct executor *e, const struct wire_header *h, cons
     } else if (h->type == WIRE_READY && e->warming) {
         executor_is_ready(e, payload);
     } else if (h->type == WIRE_LOCKFAIL && e->warming) {
-        e->final = true;
+        e->final = e->unlocked = true;
         log_error("executor.lockdown", "an executor could not lock itself down: %.*s",
                   (int)(h->length > 4 ? h->length - 4 : 0), (const char *)payload + 4);
-    } else if (e->user == NULL || h->type == WIRE_READY || h->type == WIRE_LOCKFAIL) {
+    } else if (e->user == NULL || (e->warming && h->type != WIRE_DENIED) || h->type == WIRE_READY ||
+               h->type == WIRE_LOCKFAIL) {
         executor_violates(e, "a frame out of order");
     } else {
         e->final = wire_row(h->type)->final;
@@ -666,37 +741,41 @@ void executor_kill(struct executor *e)
     e->killed = true;
     e->owner->n_killed++;
     executor_unready(e);
-    control_send(e, WIRE_CTL_KILL, -1);
+    if (e->unsent == 0 && !e->refused) /* else it is killed as soon as it is there */
+        control_send(e, WIRE_CTL_KILL);
 }
 
 /* ---- news from the zygote -------------------------------------------------------------------- */
 
-static void control_spawned(struct executors *x, struct executor *e, const struct wire_control *c,
-                            int fd)
+/* Its socket is back, and all that was written into it: who has its work goes on waiting. */
+static void control_failed(struct executors *x, struct executor *e, int failure, int fd)
 {
-    if (fd < 0) {
-        errno = c->status;
-        if (e->leaf != NULL)
-            cgroup_give_up(x, "forking into a cgroup");
-        log_error("zygote.fork", "cannot fork an executor: %s (raise pids.max or TasksMax)",
-                  strerror(c->status));
-        x->n_spawning--;
-        executor_free(e);
-        /* Asking again at once would spin: the restart timer doubles as the pause. */
-        loop_timer_set(x->loop, &x->restart, RESTART_MIN_US);
+    errno = failure;
+    if (e->leaf != NULL)
+        cgroup_give_up(x, "forking into a cgroup");
+    log_error("zygote.fork", "cannot fork an executor: %s (raise pids.max or TasksMax)",
+              strerror(failure));
+    e->socket = fd;
+    spawn_pause(x);
+    if (e->user != NULL) {
+        e->refused = true;
         return;
     }
-    e->spawned = true;
-    e->pid = c->pid;
-    e->watch = (struct loop_watch){.fd = fd, .fn = executor_event, .arg = e};
-    error_auto err = ERROR_INIT;
-    /* What it sends after START comes with its pid. */
-    static const int on = 1;
-    if (setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) < 0)
-        log_error("executor.credentials", "%s", strerror(errno));
-    if (loop_watch_add(x->loop, &e->watch, EPOLLIN, &err) < 0) {
-        log_error("executor.watch", "%s", err.message);
-        executor_kill(e);
+    spawn_over(e);
+    executor_free(e);
+}
+
+static void spawn_refused(struct executors *x)
+{
+    struct executor *e, *tmp;
+    HASH_ITER(hh, x->all, e, tmp)
+    {
+        if (!e->refused)
+            continue;
+        e->refused = false;
+        control_send(e, WIRE_CTL_SPAWN);
+        if (e->killed && e->unsent == 0)
+            control_send(e, WIRE_CTL_KILL);
     }
 }
 
@@ -708,14 +787,15 @@ static void control_exited(struct executors *x, struct executor *e, const struct
     while (e->watch.fd >= 0 && !e->killed)
         if (recv(e->watch.fd, &peek, 1, MSG_PEEK | MSG_DONTWAIT) <= 0 || !executor_read_some(e))
             executor_close(e);
-    if (e->warming) {
-        x->n_spawning--;
+    if (e->warming && (e->user == NULL || e->unlocked)) {
+        spawn_over(e);
         log_error("executor.start", "an executor ended before it was ready (status 0x%x)",
                   c->status);
-        loop_timer_set(x->loop, &x->restart, RESTART_MIN_US);
+        spawn_pause(x);
     }
     uint64_t cpu = c->user_us + c->system_us;
     struct executor_exit how = {
+        .lost = e->unlocked,
         .status = c->status,
         .cpu_us = (int64_t)(cpu > e->cpu_before ? cpu - e->cpu_before : 0),
         .maxrss = (int64_t)c->maxrss,
@@ -752,7 +832,7 @@ static void zygote_lost(struct executors *x)
 }
 
 static void control_packet(struct executors *x, const struct wire_control *c, const char *text,
-                           int *fd)
+                           int *socket)
 {
     struct executor *e = NULL;
     uint64_t cookie = c->cookie;
@@ -761,9 +841,9 @@ static void control_packet(struct executors *x, const struct wire_control *c, co
         log_error("zygote.down", "%s", text);
     } else if (e == NULL) {
         log_warn("zygote.message", "type %u for an executor that is not there", c->type);
-    } else if (c->type == WIRE_CTL_SPAWNED && !e->spawned && e->warming) {
-        control_spawned(x, e, c, move_fd(fd));
-    } else if (c->type == WIRE_CTL_EXITED && e->spawned) {
+    } else if (c->type == WIRE_CTL_FAILED && e->warming && e->socket < 0 && *socket >= 0) {
+        control_failed(x, e, c->status, move_fd(socket));
+    } else if (c->type == WIRE_CTL_EXITED && e->socket < 0) {
         control_exited(x, e, c);
     } else {
         log_error("zygote.violation", "type %u out of order; it is killed and started again",
@@ -780,15 +860,16 @@ static void control_event(struct loop_watch *watch, uint32_t events)
     for (int i = 0; i < 64 && x->control >= 0; i++) {
         struct wire_control c;
         char text[WIRE_CTL_TEXT_MAX];
-        autofd int fd = -1;
-        int got = wire_control_receive(x->control, &c, text, &fd);
+        int fds[WIRE_CTL_FDS];
+        int got = wire_control_receive(x->control, &c, text, fds);
+        autofd int socket = fds[WIRE_CTL_SOCKET], other = fds[WIRE_CTL_CGROUP];
         if (got < 0 && (errno == EAGAIN || errno == EINTR))
             break;
         if (got <= 0) {
             zygote_lost(x);
             return;
         }
-        control_packet(x, &c, text, &fd);
+        control_packet(x, &c, text, &socket);
     }
     spawn_more(x);
     zygote_expect(x, true);
@@ -805,6 +886,7 @@ static void restart_fire(struct loop_timer *timer)
             x->restart_pause * 2 < RESTART_MAX_US ? x->restart_pause * 2 : RESTART_MAX_US;
         return;
     }
+    spawn_refused(x);
     spawn_more(x);
 }
 
@@ -830,6 +912,7 @@ struct executors *executors_new(struct config *config, const char *path, bool st
     x->unsent_end = &x->unsent;
     x->restart.fn = restart_fire;
     x->restart.arg = x;
+    x->refill = (struct loop_timer){.fn = refill_fire, .arg = x};
     x->hung.fn = hung_fire;
     x->hung.arg = x;
     x->cgroup = cgroup_open(&x->no_cgroup);
@@ -857,6 +940,7 @@ void executors_free(struct executors *x)
         return;
     if (x->loop != NULL) {
         loop_timer_cancel(x->loop, &x->restart);
+        loop_timer_cancel(x->loop, &x->refill);
         loop_timer_cancel(x->loop, &x->hung);
         if (x->control >= 0)
             loop_watch_remove(x->loop, &x->watch);

@@ -23,7 +23,8 @@ struct executor_exit {
 
 /* Who uses an executor; embedded in its owner. */
 struct executor_user {
-    /* An executor is there (asked for by executors_ask): send START now. */
+    /* An executor is there (asked for by executors_ask): send START now. `early`: or it will be,
+     * and finds what was sent. */
     void (*ready)(struct executor_user *user, struct executor *executor);
     /* A frame; the payload is borrowed. Not called after the final frame or executor_kill. */
     void (*frame)(struct executor_user *user, const struct wire_header *header,
@@ -33,6 +34,7 @@ struct executor_user {
     /* It is gone; the executor is freed after this. Always the last call, also after executor_kill.
      */
     void (*exited)(struct executor_user *user, const struct executor_exit *how);
+    bool early;
     struct executor_user *next_, **place_; /* while waiting in line */
 };
 

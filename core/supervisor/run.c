@@ -14,8 +14,11 @@ struct run *run_new(struct engine *engine, const char *id, struct launch *launch
 {
     struct run *run = xcalloc(1, sizeof(*run));
     run->engine = engine;
-    run->user = (struct executor_user){
-        .ready = run_ready, .frame = run_frame, .violated = run_violated, .exited = run_exited};
+    run->user = (struct executor_user){.early = true,
+                                       .ready = run_ready,
+                                       .frame = run_frame,
+                                       .violated = run_violated,
+                                       .exited = run_exited};
     memcpy(run->id, id, UUID_SIZE - 1);
     run->launch = launch != NULL ? launch_ref(launch) : NULL;
     run->wall = (struct loop_timer){.fn = run_wall_fire, .arg = run};

@@ -20,7 +20,7 @@ static const struct wire_row rows[WIRE_TYPE_COUNT_] = {
                      .max = WIRE_PAYLOAD_MAX},
     [WIRE_DELTA] = {"DELTA", .numbered = true, .min = 1, .max = WIRE_PAYLOAD_MAX},
     [WIRE_CANCEL] = {"CANCEL", .min = 0, .max = 0},
-    [WIRE_READY] = {"READY", .from_executor = true, .min = 8, .max = 8},
+    [WIRE_READY] = {"READY", .from_executor = true, .min = WIRE_READY_SIZE, .max = WIRE_READY_SIZE},
     [WIRE_LOCKFAIL] = {"LOCKFAIL", .from_executor = true, .final = true, .min = 4,
                        .max = 4 + WIRE_LAYER_NAME_MAX},
     [WIRE_REQUEST] = {"REQUEST", .from_executor = true, .numbered = true,
@@ -250,6 +250,17 @@ const char *wire_stats_decode(const uint8_t *data, size_t len, struct wire_stats
     return NULL;
 }
 
+void wire_ready_encode(const struct wire_ready *ready, uint8_t out[WIRE_READY_SIZE])
+{
+    put(out, ready->cpu_us, 8);
+    put(out + 8, ready->pid, 4);
+}
+
+void wire_ready_decode(const uint8_t in[WIRE_READY_SIZE], struct wire_ready *ready_r)
+{
+    *ready_r = (struct wire_ready){get(in, 8), (uint32_t)get(in + 8, 4)};
+}
+
 void wire_denied_encode(const struct wire_denied *denied, uint8_t out[WIRE_DENIED_SIZE])
 {
     put(out, denied->number, 4);
@@ -271,10 +282,11 @@ const char *wire_denied_decode(const uint8_t *data, size_t len, struct wire_deni
 
 union control_space {
     struct cmsghdr align;
-    char bytes[CMSG_SPACE(sizeof(int))];
+    char bytes[CMSG_SPACE(WIRE_CTL_FDS * sizeof(int))];
 };
 
-int wire_control_send(int socket, const struct wire_control *control, const char *text, int fd)
+int wire_control_send(int socket, const struct wire_control *control, const char *text,
+                      const int fds[WIRE_CTL_FDS])
 {
     struct wire_control packet = *control;
     packet.version = WIRE_VERSION;
@@ -282,14 +294,17 @@ int wire_control_send(int socket, const struct wire_control *control, const char
     struct iovec parts[] = {{&packet, sizeof(packet)}, {(void *)(uintptr_t)text, packet.text_len}};
     struct msghdr message = {.msg_iov = parts, .msg_iovlen = countof(parts)};
     union control_space space = {0};
-    if (fd >= 0) {
+    size_t n_fds = 0;
+    while (fds != NULL && n_fds < WIRE_CTL_FDS && fds[n_fds] >= 0)
+        n_fds++;
+    if (n_fds > 0) {
         message.msg_control = space.bytes;
-        message.msg_controllen = sizeof(space.bytes);
+        message.msg_controllen = CMSG_SPACE(n_fds * sizeof(int));
         struct cmsghdr *c = CMSG_FIRSTHDR(&message);
         c->cmsg_level = SOL_SOCKET;
         c->cmsg_type = SCM_RIGHTS;
-        c->cmsg_len = CMSG_LEN(sizeof(fd));
-        memcpy(CMSG_DATA(c), &fd, sizeof(fd));
+        c->cmsg_len = CMSG_LEN(n_fds * sizeof(int));
+        memcpy(CMSG_DATA(c), fds, n_fds * sizeof(int));
     }
     ssize_t n;
     do {
@@ -298,17 +313,14 @@ int wire_control_send(int socket, const struct wire_control *control, const char
     return n < 0 ? -1 : 0;
 }
 
-/* The one descriptor of a packet. More than one cannot be: CMSG_LEN leaves room for one
- * (CMSG_SPACE, rounded up, would hold two), the kernel drops the rest and says so with MSG_CTRUNC.
- */
-static int control_descriptor(struct msghdr *message)
+/* The descriptors of a packet. More than fit cannot be: the kernel drops the rest and says so with
+ * MSG_CTRUNC. */
+static void control_descriptors(struct msghdr *message, int fds[WIRE_CTL_FDS])
 {
-    int fd = -1;
     for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c != NULL; c = CMSG_NXTHDR(message, c))
         if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS &&
-            c->cmsg_len == CMSG_LEN(sizeof(fd)))
-            memcpy(&fd, CMSG_DATA(c), sizeof(fd));
-    return fd;
+            c->cmsg_len <= CMSG_LEN(WIRE_CTL_FDS * sizeof(int)))
+            memcpy(fds, CMSG_DATA(c), c->cmsg_len - CMSG_LEN(0));
 }
 
 static bool control_valid(const struct wire_control *control, size_t n)
@@ -318,30 +330,47 @@ static bool control_valid(const struct wire_control *control, size_t n)
            control->text_len == n - sizeof(*control);
 }
 
-int wire_control_receive(int socket, struct wire_control *control_r, char text_r[WIRE_CTL_TEXT_MAX],
-                         int *fd_r)
+/* text_r NULL: no room for any. */
+static int control_receive(int socket, struct wire_control *control_r, char *text_r,
+                           int fds_r[WIRE_CTL_FDS])
 {
-    struct wire_control packet = {0};
+    struct wire_control packet;
     struct iovec parts[] = {{&packet, sizeof(packet)}, {text_r, WIRE_CTL_TEXT_MAX - 1}};
-    union control_space space = {0};
+    union control_space space;
     struct msghdr message = {.msg_iov = parts,
-                             .msg_iovlen = countof(parts),
+                             .msg_iovlen = text_r != NULL ? 2 : 1,
                              .msg_control = space.bytes,
-                             .msg_controllen = CMSG_LEN(sizeof(int))};
-    *fd_r = -1;
+                             .msg_controllen = sizeof(space.bytes)};
+    fds_r[WIRE_CTL_SOCKET] = fds_r[WIRE_CTL_CGROUP] = -1;
     ssize_t n;
     do {
         n = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
     } while (n < 0 && errno == EINTR);
     if (n <= 0)
         return (int)n;
-    autofd int fd = control_descriptor(&message);
+    int fds[WIRE_CTL_FDS] = {-1, -1};
+    control_descriptors(&message, fds);
+    autofd int executor = fds[WIRE_CTL_SOCKET], cgroup = fds[WIRE_CTL_CGROUP];
     if ((message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0 || !control_valid(&packet, (size_t)n)) {
         errno = EPROTO;
         return -1;
     }
-    text_r[packet.text_len] = '\0';
     *control_r = packet;
-    *fd_r = move_fd(&fd);
+    fds_r[WIRE_CTL_SOCKET] = move_fd(&executor);
+    fds_r[WIRE_CTL_CGROUP] = move_fd(&cgroup);
     return 1;
+}
+
+int wire_control_receive(int socket, struct wire_control *control_r, char text_r[WIRE_CTL_TEXT_MAX],
+                         int fds_r[WIRE_CTL_FDS])
+{
+    int rc = control_receive(socket, control_r, text_r, fds_r);
+    if (rc == 1)
+        text_r[control_r->text_len] = '\0';
+    return rc;
+}
+
+int wire_control_receive_bare(int socket, struct wire_control *control_r, int fds_r[WIRE_CTL_FDS])
+{
+    return control_receive(socket, control_r, NULL, fds_r);
 }

@@ -11,7 +11,7 @@
 
 #include "base/buf.h"
 
-#define WIRE_VERSION 3
+#define WIRE_VERSION 4
 #define WIRE_HEADER_SIZE                                                                           \
     16            /* u32 length of the payload, u16 type, u16 flags, u64 id; little endian */
 #define WIRE_FD 3 /* the executor's end */
@@ -27,7 +27,7 @@ enum wire_type {
     WIRE_DELTA,  /* id of the request; raw text of a streamed answer, before its ANSWER */
     WIRE_CANCEL, /* empty: end with the error Cancelled at the next call */
     /* executor → engine */
-    WIRE_READY,    /* u64 µs of CPU used so far: locked down, waiting for START */
+    WIRE_READY,    /* struct wire_ready: locked down, about to read START */
     WIRE_LOCKFAIL, /* u32 errno, then the layer's name: could not lock down; final */
     WIRE_REQUEST,  /* id 1, 2, 3 …; u16 enum wire_kind, then JSON */
     WIRE_LOG, /* id: see notices; u8 level (0 debug … 3 error), u32 length of the message, message,
@@ -132,6 +132,14 @@ void wire_start_encode(const struct wire_start *start, struct buf *out);
 /* NULL or why not. */
 const char *wire_start_decode(const uint8_t *data, size_t len, struct wire_start *start_r);
 
+struct wire_ready {
+    uint64_t cpu_us; /* used so far: not the execution's */
+    uint32_t pid;    /* as executors see it */
+};
+#define WIRE_READY_SIZE 12
+void wire_ready_encode(const struct wire_ready *ready, uint8_t out[WIRE_READY_SIZE]);
+void wire_ready_decode(const uint8_t in[WIRE_READY_SIZE], struct wire_ready *ready_r);
+
 struct wire_stats {
     uint64_t memory_peak; /* bytes, as Lua's allocator counted */
     uint64_t cpu_us;      /* of the process so far */
@@ -177,35 +185,40 @@ int wire_reader_next(struct wire_reader *reader, struct wire_header *header_r,
 enum wire_control_type {
     /* to the zygote */
     WIRE_CTL_SETUP = 1, /* flags, memory_max; first, once */
-    WIRE_CTL_SPAWN, /* cookie: fork an executor; a descriptor, if any, is the cgroup that it begins
-                       in */
+    WIRE_CTL_SPAWN, /* cookie: fork an executor; its socket, and the cgroup that it begins in, if
+                       any */
     WIRE_CTL_KILL,  /* cookie: SIGKILL it, if it still is */
     /* from the zygote */
-    WIRE_CTL_UP,      /* text: a JSON array of layers, see PROTOCOL.md; ready to spawn */
-    WIRE_CTL_DOWN,    /* text: why it cannot go on; it exits */
-    WIRE_CTL_SPAWNED, /* cookie, and the socket by SCM_RIGHTS; status: 0, or errno of the failed
-                         fork */
-    WIRE_CTL_EXITED   /* cookie and how: everything below */
+    WIRE_CTL_UP,     /* text: a JSON array of layers, see PROTOCOL.md; ready to spawn */
+    WIRE_CTL_DOWN,   /* text: why it cannot go on; it exits */
+    WIRE_CTL_FAILED, /* cookie, and the socket that came with SPAWN; status: errno of the failed
+                        fork */
+    WIRE_CTL_EXITED  /* cookie and how: everything below */
 };
+/* The descriptors of a packet, each or -1; a cgroup comes with a socket only. */
+enum { WIRE_CTL_SOCKET, WIRE_CTL_CGROUP, WIRE_CTL_FDS };
 enum { WIRE_SETUP_STRICT = 1 /* a missing layer is fatal */ };
 #define WIRE_CTL_TEXT_MAX 8192
 struct wire_control {
     uint16_t type, version;              /* WIRE_VERSION */
     uint32_t flags;                      /* SETUP: WIRE_SETUP_* */
     uint64_t cookie;                     /* the supervisor's name for an executor */
-    int32_t status;                      /* EXITED: as waitpid gives it */
-    uint32_t pid;                        /* SPAWNED, EXITED: in the zygote's pid namespace */
+    int32_t status;                      /* EXITED: as waitpid gives it; FAILED: errno */
+    uint32_t pid;                        /* EXITED: in the zygote's pid namespace */
     uint64_t user_us, system_us, maxrss; /* EXITED: rusage; maxrss in bytes */
     uint64_t memory_max;                 /* SETUP: the largest `memory` that a START will carry */
     uint32_t spare;                      /* SETUP: reserved, 0 */
     uint32_t text_len;                   /* bytes of text behind the struct */
 };
 /* One packet each. Native byte order: both ends are one host's, of one build (version is checked).
- * fd: descriptor to pass, or -1. 0, or -1 with errno. */
-int wire_control_send(int socket, const struct wire_control *control, const char *text, int fd);
-/* Receives one packet; text is NUL-terminated. *fd_r is -1 or a new close-on-exec descriptor. 1:
- * one; 0: end of file; -1 with errno (EAGAIN; EPROTO for a malformed one). */
+ * fds: descriptors to pass; NULL: none. 0, or -1 with errno. */
+int wire_control_send(int socket, const struct wire_control *control, const char *text,
+                      const int fds[WIRE_CTL_FDS]);
+/* Receives one packet; text is NUL-terminated. What is not -1 in fds_r is a new close-on-exec
+ * descriptor. 1: one; 0: end of file; -1 with errno (EAGAIN; EPROTO for a malformed one). */
 int wire_control_receive(int socket, struct wire_control *control_r, char text_r[WIRE_CTL_TEXT_MAX],
-                         int *fd_r);
+                         int fds_r[WIRE_CTL_FDS]);
+/* For packets of which none can have text: what has is malformed. */
+int wire_control_receive_bare(int socket, struct wire_control *control_r, int fds_r[WIRE_CTL_FDS]);
 
 #endif

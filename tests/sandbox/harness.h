@@ -62,19 +62,20 @@ static bool comes(int fd)
 /* One packet. */
 static bool zygote_next(struct zygote_under_test *z, unsigned type, int *fd_r)
 {
-    int fd = -1;
+    int fds[WIRE_CTL_FDS];
     *fd_r = -1;
     memset(&z->last, 0, sizeof(z->last));
-    if (!comes(z->control) || wire_control_receive(z->control, &z->last, z->text, &fd) != 1)
+    if (!comes(z->control) || wire_control_receive(z->control, &z->last, z->text, fds) != 1)
         return false;
-    *fd_r = fd;
+    *fd_r = fds[WIRE_CTL_SOCKET];
     return z->last.type == type;
 }
 
-static bool zygote_send(struct zygote_under_test *z, unsigned type, uint64_t cookie)
+__attribute__((unused)) static bool zygote_send(struct zygote_under_test *z, unsigned type,
+                                                uint64_t cookie)
 {
     struct wire_control c = {.type = (uint16_t)type, .cookie = cookie};
-    return wire_control_send(z->control, &c, NULL, -1) == 0;
+    return wire_control_send(z->control, &c, NULL, NULL) == 0;
 }
 
 /* Starts it as uid (0: as this process is), after `before` ran in the child. True when it is UP. */
@@ -104,7 +105,8 @@ static bool zygote_start(struct zygote_under_test *z, uid_t uid, void (*before)(
     close(pair[1]);
     close(binary);
     struct wire_control setup = {.type = WIRE_CTL_SETUP, .flags = flags, .memory_max = memory_max};
-    return wire_control_send(z->control, &setup, NULL, -1) == 0 && zygote_next(z, WIRE_CTL_UP, &fd);
+    return wire_control_send(z->control, &setup, NULL, NULL) == 0 &&
+           zygote_next(z, WIRE_CTL_UP, &fd);
 }
 
 /* Closes the control socket; the zygote's exit status, or -1 when it stays. */
@@ -122,13 +124,19 @@ __attribute__((unused)) static int zygote_stop(struct zygote_under_test *z)
     return -1;
 }
 
-/* A socket to a new executor, or -1. */
+/* SPAWN; the engine's end of the executor's socket, or -1. */
 static int zygote_spawn_one(struct zygote_under_test *z, uint64_t cookie)
 {
-    int fd;
-    if (!zygote_send(z, WIRE_CTL_SPAWN, cookie) || !zygote_next(z, WIRE_CTL_SPAWNED, &fd))
+    struct wire_control c = {.type = WIRE_CTL_SPAWN, .cookie = cookie};
+    int pair[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
         return -1;
-    return z->last.cookie == cookie && z->last.status == 0 ? fd : -1;
+    int failed = wire_control_send(z->control, &c, NULL, (int[WIRE_CTL_FDS]){pair[1], -1});
+    close(pair[1]);
+    if (failed == 0)
+        return pair[0];
+    close(pair[0]);
+    return -1;
 }
 
 struct frame {

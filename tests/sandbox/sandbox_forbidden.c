@@ -437,7 +437,7 @@ static void child_allowed(int socket, const struct attempt *a)
     mine.socket = socket;
     if (executor_lock_down(&mine) != NULL || executor_limit_cpu(20000) < 0 || policy_install() < 0)
         _exit(1);
-    executor_send(WIRE_READY, 0, 0, "12345678", 8, NULL, 0);
+    executor_send(WIRE_READY, 0, 0, "12345678abcd", 12, NULL, 0);
     while (!executor_time_up) /* the handler runs and returns */
         if (executor_cpu_us() > 1000000)
             _exit(2);

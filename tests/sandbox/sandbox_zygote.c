@@ -259,14 +259,20 @@ static void test_unused(void)
     int fd = zygote_spawn_one(&z, 3);
     ok(frame_is(fd, &frame, WIRE_READY), "a spare executor");
     int again = 0;
-    ok(zygote_send(&z, WIRE_CTL_SPAWN, 3) && zygote_next(&z, WIRE_CTL_SPAWNED, &again) &&
-           z.last.status == EEXIST && again == -1,
+    int second = zygote_spawn_one(&z, 3);
+    ok(send(second, "x", 1, 0) == 1 && zygote_next(&z, WIRE_CTL_FAILED, &again) &&
+           z.last.status == EEXIST,
        "its cookie cannot be used twice");
+    char byte = 0;
+    ok(again >= 0 && recv(again, &byte, 1, 0) == 1 && byte == 'x',
+       "and the socket comes back with what was sent");
+    close(again);
+    close(second);
     close(fd);
     ok(zygote_next(&z, WIRE_CTL_EXITED, &fd) && z.last.status == 0,
        "that is not needed ends quietly");
-    ok(zygote_send(&z, WIRE_CTL_SPAWN, 3) && zygote_next(&z, WIRE_CTL_SPAWNED, &fd) && fd >= 0,
-       "then its cookie can be used again");
+    fd = zygote_spawn_one(&z, 3);
+    ok(frame_is(fd, &frame, WIRE_READY), "then its cookie can be used again");
     if (send(fd, "garbage garbage garbage", 23, 0) != 23)
         note("send: %s", strerror(errno));
     ok(zygote_next(&z, WIRE_CTL_EXITED, &again) && WEXITSTATUS(z.last.status) == 1,

@@ -23,11 +23,11 @@ enum scene {
     SCENE_EXITS, /* before it is up */
     SCENE_OTHER, /* another message than UP first */
     /* Up, and then of the first executor: */
-    SCENE_NO_FORK,    /* SPAWNED without one */
+    SCENE_NO_FORK,    /* FAILED, and the socket back */
     SCENE_STILLBORN,  /* EXITED before READY */
     SCENE_LOCKFAIL,   /* it cannot lock itself down */
-    SCENE_TWICE,      /* SPAWNED twice */
-    SCENE_EARLY,      /* EXITED before SPAWNED */
+    SCENE_TWICE,      /* EXITED twice */
+    SCENE_LATE,       /* READY, and then FAILED */
     SCENE_IMPATIENT,  /* READY, and at once a notice that nobody asked for */
     SCENE_READY_GONE, /* READY, and it ends before anybody wants it */
 };
@@ -64,7 +64,7 @@ static void tell(unsigned type, uint64_t cookie, int status, const char *text, i
                              .user_us = CPU_BEFORE_US,
                              .system_us = CPU_US,
                              .maxrss = MAXRSS};
-    if (wire_control_send(WIRE_FD, &c, text, fd) < 0)
+    if (wire_control_send(WIRE_FD, &c, text, (int[WIRE_CTL_FDS]){fd, -1}) < 0)
         _exit(0);
 }
 
@@ -79,8 +79,10 @@ static void play_frame(struct player *p, unsigned type, uint64_t id, const void 
 
 static void play_ready(struct player *p)
 {
-    const uint8_t used[8] = {CPU_BEFORE_US & 0xff, CPU_BEFORE_US >> 8};
-    play_frame(p, WIRE_READY, 0, used, sizeof(used));
+    const struct wire_ready ready = {CPU_BEFORE_US, (uint32_t)p->cookie};
+    uint8_t bytes[WIRE_READY_SIZE];
+    wire_ready_encode(&ready, bytes);
+    play_frame(p, WIRE_READY, 0, bytes, sizeof(bytes));
 }
 
 static void play_log(struct player *p, size_t len)
@@ -159,26 +161,19 @@ static struct player *player_of(uint64_t cookie)
     return NULL;
 }
 
-static void play_spawn(uint64_t cookie)
+static void play_spawn(uint64_t cookie, int fd)
 {
+    static int spawns;
     struct player *p = player_of(0);
-    enum scene now = cookie == 1 ? scene : SCENE_FINE;
-    int pair[2];
+    enum scene now = ++spawns == 1 ? scene : SCENE_FINE;
     if (now == SCENE_NO_FORK) {
-        tell(WIRE_CTL_SPAWNED, cookie, EAGAIN, NULL, -1);
+        tell(WIRE_CTL_FAILED, cookie, EAGAIN, NULL, fd);
+        close(fd);
         return;
     }
-    if (now == SCENE_EARLY) {
-        tell(WIRE_CTL_EXITED, cookie, 0, NULL, -1);
-        return;
-    }
-    if (p == NULL || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+    if (p == NULL || fd < 0)
         _exit(3);
-    *p = (struct player){.cookie = cookie, .fd = pair[0]};
-    tell(WIRE_CTL_SPAWNED, cookie, 0, NULL, pair[1]);
-    if (now == SCENE_TWICE)
-        tell(WIRE_CTL_SPAWNED, cookie, 0, NULL, pair[1]);
-    close(pair[1]);
+    *p = (struct player){.cookie = cookie, .fd = fd};
     if (now == SCENE_STILLBORN) {
         play_exited(p, SIGKILL);
     } else if (now == SCENE_LOCKFAIL) {
@@ -189,22 +184,28 @@ static void play_spawn(uint64_t cookie)
     }
     if (now == SCENE_IMPATIENT)
         play_log(p, 20);
-    if (now == SCENE_READY_GONE)
+    if (now == SCENE_READY_GONE || now == SCENE_TWICE)
         play_exited(p, 0);
+    if (now == SCENE_TWICE)
+        tell(WIRE_CTL_EXITED, cookie, 0, NULL, -1);
+    if (now == SCENE_LATE) {
+        usleep(10000); /* so that READY is read first */
+        tell(WIRE_CTL_FAILED, cookie, EAGAIN, NULL, fd);
+    }
 }
 
 static void play_control(void)
 {
     struct wire_control c;
     char text[WIRE_CTL_TEXT_MAX];
-    int fd = -1;
-    if (wire_control_receive(WIRE_FD, &c, text, &fd) <= 0)
+    int fds[WIRE_CTL_FDS];
+    if (wire_control_receive(WIRE_FD, &c, text, fds) <= 0)
         _exit(0);
-    if (fd >= 0)
-        close(fd); /* a cgroup */
+    if (fds[WIRE_CTL_CGROUP] >= 0)
+        close(fds[WIRE_CTL_CGROUP]);
     struct player *p = player_of(c.cookie);
     if (c.type == WIRE_CTL_SPAWN)
-        play_spawn(c.cookie);
+        play_spawn(c.cookie, fds[WIRE_CTL_SOCKET]);
     else if (c.type == WIRE_CTL_KILL && p != NULL)
         play_exited(p, SIGKILL);
 }
@@ -213,8 +214,8 @@ static void play_up(void)
 {
     struct wire_control c;
     char text[WIRE_CTL_TEXT_MAX];
-    int fd = -1;
-    if (wire_control_receive(WIRE_FD, &c, text, &fd) <= 0 || c.type != WIRE_CTL_SETUP)
+    int fds[WIRE_CTL_FDS];
+    if (wire_control_receive(WIRE_FD, &c, text, fds) <= 0 || c.type != WIRE_CTL_SETUP)
         _exit(2);
     scene = (enum scene)c.memory_max;
     if (scene == SCENE_EXITS)
@@ -554,6 +555,27 @@ static void test_lost(void)
     executors_free(x);
 }
 
+/* Who can use one that is not there yet has it at once, and what was sent is found. */
+static void test_early(enum scene play, const char *what)
+{
+    struct executors *x = opened(play, "0", "1MiB");
+    struct user u = USER, killed = USER;
+    u.user.early = killed.user.early = true;
+    executors_ask(x, &u.user);
+    is_int(u.ready, 1, "%s: who needs not wait has an executor at once", what);
+    executor_payload_limit(u.executor, 1 << 20);
+    command(&u, DO_LOG);
+    command(&u, DO_RESULT);
+    ok(comes(&u.exited, 1) && u.frames == 2 && u.violated == 0 && !u.how.lost &&
+           u.how.cpu_us == CPU_US,
+       "%s: it finds what was sent before it was there", what);
+    executors_ask(x, &killed.user);
+    executor_kill(killed.executor);
+    ok(comes(&killed.exited, 1) && !killed.how.lost && WTERMSIG(killed.how.status) == SIGKILL,
+       "%s: and may be killed before it is there", what);
+    executors_free(x);
+}
+
 /* Something is wrong with the first executor: whoever asks gets another one. */
 static void goes_on(enum scene play, const char *what)
 {
@@ -585,11 +607,13 @@ int main(int argc, char **argv)
     test_line();
     test_rate();
     test_lost();
+    test_early(SCENE_FINE, "early");
+    test_early(SCENE_NO_FORK, "early, at the second attempt");
     goes_on(SCENE_NO_FORK, "no process can be forked");
     goes_on(SCENE_STILLBORN, "it ends before it is ready");
     goes_on(SCENE_LOCKFAIL, "it cannot lock itself down");
-    goes_on(SCENE_TWICE, "it is said to be there twice");
-    goes_on(SCENE_EARLY, "its end comes before its beginning");
+    goes_on(SCENE_TWICE, "its end comes twice");
+    goes_on(SCENE_LATE, "it is said not to be there when it is");
     goes_on(SCENE_IMPATIENT, "it speaks before it is asked");
     goes_on(SCENE_READY_GONE, "it ends while it waits");
     loop_free(loop);

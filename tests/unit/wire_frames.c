@@ -70,7 +70,7 @@ static void test_reader(void)
     buf_auto stream = BUF_INIT;
     static const char text[] = "\x02\0\0\0"
                                "{\"us\":5}";
-    wire_frame_append(&stream, WIRE_READY, 0, 0, "12345678", 8);
+    wire_frame_append(&stream, WIRE_READY, 0, 0, "12345678abcd", 12);
     for (uint64_t i = 1; i <= 3; i++)
         wire_frame_append(&stream, WIRE_REQUEST, 0, i, text, i == 2 ? 3 : sizeof(text) - 1);
     wire_frame_append(&stream, WIRE_RESULT, 0, 0, "0123456789abcdef1", 17);
@@ -85,7 +85,8 @@ static void test_reader(void)
                        at + step > stream.len ? stream.len - at : step);
             int rc;
             while ((rc = wire_reader_next(&reader, &h, &payload, &why)) == 1)
-                good += ++frames == 1 ? h.type == WIRE_READY && memcmp(payload, "12345678", 8) == 0
+                good += ++frames == 1
+                            ? h.type == WIRE_READY && memcmp(payload, "12345678abcd", 12) == 0
                         : frames == 5 ? h.type == WIRE_RESULT && payload[16] == '1'
                                       : h.id == frames - 1 && memcmp(payload, text, 3) == 0;
             if (rc < 0)
@@ -261,19 +262,31 @@ static void send_raw(int socket, const struct wire_control *c, size_t extra, con
 
 static void test_control(void)
 {
-    int pair[2], null = open("/dev/null", O_RDONLY), fd;
+    int pair[2], null = open("/dev/null", O_RDONLY), fds[WIRE_CTL_FDS];
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0)
         abort();
     static char text[WIRE_CTL_TEXT_MAX];
-    struct wire_control c = {.type = WIRE_CTL_SPAWNED, .cookie = 9, .pid = 4}, got;
-    is_int(wire_control_send(pair[0], &c, "hello", null), 0,
-           "a packet with text and descriptor goes");
-    is_int(wire_control_receive(pair[1], &got, text, &fd), 1, "and arrives");
+    struct wire_control c = {.type = WIRE_CTL_EXITED, .cookie = 9, .pid = 4}, got;
+    is_int(wire_control_send(pair[0], &c, "hello", (int[WIRE_CTL_FDS]){null, null}), 0,
+           "a packet with text and descriptors goes");
+    is_int(wire_control_receive(pair[1], &got, text, fds), 1, "and arrives");
     ok(got.type == c.type && got.cookie == 9 && got.pid == 4, "as it was sent");
     is_str(text, "hello", "with its text");
-    ok(fd >= 0 && (fcntl(fd, F_GETFD) & FD_CLOEXEC), "and a descriptor that is close-on-exec");
-    close(fd);
-    ok(wire_control_receive(pair[1], &got, text, &fd) == -1 && errno == EAGAIN,
+    ok(fds[0] >= 0 && (fcntl(fds[0], F_GETFD) & FD_CLOEXEC) != 0 && fds[1] >= 0 &&
+           (fcntl(fds[1], F_GETFD) & FD_CLOEXEC) != 0,
+       "and descriptors that are close-on-exec");
+    close(fds[0]);
+    close(fds[1]);
+    is_int(wire_control_send(pair[0], &c, NULL, (int[WIRE_CTL_FDS]){null, -1}), 0,
+           "one descriptor");
+    ok(wire_control_receive_bare(pair[1], &got, fds) == 1 && fds[0] >= 0 && fds[1] == -1,
+       "arrives as one");
+    close(fds[0]);
+    is_int(wire_control_send(pair[0], &c, "text", (int[WIRE_CTL_FDS]){null, -1}), 0,
+           "one with text");
+    ok(wire_control_receive_bare(pair[1], &got, fds) == -1 && errno == EPROTO && fds[0] == -1,
+       "is refused where none may be");
+    ok(wire_control_receive(pair[1], &got, text, fds) == -1 && errno == EAGAIN,
        "nothing more: EAGAIN");
 
     struct wire_control old = {.type = WIRE_CTL_SETUP, .version = WIRE_VERSION + 1};
@@ -282,19 +295,20 @@ static void test_control(void)
     struct wire_control fine = {.type = WIRE_CTL_UP, .version = WIRE_VERSION};
     struct wire_control large = {
         .type = WIRE_CTL_UP, .version = WIRE_VERSION, .text_len = WIRE_CTL_TEXT_MAX + 50};
-    int two[] = {null, null};
+    int three[] = {null, null, null};
     send_raw(pair[0], &old, 0, NULL, 0);
     send_raw(pair[0], &odd, 0, NULL, 0);
     send_raw(pair[0], &lies, 3, NULL, 0);
     send_raw(pair[0], &large, large.text_len, NULL, 0);
-    send_raw(pair[0], &fine, 0, two, 2);
+    send_raw(pair[0], &fine, 0, three, 3);
     int first = open("/dev/null", O_RDONLY);
     close(first);
     for (int i = 0; i < 5; i++) {
         static const char *what[] = {"another version", "an unknown type", "a wrong length of text",
-                                     "more than fits", "two descriptors"};
+                                     "more than fits", "three descriptors"};
         errno = 0;
-        ok(wire_control_receive(pair[1], &got, text, &fd) == -1 && errno == EPROTO && fd == -1,
+        ok(wire_control_receive(pair[1], &got, text, fds) == -1 && errno == EPROTO &&
+               fds[0] == -1 && fds[1] == -1,
            "refused: %s", what[i]);
     }
     int second = open("/dev/null", O_RDONLY);
@@ -302,10 +316,10 @@ static void test_control(void)
     close(second);
     if (send(pair[0], "x", 1, 0) < 0)
         abort();
-    ok(wire_control_receive(pair[1], &got, text, &fd) == -1 && errno == EPROTO,
+    ok(wire_control_receive(pair[1], &got, text, fds) == -1 && errno == EPROTO,
        "refused: one byte");
     close(pair[0]);
-    is_int(wire_control_receive(pair[1], &got, text, &fd), 0, "end of file is 0");
+    is_int(wire_control_receive(pair[1], &got, text, fds), 0, "end of file is 0");
     close(pair[1]);
     close(null);
 }
