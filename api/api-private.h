@@ -23,7 +23,8 @@ struct api {
     struct keys *keys;
     struct kept *kept;
     char document_tag[17]; /* ETag of openapi.json */
-    size_t max_body;
+    size_t max_body, body_memory;
+    atomic_size_t bodies; /* bytes of memory that requests hold for their bodies */
     int64_t request_timeout, idle_timeout, heartbeat; /* µs */
     bool access_log;
     struct forwarded *forwarded; /* which proxies are trusted */

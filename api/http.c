@@ -21,6 +21,8 @@ static const struct config_key config_keys[] = {
      "Addresses to listen on: HOST:PORT, [V6]:PORT, unix:PATH; port 0 takes a free one."},
     {"http", "max_body", CONFIG_SIZE, "8MiB", 1024, INT64_C(1) << 30, NULL,
      "Largest request body."},
+    {"http", "body_memory", CONFIG_SIZE, "128MiB", 1 << 20, INT64_C(1) << 40, NULL,
+     "Memory of all request bodies at once, decoded: [1,1,1] takes fifty times its length."},
     {"http", "request_timeout", CONFIG_DURATION, "30s", CLOCK_SECOND, 3600 * CLOCK_SECOND, NULL,
      "Time within which a whole request must have arrived."},
     {"http", "idle_timeout", CONFIG_DURATION, "60s", CLOCK_SECOND, 3600 * CLOCK_SECOND, NULL,
@@ -62,6 +64,7 @@ static void config_read(struct http_server *server, const struct config *config)
     if (server->max_connections < server->threads)
         server->max_connections = server->threads;
     api->max_body = (size_t)config_int(config, "http", NULL, "max_body");
+    api->body_memory = (size_t)config_int(config, "http", NULL, "body_memory");
     api->request_timeout = config_int(config, "http", NULL, "request_timeout");
     api->idle_timeout = config_int(config, "http", NULL, "idle_timeout");
     api->heartbeat = config_int(config, "http", NULL, "heartbeat");

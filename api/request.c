@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <malloc.h>
 #include <string.h>
 #include <strings.h>
 
@@ -387,7 +388,7 @@ static int body_type_find(struct request *request, struct error *err)
 
 static int body_too_large(const struct request *request, struct error *err)
 {
-    error_set(err, E_PAYLOAD_TOO_LARGE, "the body is larger than %zu bytes",
+    error_set(err, E_PAYLOAD_TOO_LARGE, "the body is larger than [http] max_body, %zu bytes",
               request->api->max_body);
     error_detail(err, "maxBytes", json_integer((json_int_t)request->api->max_body));
     return -1;
@@ -419,15 +420,56 @@ int request_check_parameters(struct request *request, struct error *err)
     return body_head_check(request, err);
 }
 
+enum {
+    BODY_SMALL = 64 << 10
+}; /* is not counted: so many connections bound it, and it gets through */
+
+/* Takes so much of [http] body_memory; false when it is not there. */
+static bool body_hold(struct request *request, size_t bytes)
+{
+    struct api *api = request->api;
+    size_t held = request->body_held + bytes;
+    if (held > BODY_SMALL) {
+        size_t part = request->body_held > BODY_SMALL ? bytes : held;
+        if (atomic_fetch_add(&api->bodies, part) + part > api->body_memory) {
+            atomic_fetch_sub(&api->bodies, part);
+            return false;
+        }
+    }
+    request->body_held = held;
+    return true;
+}
+
 bool request_take_body(struct request *request, const char *data, size_t len)
 {
     enum { PATIENCE = 4 }; /* times the bound: what a client may send before it hears of the 413 */
     request->body_size += len;
-    if (request->body_size <= request->api->max_body)
+    request->body_crowded = request->body_crowded || !body_hold(request, len);
+    if (request->body_size <= request->api->max_body && !request->body_crowded)
         buf_append(&request->body_text, data, len);
     else
         buf_free(&request->body_text);
     return request->body_size / PATIENCE <= request->api->max_body;
+}
+
+static int body_crowded(struct error *err)
+{
+    return error_set(err, E_UNAVAILABLE,
+                     "other requests' bodies take what [http] body_memory allows; try again");
+}
+
+/* The decoded value is to be held beside the text. */
+static int body_weigh(struct request *request, struct error *err)
+{
+    size_t max = request->api->body_memory, len = request->body_text.len;
+    size_t weight = jx_weight(request->body_text.data, len);
+    if (len + weight <= max || weight <= BODY_SMALL)
+        return body_hold(request, weight) ? 0 : body_crowded(err);
+    error_set(err, E_PAYLOAD_TOO_LARGE,
+              "the body takes about %zu bytes of memory; [http] body_memory is %zu", len + weight,
+              max);
+    error_detail(err, "maxBytes", json_integer((json_int_t)max));
+    return -1;
 }
 
 static int body_missing(struct request *request, struct error *err)
@@ -446,6 +488,8 @@ int request_decode_body(struct request *request, struct error *err)
         return 0;
     if (request->body_size > request->api->max_body)
         return body_too_large(request, err);
+    if (request->body_crowded)
+        return body_crowded(err);
     if (text->len == 0)
         return body_missing(request, err);
     if (request->body_type == NULL)
@@ -453,6 +497,8 @@ int request_decode_body(struct request *request, struct error *err)
     if (strncmp(request->body_type->media, "text/", 5) == 0 ||
         strcmp(request->body_type->media, MEDIA_ANY) == 0)
         return 0;
+    if (body_weigh(request, err) < 0)
+        return -1;
     request->body = jx_decode(text->data, text->len, "request body", err);
     if (request->body == NULL)
         return -1;
@@ -472,6 +518,10 @@ void request_clear(struct request *request)
     json_decref(request->filters);
     json_decref(request->body);
     buf_free(&request->body_text);
+    if (request->body_held > BODY_SMALL)
+        atomic_fetch_sub(&request->api->bodies, request->body_held);
+    if (request->body_held > 8 << 20) /* nobody else needs so much soon */
+        malloc_trim(0);
 }
 
 /* ---- for handlers ---- */

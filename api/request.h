@@ -54,7 +54,9 @@ struct request {
     json_t *query, *filters; /* what was given, typed; without limit, cursor and sort */
 
     struct buf body_text;
-    size_t body_size; /* bytes received, also those dropped */
+    size_t body_size;  /* bytes received, also those dropped */
+    size_t body_held;  /* its part of api->bodies */
+    bool body_crowded; /* there was no memory for it: dropped */
     const struct body_type *body_type;
     json_t *body; /* decoded and checked; for text types and MEDIA_ANY NULL; {} where one may be
                      left out */

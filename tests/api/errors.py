@@ -8,7 +8,7 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from c9test import Daemon, contains, equal, note, ok, read_all, run  # noqa: E402
+from c9test import Daemon, contains, equal, eventually, note, ok, read_all, run  # noqa: E402
 
 daemon = Daemon({"http": {"max_body": "64KiB", "request_timeout": "2s", "idle_timeout": "2s"}})
 api = daemon.api
@@ -198,6 +198,29 @@ def test_keep_alive():
         data = read_all(s)
     equal((data.count(b" 200 OK"), data.count(b" 404 Not Found")), (3, 1), "pipelined requests are answered in order")
     equal(api.get("/v1/agents/x y".replace(" ", "%20")).status, 404, "an error does not end a connection")
+
+
+def test_the_memory_of_bodies_is_bounded():
+    narrow = Daemon({"http": {"body_memory": "1MiB"}})
+    try:
+        answer = narrow.api.post("/v1/agents", {"name": "x", "metadata": {"a": [1] * 100000}})
+        equal((answer.status, answer.code), (413, "PayloadTooLarge"), "a body of many small values is large")
+        contains(answer.json["error"]["message"], "body_memory", "the error names the setting")
+        text = {"name": "x", "metadata": {"a": "x" * 300000}}
+        equal(narrow.api.post("/v1/agents", text).status, 422, "one long text is not")
+        head = (f"POST /v1/agents HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {narrow.token}\r\n"
+                "Content-Type: application/json\r\nContent-Length: 1000000\r\n\r\n")
+        with socket.create_connection((narrow.host, narrow.port), timeout=10) as s:
+            s.sendall(head.encode() + b" " * 900000)
+            crowded = eventually(lambda: (a := narrow.api.post("/v1/agents", text)).status != 422 and a)
+            if ok(crowded, "beside another large one it has no place"):
+                equal((crowded.status, crowded.code), (503, "ServiceUnavailable"), "and is to come again")
+                contains(crowded.json["error"]["message"], "body_memory", "the error names the setting")
+                ok("Retry-After" in crowded.headers, "and a time")
+            equal(narrow.api.post("/v1/agents", {"name": "small"}).status, 201, "a small one has")
+        ok(eventually(lambda: narrow.api.post("/v1/agents", text).status == 422), "it has one when the other is gone")
+    finally:
+        narrow.stop()
 
 
 run(globals(), daemon)

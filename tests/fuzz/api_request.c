@@ -13,7 +13,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static struct api *api_get(void)
 {
-    static struct api api = {.max_body = 1 << 16};
+    static struct api api = {.max_body = 1 << 16, .body_memory = 1 << 24};
     error_auto err = ERROR_INIT;
     if (api.router == NULL) {
         jx_auto *document = jx_decode(openapi_text, (size_t)(openapi_text_end - openapi_text),
