@@ -164,8 +164,8 @@ int command_init(int argc, char **argv)
     if (failed) {
         command_fail(&err);
     } else {
-        fprintf(stderr, "Organization '%s' has an admin token; it is shown this once:\n",
-                o.organization);
+        fprintf(stderr, "Organization '%s' has an admin token; it is %s\n", o.organization,
+                isatty(STDOUT_FILENO) ? "shown this once:" : "given this once, on standard output");
         puts(token);
     }
     daemon_close(&d);
