@@ -135,7 +135,8 @@ static int zygote_await(struct executors *x, char text[WIRE_CTL_TEXT_MAX], struc
     struct wire_control c;
     int fds[WIRE_CTL_FDS];
     int got = wire_control_receive(x->control, &c, text, fds);
-    autofd int socket = fds[WIRE_CTL_SOCKET], other = fds[WIRE_CTL_CGROUP];
+    for (int i = 0; i < WIRE_CTL_FDS; i++) /* nobody waits for one yet */
+        cleanup_fd(&fds[i]);
     if (got < 0)
         return error_errno(err, E_SANDBOX_UNAVAILABLE, "%s: bad first message", x->path);
     if (got == 0)
@@ -862,7 +863,8 @@ static void control_event(struct loop_watch *watch, uint32_t events)
         char text[WIRE_CTL_TEXT_MAX];
         int fds[WIRE_CTL_FDS];
         int got = wire_control_receive(x->control, &c, text, fds);
-        autofd int socket = fds[WIRE_CTL_SOCKET], other = fds[WIRE_CTL_CGROUP];
+        autofd int socket = fds[WIRE_CTL_SOCKET];
+        cleanup_fd(&fds[WIRE_CTL_CGROUP]); /* goes the other way only */
         if (got < 0 && (errno == EAGAIN || errno == EINTR))
             break;
         if (got <= 0) {
