@@ -113,6 +113,14 @@ $(W)/wire/generated/syscalls_32.inc: Makefile
 $(W)/store/generated/%.inc: core/store/%.sql
 	@mkdir -p $(@D) && sed 's/[\\"]/\\&/g; s/.*/"&\\n"/' $< > $@
 
+# What of openapi.json judges requests, by a program that runs here.
+HOST_CC ?= gcc
+GENERATED += $(W)/api/generated/openapi_rules.json
+$(W)/api/generated/openapi_rules.json: api/openapi.json api/tools/reduce.c
+	@mkdir -p $(@D)
+	$(Q)$(HOST_CC) -O1 -std=gnu11 -D_GNU_SOURCE $(WARN) $(call pkg-cflags,jansson) api/tools/reduce.c -o $(@D)/reduce $(call pkg-libs,jansson)
+	@$(@D)/reduce < $< > $@.new && mv $@.new $@
+
 define room-rules
 SRC_$1 := $$(filter-out %/main.c,$$(sort $$(wildcard $$(DIR_$1)/*.c)))
 OBJ_$1 := $$(SRC_$1:%.c=$$(B)/%.o)
@@ -138,7 +146,7 @@ $(B)/%.o: %.c $(B)/.paths
 Q := $(if $(V),,@)
 
 # The assembler takes the document in (.incbin), which the compiler's dependencies do not show.
-$(B)/api/openapi_text.o: api/openapi.json
+$(B)/api/openapi_text.o: api/openapi.json $(W)/api/generated/openapi_rules.json
 
 # Everything that a program of the supervisor's side links.
 CORE_ROOMS := supervisor api service store host schema cron wire base

@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include "api/api-private.h"
-#include "api/document.h"
 #include "api/forwarded.h"
 #include "api/listen.h"
 #include "api/openapi_text.h"
@@ -95,7 +94,8 @@ static int router_read(struct api *api, struct error *err)
 {
     size_t len = (size_t)(openapi_text_end - openapi_text);
     char hex[SHA256_HEX_SIZE];
-    jx_auto *document = document_read(openapi_text, len, err);
+    jx_auto *document =
+        jx_decode(openapi_rules, (size_t)(openapi_rules_end - openapi_rules), "openapi.json", err);
     if (document == NULL)
         return -1;
     memcpy(api->document_tag, hash_sha256_hex(openapi_text, len, hex),

@@ -3,5 +3,7 @@
 #define C9_API_OPENAPI_TEXT_H
 
 extern const char openapi_text[], openapi_text_end[];
+/* What of it judges requests: api/tools/reduce.c. */
+extern const char openapi_rules[], openapi_rules_end[];
 
 #endif

@@ -1,8 +1,11 @@
-#include "api/document.h"
-
+/* While c9d is built: what of openapi.json (standard input) it needs to judge requests, on standard
+ * output. Left out is what only readers want: texts and examples, headers and bodies of answers but
+ * for their media types, component schemas that no request refers to. c9d then parses half as much
+ * when it starts; compiled schemas keep their document, so it is memory of the idle daemon too. */
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
-
-#include "base/json.h"
 
 #define SCHEMAS "#/components/schemas/"
 
@@ -51,10 +54,10 @@ static void answers_drop(json_t *responses)
 /* Adds the names of the component schemas that value refers to, and those that they refer to. */
 static void references_collect(const json_t *schemas, const json_t *value, json_t *names)
 {
-    const char *key, *ref = jx_str(value, "$ref", "");
+    const char *key, *ref = json_string_value(json_object_get(value, "$ref"));
     size_t i;
     json_t *member;
-    if (strncmp(ref, SCHEMAS, strlen(SCHEMAS)) == 0) {
+    if (ref != NULL && strncmp(ref, SCHEMAS, strlen(SCHEMAS)) == 0) {
         const char *name = ref + strlen(SCHEMAS);
         if (json_object_get(names, name) == NULL) {
             json_object_set_new(names, name, json_true());
@@ -71,7 +74,7 @@ static void schemas_drop(json_t *document)
 {
     json_t *components = json_object_get(document, "components"), *member;
     json_t *schemas = json_object_get(components, "schemas");
-    jx_auto *names = json_object();
+    json_t *names = json_object();
     const char *key;
     void *next;
     references_collect(schemas, json_object_get(document, "paths"), names);
@@ -80,6 +83,7 @@ static void schemas_drop(json_t *document)
             references_collect(schemas, member, names);
     json_object_foreach_safe(schemas, next, key, member) if (json_object_get(names, key) == NULL)
         json_object_del(schemas, key);
+    json_decref(names);
 }
 
 static void reduce(json_t *document)
@@ -94,16 +98,16 @@ static void reduce(json_t *document)
     schemas_drop(document);
 }
 
-json_t *document_read(const char *text, size_t len, struct error *err)
+int main(void)
 {
-    json_t *whole = jx_decode(text, len, "openapi.json", err);
-    if (whole == NULL)
-        return NULL;
-    reduce(whole);
-    /* By way of text: what is made while the whole is still there would lie in the gaps between its
-     * parts, and keep all their pages. */
-    size_t reduced_len;
-    autofree char *reduced = jx_encode(whole, &reduced_len);
-    json_decref(whole);
-    return jx_decode(reduced, reduced_len, "openapi.json", err);
+    json_error_t at;
+    json_t *document = json_loadf(stdin, JSON_REJECT_DUPLICATES, &at);
+    if (document == NULL) {
+        fprintf(stderr, "openapi.json:%d:%d: %s\n", at.line, at.column, at.text);
+        return 1;
+    }
+    reduce(document);
+    int failed = json_dumpf(document, stdout, JSON_COMPACT) < 0 || fflush(stdout) != 0;
+    json_decref(document);
+    return failed ? 1 : 0;
 }
