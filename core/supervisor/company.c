@@ -1,7 +1,7 @@
-/* Ends of executions that wait for company. What a commit costs (its pages, its sync, all that it
+/* Commits that wait for company. What a commit costs (its pages, its sync, all that it
  * wakes) is about the same for one execution and for a dozen. While more executions compute than
  * there are CPUs nothing is lost by waiting a little: the time goes to them. As soon as there is a
- * CPU for each, none waits. What an execution, or who asks for one, goes on from does not wait.
+ * CPU for each, none waits.
  *
  * Who has computed for long is not counted: a hundred that burn all they get must not make the
  * others' commits late. */
@@ -80,7 +80,7 @@ void company_join(struct commit *c)
     c->next = NULL;
     *co->end = c;
     co->end = &c->next;
-    if (!c->ends || ++co->n >= GROUP_MAX || !company_comes(engine))
+    if (++co->n >= GROUP_MAX || !company_comes(engine))
         company_go(engine);
     else if (co->timer.place == 0)
         loop_timer_set(engine->loop, &co->timer, WAIT_US);
