@@ -173,8 +173,9 @@ def test_who_waits_in_line_outlives_the_zygote():
 
 
 def test_starts_are_counted_whatever_ended_them():
-    """First its executor is killed, then the daemon."""
-    mortal = Daemon({"model default": {"plugin": "openai", "base_url": models.base_url, "model": "hang"}, "executions": {"attempts": "2"}})
+    """First its executor is killed, then the daemon. It is the only one: else the next may die of the same blow."""
+    mortal = Daemon({"model default": {"plugin": "openai", "base_url": models.base_url, "model": "hang"},
+                     "executions": {"attempts": "2"}, "executors": {"ready": "0"}})
     hangs = mortal.api.lua_agent("hangs", SOURCE.replace('"flaky"', '"hangs"'))["id"]
     before = models.calls()["calls"]
     execution = mortal.api.execute(hangs, {"good": 1}, {"Prefer": "respond-async"}).json["executionId"]
