@@ -8,7 +8,7 @@ import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from c9test import SLOW, Daemon, contains, equal, eventually, ok, run  # noqa: E402
+from c9test import SLOW, Daemon, children, contains, equal, eventually, ok, run  # noqa: E402
 from model_server import ModelServer  # noqa: E402
 
 models = ModelServer()
@@ -46,14 +46,6 @@ crash_slow = agent("crash_slow", {"attempts": 3, "backoffMs": 60000}, CRASH)
 
 def execute(which, body, headers=None):
     return daemon.api.execute(which, body, headers)
-
-
-def children(pid):
-    found = []
-    for task in os.listdir(f"/proc/{pid}/task"):
-        with open(f"/proc/{pid}/task/{task}/children", encoding="ascii") as f:
-            found += map(int, f.read().split())
-    return found
 
 
 def attempts_of(execution):

@@ -12,7 +12,7 @@ import tempfile
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from c9test import BUILD, SLOW, Daemon, contains, equal, eventually, note, ok, run  # noqa: E402
+from c9test import BUILD, SLOW, Daemon, children, contains, equal, eventually, note, ok, run  # noqa: E402
 from model_server import ModelServer  # noqa: E402
 
 if os.environ.get("C9_SANITIZED"):
@@ -161,14 +161,6 @@ def test_a_clock_that_jumps():
     equal(get(nap)["status"], "running", "what sleeps until a time waits for that")
     clock.is_ahead(4 * 3600)
     ok(eventually(lambda: get(nap)["status"] == "completed", 20 * SLOW), "and ends when the clock is right again")
-
-
-def children(pid):
-    found = []
-    for task in os.listdir(f"/proc/{pid}/task"):
-        with open(f"/proc/{pid}/task/{task}/children", encoding="ascii") as f:
-            found += map(int, f.read().split())
-    return found
 
 
 def events_of(execution):

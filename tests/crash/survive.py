@@ -19,7 +19,7 @@ import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from c9test import SLOW, Daemon, eventually, note, ok, run  # noqa: E402
+from c9test import SLOW, Daemon, children, eventually, note, ok, run  # noqa: E402
 from model_server import ModelServer  # noqa: E402
 
 parser = argparse.ArgumentParser()
@@ -153,14 +153,6 @@ def follower(gaps):
 
 
 # ---- killing -----------------------------------------------------------------------------------
-
-def children(pid):
-    found = []
-    for task in os.listdir(f"/proc/{pid}/task"):
-        with open(f"/proc/{pid}/task/{task}/children", encoding="ascii") as f:
-            found += map(int, f.read().split())
-    return found
-
 
 def kill(pid):
     try:

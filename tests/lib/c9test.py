@@ -367,6 +367,15 @@ def read_all(s):
         return data
 
 
+def children(pid):
+    """The processes that a process has started and that are still there, as of all its threads."""
+    found = []
+    for task in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{task}/children", encoding="ascii") as f:
+            found += map(int, f.read().split())
+    return found
+
+
 def eventually(check, timeout=20 * SLOW, every=0.05):
     """Asks until the answer is true; the last answer."""
     until = time.monotonic() + timeout
