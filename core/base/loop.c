@@ -29,6 +29,7 @@ struct posts {
 struct loop {
     int epoll_fd, wake_fd;
     int64_t now;
+    int64_t rest_us, rest_until;
     atomic_bool stopping;
 
     /* This turn's events; a removed watch is nulled out of what is still to be delivered. */
@@ -84,6 +85,12 @@ void loop_free(struct loop *loop)
 int64_t loop_now(const struct loop *loop)
 {
     return loop->now;
+}
+
+void loop_rest(struct loop *loop, int64_t rest_us, int64_t for_us)
+{
+    loop->rest_us = rest_us;
+    loop->rest_until = loop->now + for_us;
 }
 
 /* ---- descriptors ---- */
@@ -228,10 +235,10 @@ void loop_post_owned(struct loop *loop, void (*fn)(void *arg), void (*drop)(void
     in->rows[in->n++] = (struct post){fn, drop, arg};
     bool first = !loop->woken;
     loop->woken = true;
-    /* Under the lock, so that a stopped loop can be freed once its posters are joined. */
+    pthread_mutex_unlock(&loop->lock);
+    /* Not under the lock, or who wakes on this processor would find it taken. */
     if (first)
         wake(loop);
-    pthread_mutex_unlock(&loop->lock);
 }
 
 void loop_stop(struct loop *loop)
@@ -273,6 +280,8 @@ static int turn_timeout(const struct loop *loop)
 
 static void turn_wait(struct loop *loop)
 {
+    if (loop->now < loop->rest_until && loop->rest_us > 0)
+        usleep((useconds_t)loop->rest_us);
     int n = epoll_wait(loop->epoll_fd, loop->events, TURN_EVENTS, turn_timeout(loop));
     if (n < 0 && errno != EINTR) {
         /* Nothing can be served any more; a restart resumes all that was accepted. */

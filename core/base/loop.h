@@ -34,6 +34,9 @@ void loop_free(struct loop *loop);         /* not while running; see loop_post_o
 void loop_run(struct loop *loop);          /* returns after loop_stop */
 void loop_stop(struct loop *loop);         /* any thread */
 int64_t loop_now(const struct loop *loop); /* monotonic µs, read once per turn */
+/* During the next for_us, the loop sleeps rest_us before each wait: what comes meanwhile is one
+ * turn and wakes nobody, and timers and posts are late by as much. Each call replaces the last. */
+void loop_rest(struct loop *loop, int64_t rest_us, int64_t for_us);
 
 int loop_watch_add(struct loop *loop, struct loop_watch *watch, uint32_t events, struct error *err);
 int loop_watch_change(struct loop *loop, struct loop_watch *watch, uint32_t events,

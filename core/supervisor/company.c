@@ -3,6 +3,9 @@
  * there are CPUs nothing is lost by waiting a little: the time goes to them. As soon as there is a
  * CPU for each, none waits.
  *
+ * For the same reason the engine rests between its turns while there is a crowd: one turn for the
+ * news of several costs less than to be woken by each.
+ *
  * Who has computed for long is not counted: a hundred that burn all they get must not make the
  * others' commits late. */
 #include <sched.h>
@@ -13,8 +16,10 @@
 
 enum {
     GROUP_MAX = 16,
-    WAIT_US = 5000,  /* of the first in a group */
-    FRESH_US = 50000 /* since START: who takes longer is not counted */
+    WAIT_US = 5000,   /* of the first in a group */
+    FRESH_US = 50000, /* since START: who takes longer is not counted */
+    CROWD = 4,        /* for each CPU: more than the CPUs can finish while the engine rests */
+    REST_US = 800
 };
 
 void company_begin(struct engine *engine)
@@ -26,6 +31,12 @@ void company_begin(struct engine *engine)
     co->timer = (struct loop_timer){.fn = company_fire, .arg = engine};
 }
 
+static void company_rest(struct engine *engine)
+{
+    const struct company *co = &engine->company;
+    loop_rest(engine->loop, co->n_fresh > CROWD * co->cpus ? REST_US : 0, FRESH_US);
+}
+
 void company_enter(struct run *run)
 {
     struct company *co = &run->engine->company;
@@ -33,6 +44,7 @@ void company_enter(struct run *run)
     run->fresh_at = loop_now(run->engine->loop);
     DL_APPEND2(co->fresh, run, fresh_prev, fresh_next);
     co->n_fresh++;
+    company_rest(run->engine);
 }
 
 void company_leave(struct run *run)
@@ -43,6 +55,7 @@ void company_leave(struct run *run)
     DL_DELETE2(co->fresh, run, fresh_prev, fresh_next);
     run->fresh_prev = NULL;
     co->n_fresh--;
+    company_rest(run->engine);
 }
 
 static bool company_comes(struct engine *engine)

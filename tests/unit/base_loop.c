@@ -177,6 +177,36 @@ static void test_watch(void)
        "a closed descriptor cannot be watched (%s)", err.message);
 }
 
+static int64_t watched_at;
+static void watch_note(struct loop_watch *watch, uint32_t events)
+{
+    pipe_fn(watch, events);
+    watched_at = clock_monotonic_us();
+    loop_stop(loop);
+}
+
+static void test_rest(void)
+{
+    struct pipe_watch p;
+    pipe_open(&p);
+    put(&p);
+    run_for(5000); /* and the loop's clock is of now */
+    p.watch.fn = watch_note;
+    loop_rest(loop, 30000, CLOCK_SECOND);
+    put(&p);
+    int64_t from = clock_monotonic_us();
+    loop_run(loop);
+    ok(watched_at - from >= 30000, "a loop that rests looks for news after its rest");
+    loop_rest(loop, 30 * CLOCK_SECOND, 0);
+    run_for(5000);
+    ok(clock_monotonic_us() - from < 25 * CLOCK_SECOND,
+       "and no longer when the time for it is over");
+    loop_rest(loop, 0, 0);
+    loop_watch_remove(loop, &p.watch);
+    close(p.watch.fd);
+    close(p.write_fd);
+}
+
 /* Each of two neighbours removes the other: only the first to be called may live. */
 static void test_remove_neighbour(void)
 {
@@ -319,6 +349,7 @@ int main(void)
     test_timers();
     test_timer_callbacks();
     test_watch();
+    test_rest();
     test_remove_neighbour();
     test_reseat();
     test_posts();
