@@ -31,16 +31,23 @@ void store_execution_insert(struct storage_batch *batch, const struct execution_
         row->batch_id, row->batch_id != NULL ? &row->batch_index : NULL);
 }
 
-/* A claim has counted its start; that of one which lost its executor here is counted now. */
 void store_execution_started(struct storage_batch *batch, const char *id, const char *owner,
-                             int64_t attempt, int64_t started_at)
+                             int64_t started_at)
 {
     storage_batch_add(batch,
                       "UPDATE agent_executions SET status = 'running',"
-                      " started_at = COALESCE(started_at, $4),"
-                      " attempt = CASE WHEN attempt < $3 THEN $3 ELSE attempt END"
+                      " started_at = COALESCE(started_at, $3)"
                       " WHERE id = $1 AND lease_owner = $2 AND status IN ('pending', 'running')",
-                      1, NULL, NULL, "ssii", id, owner, attempt, started_at);
+                      1, NULL, NULL, "ssi", id, owner, started_at);
+}
+
+void store_execution_starts(struct storage_batch *batch, const char *id, const char *owner,
+                            int64_t starts)
+{
+    storage_batch_add(batch,
+                      "UPDATE agent_executions SET attempt = $3"
+                      " WHERE id = $1 AND lease_owner = $2 AND status IN ('pending', 'running')",
+                      1, NULL, NULL, "ssi", id, owner, starts);
 }
 
 static int64_t divide_up(int64_t value, int64_t unit)
@@ -74,12 +81,13 @@ void store_execution_ended(struct storage_batch *batch, const char *id, const ch
         "UPDATE agent_executions SET status = $3, output_data = $4, error_message = $5,"
         " error_details = $6, resource_usage = $7,"
         " started_at = COALESCE(started_at, $8), completed_at = $9,"
-        " execution_time_ms = $10, lease_owner = NULL, lease_until = NULL, waiting_for = NULL"
+        " execution_time_ms = $10, attempt = $11, lease_owner = NULL, lease_until = NULL,"
+        " waiting_for = NULL"
         " WHERE id = $1 AND status IN ('pending', 'running')"
         " AND lease_owner IS NOT DISTINCT FROM $2",
-        1, NULL, NULL, "sssssssIiI", id, owner, end->status, end->output, end->error_message,
+        1, NULL, NULL, "sssssssIiIi", id, owner, end->status, end->output, end->error_message,
         end->error_details, end->usage_json, started ? &end->started_at : NULL, end->completed_at,
-        started ? &time_ms : NULL);
+        started ? &time_ms : NULL, end->starts);
     usage_insert(batch, id, agent_id, &end->usage, end->completed_at);
 }
 
@@ -95,12 +103,12 @@ void store_execution_insert_ended(struct storage_batch *batch, size_t statement,
         " available_at, attempt, created_at, concurrency_key, version_note, origin_id,"
         " origin_kind, seed_id, status, output_data, error_message, error_details,"
         " resource_usage, started_at, completed_at, execution_time_ms) VALUES ($1, $2, $3, $4,"
-        " $5, $6, $7, $8, $9, $10, 1, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22,"
-        " $23, $24)",
-        1, "ssssssssiiissssssssssIiI", row->id, row->agent_id, row->agent_version,
+        " $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22,"
+        " $23, $24, $25)",
+        1, "ssssssssiiiissssssssssIiI", row->id, row->agent_id, row->agent_version,
         row->organization_id, row->input, row->triggered_by, row->parent_id, row->context,
-        row->priority, row->available_at, row->created_at, row->concurrency_key, row->version_note,
-        row->origin_id, row->origin_kind, row->seed_id, end->status, end->output,
+        row->priority, row->available_at, end->starts, row->created_at, row->concurrency_key,
+        row->version_note, row->origin_id, row->origin_kind, row->seed_id, end->status, end->output,
         end->error_message, end->error_details, end->usage_json, started ? &end->started_at : NULL,
         end->completed_at, started ? &time_ms : NULL);
     usage_insert(batch, row->id, row->agent_id, &end->usage, end->completed_at);
@@ -142,7 +150,8 @@ void store_execution_retried(struct storage_batch *batch, const char *id, const 
     storage_batch_add(
         batch,
         "UPDATE agent_executions SET status = 'pending', retries = $3, attempt_seq = $4,"
-        " available_at = $5, turn = NULL, resource_usage = $6, attempt = $7, active_us = 0, waiting_for = NULL,"
+        " available_at = $5, turn = NULL, resource_usage = $6, attempt = 0, active_us = 0,"
+        " waiting_for = NULL,"
         " started_at = COALESCE(started_at, $8),"
         " lease_owner = CASE WHEN $7 = 1 THEN lease_owner END,"
         " lease_until = CASE WHEN $7 = 1 THEN lease_until END"
@@ -166,13 +175,12 @@ void store_execution_active(struct storage_batch *batch, const char *id, const c
                       -1, NULL, NULL, "ssii", id, owner, retries, active_us);
 }
 
-/* The claim that found its line full was no start. */
 void store_execution_blocked(struct storage_batch *batch, const char *id, const char *owner,
                              const char *blocked_on)
 {
     storage_batch_add(batch,
                       "UPDATE agent_executions SET blocked_on = $3, available_at = $4,"
-                      " attempt = attempt - 1, turn = NULL, lease_owner = NULL, lease_until = NULL"
+                      " turn = NULL, lease_owner = NULL, lease_until = NULL"
                       " WHERE id = $1 AND lease_owner = $2 AND status IN ('pending', 'running')",
                       1, NULL, NULL, "sssi", id, owner, blocked_on, INT64_MAX);
 }

@@ -17,7 +17,7 @@ struct execution_row {
     const char *version_note;                      /* JSON text, or NULL */
     const char *origin_id, *origin_kind, *seed_id; /* or NULL: see schema_4.sql */
     int64_t priority, available_at, created_at;
-    const char *lease_owner; /* NULL: any worker may claim it; else this is its first attempt */
+    const char *lease_owner; /* NULL: any worker may claim it; else its first start is counted */
     int64_t lease_until;
     const char *concurrency_key; /* or NULL */
     const char *batch_id;        /* or NULL */
@@ -25,9 +25,15 @@ struct execution_row {
 };
 void store_execution_insert(struct storage_batch *batch, const struct execution_row *row);
 /* To running, from pending or (taken up again) running; expects the lease. started_at stays what it
- * was the first time. attempt: how often it was started by now, as far as its owner knows. */
+ * was the first time. */
 void store_execution_started(struct storage_batch *batch, const char *id, const char *owner,
-                             int64_t attempt, int64_t started_at);
+                             int64_t started_at);
+/* The column `attempt`: how often the present attempt was started, and once more while somebody who
+ * has the lease may just be starting it. So a start is durable before it is made, whatever happens
+ * then: a claim counts one, as does an insertion under a lease; who finds no place for it gives
+ * that back with this, and takes it again before the start. Expects the lease. */
+void store_execution_starts(struct storage_batch *batch, const char *id, const char *owner,
+                            int64_t starts);
 
 struct execution_usage {
     int64_t cpu_us, memory_peak, api_calls, tokens, cost_microcents;
@@ -40,6 +46,7 @@ struct execution_end {
     const char *usage_json;    /* the ResourceUsage object */
     struct execution_usage usage;
     int64_t started_at, completed_at; /* started_at 0: never started */
+    int64_t starts;                   /* of the attempt that ended */
 };
 /* The terminal state, once: the batch fails with a conflict unless owner holds the lease (NULL:
  * unleased) and the row is pending or running. Ends the lease and writes agent_resource_usage. Two
@@ -68,7 +75,7 @@ void store_execution_attempt(struct storage_batch *batch, const char *id,
 /* An attempt has failed, and the next one waits: pending again, not before next_attempt_at; what
  * the failed one had journaled is forgotten, its events (up to seq) stay. usage_json: of all
  * attempts so far. keep_lease: the owner tries it itself; else anybody may claim it. Expects the
- * lease. Three statements. */
+ * lease. */
 void store_execution_retried(struct storage_batch *batch, const char *id, const char *owner,
                              const struct execution_attempt *attempt, int64_t seq,
                              const char *usage_json, bool keep_lease);

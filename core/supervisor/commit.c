@@ -48,11 +48,16 @@ static void commit_stored(void *arg, struct error *err)
 
 void commit_started(struct run *run)
 {
-    if (run->started || run->started_at == 0 || run->end != RUN_GOES_ON || run->ephemeral)
+    if (run->end != RUN_GOES_ON || run->ephemeral || run->unleased)
+        return;
+    int64_t starts = run_starts(run);
+    if (starts != run->starts_kept)
+        store_execution_starts(run->next->batch, run->id, run->engine->owner, starts);
+    run->starts_kept = starts;
+    if (run->started || !run->input_sent)
         return;
     run->started = true;
-    store_execution_started(run->next->batch, run->id, run->engine->owner, run->attempt,
-                            run->started_at);
+    store_execution_started(run->next->batch, run->id, run->engine->owner, run->started_at);
 }
 
 void commit_go(struct run *run)
@@ -164,6 +169,7 @@ static void commit_failed(struct run *run, struct commit *c)
      * the store cannot take them, and no oftener than [executions] asks. It is not its fault, and
      * no attempt. */
     run->evicting = false;
+    run->excused = run->excused || run->input_sent;
     run->pause_us = run->pause_us == 0             ? PAUSE_MIN_US
                     : run->pause_us < PAUSE_MAX_US ? 2 * run->pause_us
                                                    : PAUSE_MAX_US;
@@ -218,6 +224,8 @@ static void commit_durable(struct run *run, struct commit *c)
         run_signal_settled(run);
     if (c->asks && run->end == RUN_GOES_ON && !run->interrupted)
         broker_asks_durable(run, c);
+    if (c->starts)
+        run_start_counted(run);
     if ((run->interrupted || run->dropped) && run->executor == NULL) {
         run_settle(run);
         return;
@@ -227,7 +235,7 @@ static void commit_durable(struct run *run, struct commit *c)
     /* What came meanwhile: an answer or the end goes at once, events may wait for company. */
     if (run->next != NULL &&
         (run->next->answers.len > 0 || run->next->ends || run->next->releases || run->next->asks ||
-         run->next->settles || run->next->bytes > PAUSE_BYTES / 2))
+         run->next->starts || run->next->settles || run->next->bytes > PAUSE_BYTES / 2))
         commit_go(run);
     else if (run->next != NULL)
         commit_soon(run);

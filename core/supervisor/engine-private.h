@@ -106,6 +106,7 @@ struct commit {
     bool releases;      /* the row has no lease from then on: the run is let go */
     bool settles;       /* a signal: run_signal_settled */
     bool asks;          /* effects that wait for it are asked again */
+    bool starts;        /* the start that waits for it is counted */
     bool failed;        /* set when it came back; then: */
     struct error err;
     struct commit *next; /* in engine->company */
@@ -164,7 +165,9 @@ struct run {
     char *user_id, *parent_id, *context, *version_note;
     char *input; /* given back once it is stored and was sent */
     size_t input_len;
-    int64_t priority, created_at, started_at, ended_at, attempt;
+    int64_t priority, created_at, started_at, ended_at;
+    int64_t starts;       /* of this attempt, that were made: START was sent */
+    int64_t starts_kept;  /* what the row says of them, or will with what is under way */
     int64_t available_at; /* wall µs: not to be started before; 0: at once */
     int64_t retries;      /* attempts that have failed */
     int64_t attempt_seq;  /* events up to here are of those */
@@ -175,18 +178,18 @@ struct run {
 
     struct executor *executor;
     bool asked;     /* for an executor, and not yet given one */
-    bool counted;   /* in n_running */
+    bool counted;   /* in n_running: it has a place */
     bool durable;   /* its row is stored: effects may begin */
     bool started;   /* the row says running, or the batch that says it is under way */
     bool ephemeral; /* has no row: a rehearsal */
     bool loading;   /* a pool thread reads the store for it */
     bool cancelling;
-    bool input_sent;
+    bool input_sent;  /* START was sent, since it was read from the store */
     bool checking;    /* its output, against the schema: it has ended by itself */
     bool interrupted; /* to be taken up again from the store when its executor is gone */
     bool in_brood;    /* counted in brood->live: executed by an execution */
     int64_t pause_us; /* before it is taken up again: its last commit failed */
-    bool lost;        /* interrupted by the loss of its executor's zygote: counts as an attempt */
+    bool excused;     /* its next start is none: the last was cut short by a commit that failed */
     bool killed;      /* its last executor was killed by another than us */
     bool dropped;     /* refused, or all ends: say and write nothing more */
     bool exhausted;   /* started too often: not tried again */
@@ -324,6 +327,11 @@ int run_child_admissible(const struct run *parent, struct error *err);
 void run_child_adopt(struct run *parent,
                      struct run *child); /* it takes its place, until run_free */
 void run_admit(struct run *run);         /* it is known to the engine and may ask for an executor */
+/* The start that waited for it is durably counted, and may be made. */
+void run_start_counted(struct run *run);
+/* How often it was started, and once more if it has a place and is about to be: what the row is to
+ * say (store_execution_starts). */
+int64_t run_starts(const struct run *run);
 /* The Idempotency-Key under which an execution was asked for. */
 struct run_key {
     char *key, *answer; /* answer: NULL for none */
@@ -407,7 +415,8 @@ void checks_drop(struct run *run); /* of what is under way nobody hears any more
 /* commit.c */
 struct commit *commit_next(struct run *run); /* the one being filled */
 void commit_free(struct commit *commit);     /* one that was not submitted; NULL is fine */
-/* The first that is stored while it runs says so; commit_go sees to it. */
+/* The first that is stored while it runs says so, and each how often it was started, if the row
+ * does not; commit_go sees to it. */
 void commit_started(struct run *run);
 void commit_go(struct run *run);                 /* submit it, unless one is under way */
 void commit_submit(struct commit *c, bool more); /* to the storage; more: another follows at once */

@@ -26,7 +26,7 @@ const struct config_key engine_keys[] = {
      "Executions held in memory, running and waiting for a place; a request beyond is refused with "
      "503."},
     {"executions", "attempts", CONFIG_INT, "5", 1, 1000, NULL,
-     "How often an execution is started again after a crash before it fails."},
+     "How often an execution is started in all, when crashes cut it short, before it fails."},
     {"executions", "asks", CONFIG_INT, "2", 1, 1000, NULL,
      "How often a model or HTTP call is asked in all that was under way when c9d or its sandbox was "
      "killed; after that it is refused (OutcomeUnknown)."},

@@ -160,7 +160,8 @@ void run_load_drop(struct run *run)
 /* Puts what was read into the run, as if it had just been admitted. */
 static void run_restore(struct run *run, struct loading *l)
 {
-    bool lived = run->interrupted;
+    bool lived = run->interrupted, claimed = run->launch == NULL || run->reclaimed;
+    run->reclaimed = false;
     run->interrupted = run->started = run->asked = run->input_sent = false;
     run->end = RUN_GOES_ON;
     free(run->output);
@@ -185,9 +186,9 @@ static void run_restore(struct run *run, struct loading *l)
     run->attempt_seq = l->job.attempt_seq;
     free(run->concurrency_key);
     run->concurrency_key = move_ptr(&l->job.concurrency_key);
-    int64_t attempt = run->lost ? run->attempt + 1 : run->attempt;
-    run->attempt = attempt > l->job.attempt ? attempt : l->job.attempt;
-    run->lost = false;
+    run->starts_kept = l->job.attempt;
+    if (claimed && run->starts < l->job.attempt - 1)
+        run->starts = l->job.attempt - 1; /* the claim has counted the one to come */
     run->durable = true;
     run->cancelling = run->cancelling || l->job.cancel_requested;
     run->seq = l->seq;
@@ -201,7 +202,7 @@ static void run_restore(struct run *run, struct loading *l)
     l->n_replays = 0;
     run->asks = move_ptr(&l->asks);
     run->n_asks = l->n_asks;
-    run->frontier = lived || run->attempt > 1;
+    run->frontier = lived || run->starts > 0;
     run->catching_up = run->frontier || run->n_replays > 0;
     run->fenced = false;
     buf_free(&run->behind);
@@ -252,11 +253,10 @@ static void run_gone(struct run *run)
 }
 
 /* False: it has ended, its agent was deleted, or the lease is another's, or nobody's yet. */
-static bool is_ours(struct run *run, const struct loading *l)
+static bool is_ours(const struct run *run, const struct loading *l)
 {
     bool leased = run->reclaimed || (l->job.lease_owner != NULL &&
                                      strcmp(l->job.lease_owner, run->engine->owner) == 0);
-    run->reclaimed = false;
     return l->found && leased &&
            (strcmp(l->job.status, "pending") == 0 || strcmp(l->job.status, "running") == 0);
 }
@@ -287,19 +287,18 @@ static void loaded(void *arg)
             for (size_t i = 0; i < json_array_size(l->children); i++)
                 run_cancel_child(engine, json_string_value(json_array_get(l->children, i)));
             run_end_cancelled(run);
-        } else if (run->attempt > engine->attempts_max) {
+        } else if (run->starts >= engine->attempts_max && !run->excused) {
             error_set(&err, run->killed ? E_RESOURCE_EXHAUSTED : E_EXECUTION_FAILED,
-                      "it was started %ld times and %s: [executions] attempts",
-                      (long)(run->attempt - 1),
+                      "it was started %ld times and %s: [executions] attempts", (long)run->starts,
                       run->killed ? "its executor was killed, most likely by the kernel for memory"
                                   : "never came to an end");
-            error_detail(&err, "attempts", json_integer(run->attempt - 1));
+            error_detail(&err, "attempts", json_integer(run->starts));
             run->exhausted = true;
             run_end_failed(run, &err, NULL);
         } else {
-            if (run->attempt > 1)
+            if (run->frontier)
                 run_log(run, log_info, "execution.resumed", "start %ld, %zu effects in its journal",
-                        (long)run->attempt, run->n_replays);
+                        (long)(run->starts + !run->excused), run->n_replays);
             run_admit(run);
         }
     }
@@ -314,8 +313,10 @@ static bool engine_adopt(struct engine *engine, const char *id)
         return false; /* the claim is of its next life: when this one has gone */
     if (run == NULL)
         run_load(run_new(engine, id, NULL), 0);
+    else if (run->loading)
+        run->reclaimed = true;
     else
-        run->reclaimed = run->loading;
+        run->starts_kept++; /* the claim of what runs is no start */
     return true;
 }
 

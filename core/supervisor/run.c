@@ -166,13 +166,43 @@ void run_free(struct run *run)
 
 /* ---- getting an executor --------------------------------------------------------------------- */
 
+int64_t run_starts(const struct run *run)
+{
+    return run->starts + (run->counted && !run->input_sent && !run->excused);
+}
+
+void run_start_counted(struct run *run)
+{
+    if (!run->counted || run->asked || run->input_sent || run->end != RUN_GOES_ON ||
+        run->interrupted || run->dropped)
+        return; /* it has lost its place meanwhile */
+    run->asked = true;
+    executors_ask(run->engine->parts.executors, &run->user);
+}
+
+/* It has a place from now on. */
 static void run_ask(struct run *run)
 {
     run->counted = true;
     run->engine->n_running++;
     run->engine->n_children += run->depth > 0;
-    run->asked = true;
-    executors_ask(run->engine->parts.executors, &run->user);
+    if (run->ephemeral || run_starts(run) == run->starts_kept) {
+        run_start_counted(run);
+    } else {
+        commit_next(run)->starts = true;
+        commit_go(run);
+    }
+}
+
+/* It waits for a place: no start is under way. A row that is not on its way yet says so by itself.
+ */
+static void run_line_up(struct run *run)
+{
+    if (run->ephemeral || run_starts(run) == run->starts_kept ||
+        (run->next != NULL && run->next->inserts))
+        return;
+    commit_next(run);
+    commit_go(run);
 }
 
 void run_executor_left(struct run *run)
@@ -230,8 +260,11 @@ void run_child_adopt(struct run *parent, struct run *child)
 void run_admit(struct run *run)
 {
     struct engine *engine = run->engine;
-    if (!slots_take(run))
+    if (!slots_take(run)) {
+        if (run->blocked_on != NULL)
+            run_line_up(run);
         return;
+    }
     /* A child's parent holds a place while it waits: children must not wait for places. They have
      * as many of their own, and are refused beyond: run_child_admissible. */
     if (engine->n_running < engine->running_max || run->depth > 0) {
@@ -239,6 +272,7 @@ void run_admit(struct run *run)
         return;
     }
     turn_join(run);
+    run_line_up(run);
 }
 
 /* In the row's own batch: no crash can leave one without the other. */
@@ -331,7 +365,7 @@ void run_insert(struct run *run, const struct run_key *key)
     insert_journal(run, c);
     if (run->webhook_url != NULL)
         insert_webhook(run, c);
-    run->attempt = 1;
+    run->starts_kept = run->unleased ? 0 : 1;
     if (key == NULL && run->watchers != NULL && run->watchers->patient && !c->releases)
         commit_soon(run);
     else
@@ -441,6 +475,8 @@ static void run_ready(struct executor_user *user, struct executor *executor)
     send_run(run, out);
     broker_catch_up(run);
     run->attempt_started_at = clock_wall_us();
+    run->starts += !run->excused;
+    run->excused = false;
     run->input_sent = true;
     company_enter(run);
     run_input_sent(run);
@@ -458,7 +494,7 @@ static void flush_fire(struct loop_timer *timer)
 {
     struct run *run = timer->arg;
     commit_deltas(run);
-    if (!run->started && run->started_at != 0 && run->end == RUN_GOES_ON)
+    if (!run->started && run->input_sent && run->end == RUN_GOES_ON)
         commit_next(run); /* if there is nothing else to say: that it runs */
     commit_go(run);
 }

@@ -271,7 +271,6 @@ void run_exited(struct executor_user *user, const struct executor_exit *how)
     if (run->end == RUN_GOES_ON && run->checking)
         return; /* its output is there, and being looked at: check_output goes on from here */
     if (run->end == RUN_GOES_ON && (how->lost || killed_from_outside(run, how))) {
-        run->lost = true;
         run->killed = !how->lost;
         run_interrupt(run);
         return;
@@ -333,6 +332,7 @@ static void settle_end_event(struct run *run)
         .usage = run->usage,
         .started_at = run->started_at,
         .completed_at = run->ended_at,
+        .starts = run->starts,
     };
     commit_deltas(run);
     buf_printf(&event, "{\"status\":\"%s\"", end.status);

@@ -82,7 +82,8 @@ void run_retry_durable(struct run *run)
 {
     int64_t pause = run->available_at - clock_wall_us();
     slots_release(run);
-    run->attempt = run->available_at = run->attempt_started_at = 0;
+    run->starts = run->available_at = run->attempt_started_at = 0;
+    run->excused = false;
     run->active_us = run->awake_at = run->active_stored = 0;
     loop_timer_set(run->engine->loop, &run->again, pause > 0 ? pause : 0);
 }

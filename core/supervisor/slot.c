@@ -266,6 +266,7 @@ static void slot_look_soon(struct engine *engine)
 static void slot_store(struct run *run, struct slot *slot)
 {
     struct commit *c = commit_next(run);
+    commit_started(run); /* while the lease is there: it ends in this commit */
     c->releases = run->unleased = true;
     slot->stored++;
     store_execution_blocked(c->batch, run->id, run->engine->owner, slot->name);

@@ -3,6 +3,7 @@
 attempts; priced together."""
 import os
 import signal
+import sqlite3
 import sys
 import threading
 import time
@@ -50,6 +51,15 @@ def execute(which, body, headers=None):
 
 def attempts_of(execution):
     return daemon.api.get(f"/v1/executions/{execution}/attempts").json["items"]
+
+
+def executors_of(some):
+    return [p for a in children(some.process.pid) for b in children(a) for p in children(b)]
+
+
+def kill_executors(some):
+    for executor in executors_of(some):
+        os.kill(executor, signal.SIGKILL)
 
 
 def test_tried_again():
@@ -173,13 +183,114 @@ def test_starts_are_counted_whatever_ended_them():
     execution = mortal.api.execute(hangs, {"good": 1}, {"Prefer": "respond-async"}).json["executionId"]
     path = f"/v1/executions/{execution}"
     ok(eventually(lambda: models.calls()["calls"] == before + 1), "it runs")
-    for executor in [p for a in children(mortal.process.pid) for b in children(a) for p in children(b)]:
-        os.kill(executor, signal.SIGKILL)
+    kill_executors(mortal)
     ok(eventually(lambda: mortal.api.get(path).json["starts"] == 2), "it is started again, and that is stored")
     mortal.kill()
     mortal.start()
     ok(eventually(lambda: mortal.api.get(path).json["status"] == "failed"), "it is not started a third time")
     contains(mortal.api.get(path).json["errorMessage"], "started 2 times", "the error says why")
+    equal(mortal.api.get(path).json["starts"], 2, "and so does the execution")
+    mortal.stop()
+
+
+def test_a_start_counts_though_nothing_came_of_it():
+    """Each of its executors dies at once, the last one too."""
+    mortal = Daemon({"executions": {"attempts": "3"}, "executors": {"ready": "0"}})
+    sleeps = mortal.api.lua_agent("sleeps", 'return { name = "sleeps", version = "1.0.0", run = function() c9.sleep(60) end }')["id"]
+    execution = mortal.api.execute(sleeps, None, {"Prefer": "respond-async"}).json["executionId"]
+    path = f"/v1/executions/{execution}"
+
+    def ended():
+        kill_executors(mortal)
+        return mortal.api.get(path).json["status"] == "failed"
+    ok(eventually(ended, every=0.001), "it fails")
+    contains(mortal.api.get(path).json["errorMessage"], "started 3 times", "by its starts")
+    equal(mortal.api.get(path).json["starts"], 3, "of which none is forgotten")
+    mortal.stop()
+
+
+def test_who_waits_in_line_outlives_the_daemon():
+    """It has not been started: that the daemon had claimed it is nothing to it."""
+    cramped = Daemon({"model default": {"plugin": "openai", "base_url": models.base_url, "model": "hang"},
+                      "executions": {"running": "1", "attempts": "3", "asks": "9"}})
+    hangs = cramped.api.lua_agent("hangs", SOURCE.replace('"flaky"', '"hangs"'))["id"]
+    source = 'return { name = "%s", version = "1.0.0", run = function(input) return input end }'
+    waits = cramped.api.lua_agent("waits", source % "waits")["id"]
+    keyed = cramped.api.lua_agent("keyed", source % "keyed", executionConfig={
+        "entrypoint": "keyed", "concurrency": {"limit": 1}})["id"]
+    before = models.calls()["calls"]
+    first = cramped.api.execute(hangs, {"good": 1}, {"Prefer": "respond-async"}).json["executionId"]
+    ok(eventually(lambda: models.calls()["calls"] == before + 1), "one runs")
+    line = [cramped.api.execute(a, i, {"Prefer": "respond-async"}).json["executionId"] for i in range(3) for a in (waits, keyed)]
+    owners = {None}
+
+    def in_line():
+        store = sqlite3.connect(f"file:{cramped.folder}/state/c9d.db?mode=ro", uri=True)
+        rows = store.execute("SELECT DISTINCT lease_owner, attempt FROM agent_executions WHERE id <> ? AND status = 'pending'",
+                             (first,)).fetchall()
+        store.close()
+        if len(rows) != 1 or rows[0][0] in owners or rows[0][1] != 0:
+            return False
+        owners.add(rows[0][0])
+        return True
+    for _ in range(3):
+        ok(eventually(in_line), "those in line are claimed, and have not been started")
+        cramped.kill()
+        cramped.start()
+    ended = ("completed", "failed")
+    ok(eventually(lambda: all(cramped.api.get(f"/v1/executions/{e}").json["status"] in ended for e in [first] + line)), "all end")
+    equal([cramped.api.get(f"/v1/executions/{e}").json["status"] for e in [first] + line], ["failed"] + ["completed"] * len(line),
+          "the one that ran has used its starts up, those in line have theirs")
+    equal({cramped.api.get(f"/v1/executions/{e}").json["starts"] for e in line}, {1}, "and need one")
+    cramped.stop()
+
+
+def test_a_pause_between_attempts_is_no_start():
+    mortal = Daemon({"executions": {"attempts": "1"}})
+    source = """return { name = "second", version = "1.0.0",
+      run = function(input, ctx) if ctx.execution.attempt < 2 then error("not yet") end return "done" end }"""
+    second = mortal.api.lua_agent("second", source, executionConfig={
+        "entrypoint": "second", "retry": {"attempts": 2, "backoffMs": 3000, "jitter": 0}})["id"]
+    execution = mortal.api.execute(second, None, {"Prefer": "respond-async"}).json["executionId"]
+    path = f"/v1/executions/{execution}"
+    ok(eventually(lambda: "nextAttemptAt" in mortal.api.get(path).json), "between two attempts")
+    equal(mortal.api.get(path).json["starts"], 0, "the next one has not begun")
+    mortal.kill()
+    mortal.start()
+    ok(eventually(lambda: mortal.api.get(path).json["status"] in ("completed", "failed")), "it ends")
+    equal((mortal.api.get(path).json["status"], mortal.api.get(path).json["starts"]), ("completed", 1), "after its one start")
+    mortal.stop()
+
+
+def test_starts_are_counted_in_the_store_behind_a_line():
+    """It runs, a limit comes, its executor is killed, and it waits in the store for the place that it had."""
+    mortal = Daemon({"model default": {"plugin": "openai", "base_url": models.base_url, "model": "hang"},
+                     "executions": {"attempts": "10"}})
+    own = f"/v1/organizations/{mortal.api.get('/v1/organizations').json['items'][0]['id']}"
+    hangs = mortal.api.lua_agent("hangs", SOURCE.replace('"flaky"', '"hangs"'))["id"]
+    source = 'return { name = "waits", version = "1.0.0", run = function(input) c9.sleep(input) end }'
+    waits = mortal.api.lua_agent("waits", source)["id"]
+    before = models.calls()["calls"]
+    execution = mortal.api.execute(hangs, {"good": 1}, {"Prefer": "respond-async"}).json["executionId"]
+    path = f"/v1/executions/{execution}"
+    ok(eventually(lambda: models.calls()["calls"] == before + 1), "it has asked once")
+    mortal.api.patch(own, {"settings": {"maxRunning": 1}})
+    holder = mortal.api.execute(waits, 60, {"Prefer": "respond-async"}).json["executionId"]
+    ok(eventually(lambda: mortal.api.get(f"/v1/executions/{holder}").json["status"] == "running"), "another has the only place")
+    for _ in range(100):
+        mortal.api.execute(waits, 0, {"Prefer": "respond-async"}, priority=-1)
+    kill_executors(mortal)
+    store = sqlite3.connect(f"file:{mortal.folder}/state/c9d.db?mode=ro", uri=True)
+    ok(eventually(lambda: store.execute("SELECT blocked_on FROM agent_executions WHERE id = ?", (execution,)).fetchone()[0]),
+       "killed, it waits in the store")
+    store.close()
+    equal(mortal.api.get(path).json["starts"], 1, "with its start")
+    mortal.api.post(f"/v1/executions/{holder}/cancel")
+    ok(eventually(lambda: models.calls()["calls"] == before + 2, 30 * SLOW), "it comes, and has asked twice")
+    equal(mortal.api.get(path).json["starts"], 2, "its starts are two")
+    kill_executors(mortal)
+    ok(eventually(lambda: mortal.api.get(path).json["status"] == "failed"), "killed again, it does not ask a third time")
+    equal((mortal.api.get(path).json["errorCode"], models.calls()["calls"]), ("OutcomeUnknown", before + 2), "and says why")
     mortal.stop()
 
 

@@ -45,8 +45,22 @@ static void insert(const char *id, const char *owner)
 static int started(const char *id, const char *owner)
 {
     struct storage_batch *batch = storage_batch_new();
-    store_execution_started(batch, id, owner, 1, 2000000);
+    store_execution_started(batch, id, owner, 2000000);
     return world_commit(&w, batch);
+}
+
+static int starts(const char *id, const char *owner, int64_t n)
+{
+    struct storage_batch *batch = storage_batch_new();
+    store_execution_starts(batch, id, owner, n);
+    return world_commit(&w, batch);
+}
+
+static int64_t attempt(const char *id)
+{
+    char sql[128];
+    snprintf(sql, sizeof(sql), "SELECT attempt FROM agent_executions WHERE id = '%s'", id);
+    return world_int(&w, sql);
 }
 
 static struct execution_end end_of(const char *status)
@@ -59,7 +73,8 @@ static struct execution_end end_of(const char *status)
         .usage_json = "{\"cpuTimeUs\":1500}",
         .usage = {.cpu_us = 1500, .memory_peak = 1, .tokens = 7, .cost_microcents = 1},
         .started_at = 2000000,
-        .completed_at = 2345000};
+        .completed_at = 2345000,
+        .starts = 2};
 }
 
 static int ended(const char *id, const char *owner, const char *status)
@@ -74,14 +89,18 @@ static void life_test(void)
 {
     insert("e1", "me");
     is_int(world_int(&w, "SELECT attempt FROM agent_executions WHERE id = 'e1'"), 1,
-           "inserted under a lease is the first attempt");
+           "the first start of what is inserted under a lease is counted");
     is_int(started("e1", "other"), -1, "who has no lease cannot start it");
     is_int(started("e1", "me"), 0, "who has it can");
     is_int(started("e1", "me"), 0, "again, when it is taken up again");
+    is_int(starts("e1", "other", 7), -1, "who has no lease counts no start");
+    is_int(starts("e1", "me", 3), 0, "who has it counts them");
+    is_int(attempt("e1"), 3, "as they are");
     is_int(ended("e1", "other", "completed"), -1, "who has no lease cannot end it");
     is_int(ended("e1", NULL, "completed"), -1, "nor can nobody");
     is_int(ended("e1", "me", "completed"), 0, "who has it can");
     is_int(ended("e1", "me", "failed"), -1, "once");
+    is_int(attempt("e1"), 2, "with those that were made");
     is_int(world_int(&w, "SELECT execution_time_ms FROM agent_executions WHERE id = 'e1'"), 345,
            "its time in milliseconds");
     is_int(world_int(&w, "SELECT lease_owner IS NULL FROM agent_executions WHERE id = 'e1'"), 1,
@@ -153,7 +172,7 @@ static void retry_test(void)
     is_int(retried("r1", "other", true), -1, "who has no lease cannot end it");
     is_int(retried("r1", "me", true), 0, "who has it can");
     is_int(world_int(&w, "SELECT count(*) FROM agent_executions WHERE id = 'r1' AND retries = 1"
-                         " AND status = 'pending' AND lease_owner = 'me' AND attempt = 1"
+                         " AND status = 'pending' AND lease_owner = 'me' AND attempt = 0"
                          " AND attempt_seq = 4 AND available_at = 9000000"),
            1, "it is pending again, under its lease");
     is_int(world_int(&w, "SELECT count(*) FROM execution_attempts WHERE execution_id = 'r1'"), 1,
@@ -169,10 +188,10 @@ static void blocked_test(void)
 {
     insert("b1", "me");
     struct storage_batch *batch = storage_batch_new();
+    store_execution_starts(batch, "b1", "me", 5);
     store_execution_blocked(batch, "b1", "me", "agent/x");
     is_int(world_commit(&w, batch), 0, "one waits in the store");
-    is_int(world_int(&w, "SELECT attempt FROM agent_executions WHERE id = 'b1'"), 0,
-           "the claim that found no place was no start");
+    is_int(attempt("b1"), 5, "and its starts are what they were");
     batch = storage_batch_new();
     store_execution_unblock(batch, "agent/y", 10, 77, NULL, NULL);
     store_execution_unblock(batch, "agent/x", 10, 78, NULL, NULL);
@@ -205,7 +224,7 @@ static void unleased_test(void)
 {
     insert("e2", NULL);
     is_int(world_int(&w, "SELECT attempt FROM agent_executions WHERE id = 'e2'"), 0,
-           "without a lease no attempt was made");
+           "without a lease no start is counted");
     is_int(ended("e2", "me", "cancelled"), -1, "what nobody has, nobody else can end");
     struct storage_batch *batch = storage_batch_new();
     store_execution_cancel_request(batch, "e2");
