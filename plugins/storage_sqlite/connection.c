@@ -51,6 +51,7 @@ static int connection_setup(struct connection *connection, const struct options 
 static void library_set_up(void)
 {
     sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+    gather_set_up();
 }
 
 struct connection *connection_open(const struct options *options, bool writes,
@@ -66,7 +67,9 @@ struct connection *connection_open(const struct options *options, bool writes,
     /* NOMUTEX: one thread at a time is ours to see to. */
     int flags = SQLITE_OPEN_NOMUTEX |
                 (writes ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY);
-    int rc = sqlite3_open_v2(options->path, &connection->db, flags, NULL);
+    /* Where commits are synced: elsewhere the last of what was gathered could wait for the next. */
+    bool gathers = writes && strcmp(options->synchronous, "FULL") == 0;
+    int rc = sqlite3_open_v2(options->path, &connection->db, flags, gathers ? gather_vfs : NULL);
     if (rc != SQLITE_OK)
         fault_from(fault, connection->db, rc, options->path);
     else if (connection_setup(connection, options, writes, fault) == 0)

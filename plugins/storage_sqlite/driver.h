@@ -4,6 +4,7 @@
  *   connection.c      one connection: pragmas, cache of prepared statements, running one
  *   writer.c          the one thread that commits, waiting batches together
  *   checkpoint.c      the thread that moves the WAL into the database
+ *   gather.c          what is written to the WAL, gathered
  *   migrate.c         schema versions, type tokens, backup copies
  *   version.c         whether anything was committed
  *   fault.c           SQLite's results as C9D_E_*
@@ -82,6 +83,11 @@ struct run {
  * many rows it changed, or returned if it returns rows. */
 int connection_run(struct connection *connection, const struct run *run, int64_t *count_r,
                    struct c9d_fault *fault);
+
+/* ---- gather.c ---- */
+
+extern const char *gather_vfs; /* for connections that write; NULL: the default one */
+void gather_set_up(void);      /* once */
 
 /* ---- the store ---- */
 

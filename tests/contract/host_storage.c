@@ -19,6 +19,7 @@ static const struct backend {
     bool file; /* a file in the state folder, c9d.db: locks, copies and limits can be tried on it */
 } backends[] = {
     {"sqlite", "storage_sqlite", "", true},
+    {"sqlite, a batch is more than its cache", "storage_sqlite", "cache_size = 64KiB\n", true},
     {"sqlite normal", "storage_sqlite",
      "synchronous = normal\ncache_size = 64KiB\nbusy_timeout = 200ms\n", true},
     {"sqlite memory", "storage_sqlite", "path = :memory:\n", false},
