@@ -15,6 +15,7 @@ from c9test import SLOW, Daemon, equal, note, ok, run  # noqa: E402
 SEED = int(os.environ.get("C9_SEED") or random.SystemRandom().randrange(1 << 32))
 ROUNDS = int(os.environ.get("C9_ROUNDS") or (100 if SLOW == 1 else 20))
 CALLERS = 4
+MUST_HAPPEN = ("publish", "edit")  # a short run may draw none that succeeds; it goes on until there is one
 NAMES = ("ant", "bee", "cat", "dog")
 VERSIONS = ("1.0.0", "1.1.0", "2.0.0-rc.1", "2.0.0")
 AFTER = {"draft": {"draft", "published", "deprecated", "archived"}, "published": {"published", "deprecated", "archived"},
@@ -118,13 +119,17 @@ def broken():
                 yield f"alias {alias['name']} has {alias['targets']}, and only {runs} run"
 
 
+def much_was_done(counts):
+    return all(counts.get(name, [0])[0] > 0 for name in MUST_HAPPEN)
+
+
 def test_random_sequences():
     note(f"C9_SEED={SEED}")
     rng = random.Random(SEED)
     clients = [api.fresh() for _ in range(CALLERS)]
-    counts, problems = {}, []
-    for _ in range(ROUNDS):
-        done = []
+    counts, problems, rounds = {}, [], 0
+    while rounds < ROUNDS or (rounds < 100 * ROUNDS and not much_was_done(counts)):
+        done, rounds = [], rounds + 1
         threads = [threading.Thread(target=caller, args=(random.Random(rng.random()), client, done)) for client in clients]
         for thread in threads:
             thread.start()
@@ -140,9 +145,9 @@ def test_random_sequences():
             break
     for problem in problems[:10]:
         note(problem)
-    ok(not problems, f"one current version, published is immutable, unique names, in {ROUNDS} rounds of {CALLERS} calls")
+    ok(not problems, f"one current version, published is immutable, unique names, in {rounds} rounds of {CALLERS} calls")
     note(", ".join(f"{name} {done}+{refused}" for name, (done, refused) in sorted(counts.items())))
-    ok(counts.get("publish", [0])[0] > 0 and counts.get("edit", [0])[0] > 0, "and much of it was done")
+    ok(much_was_done(counts), "and much of it was done")
 
 
 run(globals(), daemon)
