@@ -195,7 +195,7 @@ PLUGIN_SOS := $(PLUGINS:%=$(B)/plugins/%.so)
 KINDS := unit contract sandbox
 TEST_SRC := $(foreach k,$(KINDS),$(wildcard tests/$k/*.c))
 TESTS_C  := $(TEST_SRC:%.c=$(B)/%)
-TESTS_PY := $(wildcard tests/crash/*.py tests/api/*.py tests/sandbox/*.py tests/client/*.py)
+TESTS_PY := $(wildcard tests/unit/*.py tests/crash/*.py tests/api/*.py tests/sandbox/*.py tests/client/*.py)
 FUZZ_SRC := $(wildcard tests/fuzz/*.c)
 FUZZERS  := $(filter-out %/driver,$(FUZZ_SRC:tests/fuzz/%.c=$(B)/tests/fuzz/%))
 BENCH_SRC := $(wildcard tests/bench/*.c)
