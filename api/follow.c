@@ -17,7 +17,8 @@ static void on_accepted(struct execution_watch *watch, struct error *err)
     if (err != NULL) {
         follow->refused = true;
         error_set(&follow->refusal, err->code, "%s", err->message);
-        follow->refusal.details = json_incref(err->details);
+        /* jansson counts references for threads, but looks at the count as if there were one. */
+        follow->refusal.details = json_deep_copy(err->details);
         waiter_wake_locked(&follow->waiter);
     } else {
         follow->accepted = true;
