@@ -7,7 +7,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 from c9test import SLOW, Daemon, contains, equal, eventually, note, ok, run  # noqa: E402
 
 daemon = Daemon({"limits": {"cpu_time": f"{300 * SLOW}ms", "memory": "16MiB", "log_count": 50, "emit_count": 50,
-                            "requests": 20, "output": "64KiB", "wall_time": "20s"}})
+                            "requests": 20, "output": "64KiB", "wall_time": f"{60 * SLOW}s"}})
 
 
 def agent(name, body, **config):
