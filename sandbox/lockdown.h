@@ -8,10 +8,18 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 
 enum { LOCKDOWN_DETAIL_MAX = 128 };
+
+/* The last of the standard descriptors that are closed. */
+#ifdef C9_SANITIZED /* whose reports go to standard error */
+enum { LAST_STANDARD_FD = STDOUT_FILENO };
+#else
+enum { LAST_STANDARD_FD = STDERR_FILENO };
+#endif
 
 /* What later layers and executors must know of earlier ones. */
 struct lockdown {

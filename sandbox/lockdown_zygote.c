@@ -73,18 +73,18 @@ const size_t lockdown_namespace_count = countof(lockdown_namespaces);
 
 /* ---- resource limits ------------------------------------------------------------------------- */
 
-#ifdef C9_SANITIZED /* whose frames are larger */
-enum { STACK_BYTES = 8 << 20 };
+#ifdef C9_SANITIZED /* whose frames are larger, and whose reports may go to a file */
+enum { STACK_BYTES = 8 << 20, FILE_BYTES = 1 << 30 };
 #else
-enum { STACK_BYTES = 1 << 20, SPACE_SLACK = 4 << 20 };
+enum { STACK_BYTES = 1 << 20, FILE_BYTES = 0, SPACE_SLACK = 4 << 20 };
 #endif
 
 static const struct {
     int resource;
     rlim_t value;
 } limits[] = {
-    {RLIMIT_CORE, 0}, {RLIMIT_FSIZE, 0},  {RLIMIT_MEMLOCK, 0},         {RLIMIT_MSGQUEUE, 0},
-    {RLIMIT_NICE, 0}, {RLIMIT_RTPRIO, 0}, {RLIMIT_STACK, STACK_BYTES},
+    {RLIMIT_CORE, 0}, {RLIMIT_FSIZE, FILE_BYTES}, {RLIMIT_MEMLOCK, 0},         {RLIMIT_MSGQUEUE, 0},
+    {RLIMIT_NICE, 0}, {RLIMIT_RTPRIO, 0},         {RLIMIT_STACK, STACK_BYTES},
 };
 
 static int limit_set(int resource, rlim_t value)

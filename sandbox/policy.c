@@ -48,6 +48,11 @@ const struct policy_row policy_rows[] = {
     ROW(rt_sigaction, POLICY_ANY, 0, "a sanitizer's handlers"),
     ROW(getpid, POLICY_ANY, 0, "a sanitizer's report"),
     ROW(gettid, POLICY_ANY, 0, "a sanitizer's report"),
+    ROW(gettimeofday, POLICY_ANY, 0, "a sanitizer's report"),
+#ifdef SYS_open /* not everywhere */
+    ROW(open, POLICY_ANY, 0, "a sanitizer's report, which does without the file it cannot have"),
+    ROW(readlink, POLICY_ANY, 0, "the same"),
+#endif
 #endif
 };
 const size_t policy_row_count = countof(policy_rows);

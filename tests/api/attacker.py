@@ -6,11 +6,12 @@ import struct
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from c9test import SANITIZED, Daemon, contains, equal, ok, run  # noqa: E402
+from c9test import BUILD, SANITIZED, Daemon, contains, equal, ok, run  # noqa: E402
 
 CONFIG = {"sandbox": {"zygote": "{build}/tests/attacker/c9d-zygote"}}
 daemons = [Daemon(CONFIG)] + ([Daemon(CONFIG, user=65534)] if os.geteuid() == 0 else [])
 daemon = ATTACKER = None
+REPORTS = {"asan": "heap-use-after-free", "tsan": "heap-use-after-free", "ubsan": "shift exponent 100"}
 AT_FDCWD, CLONE_NEWUSER = -100, 0x10000000
 SOURCE = """return { name = "attacker", version = "1.0.0",
   description = "makes the call, or sends the bytes, that it is told to", run = function(input)
@@ -121,6 +122,14 @@ def test_statistics_are_bounded():
     equal((result["status"], result["output"]), ("completed", 7), "a result of his own making is a result")
     usage = result["resourceUsage"]
     ok(usage["memoryPeakBytes"] <= 64 << 20 and usage["cpuTimeMs"] < 10000, f"but not what he says of its cost: {usage}")
+
+
+def test_a_sanitizers_report_is_seen():
+    """Of an executor, too, whose policy, limits and descriptors leave it nothing to write on in other builds."""
+    wanted = REPORTS.get(os.path.basename(BUILD))
+    if wanted is not None:
+        attack("misbehave")
+        contains("\n".join(daemon.reports()), wanted, "it is in the log")
 
 
 def test_all_again_as_an_ordinary_user():

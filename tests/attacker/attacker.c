@@ -1,11 +1,12 @@
 /* Linked into a zygote of its own (build/tests/attacker/c9d-zygote, see the Makefile): an attacker
  * who runs native code in an executor of a real daemon. There print(CALL, …) makes a system call,
  * by its name or number, with integers and strings as arguments, and gives its result or nil and
- * errno. Any other print prints. */
+ * errno; and print("misbehave") does what each sanitizer reports. Any other print prints. */
 #include <errno.h>
 #include <lauxlib.h>
 #include <linux/audit.h>
 #include <lua.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -36,8 +37,21 @@ static long call_number(lua_State *L)
     return -1;
 }
 
+static int misbehave(void)
+{
+    char *volatile block = malloc(1);
+    volatile int bits = 100;
+    int result = 1 << bits;
+    free(block);
+    return result + *block;
+}
+
 int __wrap_vm_notice_print(lua_State *L)
 {
+    if (lua_gettop(L) == 1 && strcmp(luaL_tolstring(L, 1, NULL), "misbehave") == 0) {
+        lua_pushinteger(L, misbehave());
+        return 1;
+    }
     long number = call_number(L), args[6] = {0};
     if (number < 0)
         return __real_vm_notice_print(L);

@@ -472,7 +472,7 @@ class Daemon:
             raise AssertionError(f"the daemon does not start:\n{self.log()}")
         return re.findall(r"listens on (\S+)", self.log()[begin:])
 
-    def _reports(self):
+    def reports(self):
         """A sanitizer's, in the log; each once."""
         if not SANITIZED or not os.path.exists(f"{self.folder}/log"):
             return []  # another build's log says nothing; a bench has removed the folder by then
@@ -503,7 +503,7 @@ class Daemon:
             status = self.process.wait()
         self.process = None
         self.log_file.close()
-        if self._reports():
+        if self.reports():
             ok(False, "no sanitizer reports anything")
             note(self.log()[-20000:])
         return status
@@ -518,7 +518,7 @@ class Daemon:
         if self.process is not None:
             self.process.kill()
             self.process.wait()
-        failed = self._reports()
+        failed = self.reports()
         shutil.rmtree(self.folder, ignore_errors=True)
         if failed:  # the plan is printed, so only the status can say it
             os._exit(1)

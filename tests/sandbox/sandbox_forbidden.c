@@ -297,7 +297,7 @@ static const struct attempt attempts[] = {
     /* time and itself */
     CALL(clock_nanosleep, false, 0, 0, P(&later.it_value)),
     CALL(clock_getres, false, 0, P(page)),
-    CALL(gettimeofday, false, P(page)),
+    CALL(gettimeofday, true, P(page)),
     CALL(times, false, P(page)),
     CALL(getrusage, false, 0, P(page)),
     CALL(setitimer, false, 0, P(page)),
@@ -311,7 +311,7 @@ static const struct attempt attempts[] = {
     CALL(getrlimit, false, 0, P(page)),
     CALL(setrlimit, false, 0, P(page)),
 #ifdef __x86_64__
-    CALL(open, false, P("/etc/passwd"), O_RDONLY),
+    CALL(open, true, P("/etc/passwd"), O_RDONLY),
     CALL(creat, false, P("/x"), 0600),
     CALL(stat, false, P("/"), P(page)),
     CALL(fork, false, 0),
