@@ -48,6 +48,7 @@ enum {
 #define ARENA_BASE ((void *)0x200000000000)
 #endif
 #define ARENA_SLACK ((size_t)4 << 20)
+#define RANGE_FLAGS (MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE)
 
 static const uint16_t class_sizes[] = {
     16,  32,  48,  64,  80,  96,   112,  128,  160,  192,  224,  256,  320,       384,
@@ -72,7 +73,8 @@ struct page {
 static struct {
     uint8_t *base;
     struct page *pages;
-    uint32_t mapped;
+    uint32_t most;       /* as there are rows in the table */
+    uint32_t mapped;     /* in an executor, until it is sealed: what it inherits */
     uint32_t count, top; /* pages that may be used; those from top on are free */
     size_t limit, used, peak;
     bool exceeded;
@@ -99,11 +101,11 @@ static void class_set_up(unsigned c)
 
 static void *range_map(size_t bytes)
 {
-    int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
-    void *p = mmap(ARENA_BASE, bytes, PROT_READ | PROT_WRITE, flags | MAP_FIXED_NOREPLACE, -1, 0);
+    void *p =
+        mmap(ARENA_BASE, bytes, PROT_READ | PROT_WRITE, RANGE_FLAGS | MAP_FIXED_NOREPLACE, -1, 0);
 #ifdef C9_SANITIZED /* whose shadow may be there */
     if (p == MAP_FAILED)
-        p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, flags, -1, 0);
+        p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, RANGE_FLAGS, -1, 0);
 #endif
     return p == MAP_FAILED ? NULL : p;
 }
@@ -127,7 +129,7 @@ int arena_map(size_t limit_max)
         return -1;
     arena.pages = (struct page *)range;
     arena.base = range + table;
-    arena.count = arena.mapped = (uint32_t)count;
+    arena.count = arena.mapped = arena.most = (uint32_t)count;
     arena.top = 1;
     arena.limit = limit_max;
     for (unsigned c = 0; c < CLASS_COUNT; c++) {
@@ -146,7 +148,7 @@ void arena_limit(size_t bytes)
     size_t count = pages_of_limit(bytes);
     if (count < arena.top)
         count = arena.top;
-    arena.count = count < arena.mapped ? (uint32_t)count : arena.mapped;
+    arena.count = count < arena.most ? (uint32_t)count : arena.most;
     arena.limit = bytes;
     arena.peak = arena.used;
     arena.exceeded = false;
@@ -154,11 +156,29 @@ void arena_limit(size_t bytes)
         first_open();
 }
 
+int arena_inherit(size_t usual_limit)
+{
+    size_t end = pages_of_limit(usual_limit);
+    if (end >= arena.most)
+        return 0;
+    arena.mapped = (uint32_t)end;
+    return madvise(arena.base + end * PAGE, (arena.most - end) * (size_t)PAGE, MADV_DONTFORK);
+}
+
 int arena_seal(void)
 {
-    size_t end = arena.count, len = (arena.mapped - end) * (size_t)PAGE;
-    arena.mapped = (uint32_t)end;
-    return len > 0 ? (int)syscall(SYS_munmap, arena.base + end * PAGE, len) : 0;
+    uint32_t is = arena.mapped, wanted = arena.count;
+    arena.mapped = arena.most = wanted;
+    if (is > wanted)
+        return (int)syscall(SYS_munmap, arena.base + (size_t)wanted * PAGE,
+                            (size_t)(is - wanted) * PAGE);
+    if (is == wanted)
+        return 0;
+    void *more = arena.base + (size_t)is * PAGE;
+    return (void *)syscall(SYS_mmap, more, (size_t)(wanted - is) * PAGE, PROT_READ | PROT_WRITE,
+                           RANGE_FLAGS | MAP_FIXED_NOREPLACE, -1, 0) == more
+               ? 0
+               : -1;
 }
 
 size_t arena_used(void)

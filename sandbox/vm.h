@@ -21,6 +21,9 @@ struct lua_State;
 int arena_map(size_t limit_max);
 /* From now on Lua may hold so many bytes (as Lua counts: requested sizes). */
 void arena_limit(size_t bytes);
+/* From now on children inherit of the range what this limit needs, and arena_seal maps or unmaps
+ * the difference: the usual limit costs them no call. Zygote, once. 0, or -1 with errno. */
+int arena_inherit(size_t usual_limit);
 /* Gives back the pages beyond those of the limit: native code that touches more gets SIGSEGV. Once,
  * in the executor; arena_limit may not raise the limit afterwards. 0, or -1 with errno. */
 int arena_seal(void);

@@ -24,7 +24,11 @@
 #include "sandbox/policy.h"
 #include "sandbox/vm.h"
 
-enum { CONTROL_FD = WIRE_FD };
+enum {
+    CONTROL_FD = WIRE_FD,
+    USUAL_MEMORY =
+        64 << 20, /* the default of [limits] memory; others cost an executor a call more */
+};
 
 struct zygote {
     struct lockdown lockdown;
@@ -134,6 +138,8 @@ static const char *zygote_prepare(struct zygote *z, uint64_t memory_max)
     if (z->L == NULL)
         return "Lua state (the reason is on standard error)";
     near_keep();
+    if (arena_inherit(USUAL_MEMORY) < 0)
+        return "memory for executors";
     z->lockdown.zygote = getpid();
     const char *missing = zygote_lock_down(z, lockdown_zygote, lockdown_zygote_count);
     if (missing == NULL && close_range(0, LAST_STANDARD_FD, 0) < 0)

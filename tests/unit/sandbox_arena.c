@@ -230,6 +230,45 @@ static void test_limit(void)
     ok(arena_realloc(NULL, NULL, 0, (size_t)1 << 30) == NULL, "whatever the limit says");
 }
 
+/* Bytes from the range's begin on that are mapped, and 1 more when its last byte can be written. */
+static size_t range_mapped(void)
+{
+    char line[512];
+    size_t begin, end, mapped = 0, at = 0;
+    FILE *maps = fopen("/proc/self/maps", "r");
+    uint8_t *block = arena_realloc(NULL, NULL, 0, 5000);
+    while (maps != NULL && block != NULL && fgets(line, sizeof(line), maps) != NULL)
+        if (sscanf(line, "%zx-%zx", &begin, &end) == 2 &&
+            (at == begin || (begin <= (size_t)block && (size_t)block < end))) {
+            mapped += end - begin;
+            at = end;
+        }
+    if (maps != NULL)
+        fclose(maps);
+    *((volatile uint8_t *)at - 1) = 1;
+    return mapped + 1;
+}
+
+static size_t sealed_limit;
+static uint64_t sealed(void)
+{
+    arena_limit(sealed_limit);
+    return arena_seal() == 0 ? range_mapped() : 0;
+}
+
+static void test_inherit(void)
+{
+    sealed_limit = limit;
+    uint64_t whole = in_child(sealed);
+    ok(whole > 2 * limit, "sealed at the largest limit, the range is whole");
+    ok(arena_inherit(limit / 2) == 0, "half of it is inherited from now on");
+    is_int(in_child(sealed), whole, "sealed at the largest, a child has the whole");
+    sealed_limit = limit / 2;
+    is_int(in_child(sealed), whole - limit, "at half, half");
+    sealed_limit = limit / 4;
+    is_int(in_child(sealed), whole - limit - limit / 2, "at a quarter, a quarter");
+}
+
 static void test_resize(void)
 {
     arena_limit(limit);
@@ -276,5 +315,6 @@ int main(void)
     }
     test_limit();
     test_resize();
+    test_inherit();
     return done_testing();
 }
