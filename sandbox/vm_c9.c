@@ -356,7 +356,10 @@ static int c9_http_request(lua_State *L)
 
 /* ---- agents ---------------------------------------------------------------------------------- */
 
-static const struct vm_arg agent_args[] = {{"version", VM_ARG_STRING, false}, {NULL, 0, false}};
+static const struct vm_arg agent_args[] = {{"version", VM_ARG_STRING, false},
+                                           {"timeout", VM_ARG_NUMBER | VM_ARG_STRING, false},
+                                           {"label", VM_ARG_STRING, false},
+                                           {NULL, 0, false}};
 
 /* output, {execution_id}: and whatever else the engine tells. */
 static int agent_done(lua_State *L)
@@ -393,6 +396,11 @@ static int c9_agents_execute(lua_State *L)
     if (lua_getfield(L, 3, "version") == LUA_TNIL)
         lua_pushlightuserdata(L, NULL);
     lua_setfield(L, 5, "version");
+    field_copy(L, 3, 5, "label", "label");
+    if (lua_getfield(L, 3, "timeout") != LUA_TNIL) {
+        lua_pushinteger(L, vm_args_duration(L, -1, "c9.agents.execute: timeout"));
+        lua_setfield(L, 5, "timeout_us");
+    }
     lua_settop(L, 5);
     return vm_effect(L, WIRE_KIND_AGENT_EXECUTE, agent_done);
 }

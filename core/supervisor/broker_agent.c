@@ -17,9 +17,9 @@ struct child {
     struct engine *engine;
     char id[UUID_SIZE];
     struct loop_timer poll;
-    bool preparing, watching;
+    bool preparing, watching, late;
     /* For the pool thread; the engine leaves them alone meanwhile. */
-    char *agent, *version, *user_id, *organization_id, *input, *concurrency_key;
+    char *agent, *version, *label, *user_id, *organization_id, *input, *concurrency_key;
     struct launch *launch;
     char *note;
     struct execution_job job; /* the child, when it is there already */
@@ -50,6 +50,7 @@ static void child_free(void *arg)
     error_clear(&child->err);
     free(child->agent);
     free(child->version);
+    free(child->label);
     free(child->user_id);
     free(child->organization_id);
     free(child->input);
@@ -59,10 +60,10 @@ static void child_free(void *arg)
     free(child);
 }
 
-static void child_abort(struct effect *effect)
+/* Nobody waits for it any more; what it has spent up to now is its parent's. */
+static void child_let_go(struct child *child, bool cancel)
 {
-    struct child *child = effect->state;
-    effect_aborted(effect, 1);
+    struct run *parent = child->effect->run;
     child->effect = NULL;
     if (child->watching) {
         engine_ops.unwatch(child->engine, &child->watch);
@@ -70,14 +71,54 @@ static void child_abort(struct effect *effect)
         const struct run *run = run_find(child->engine, child->id);
         if (run != NULL) {
             struct spent so_far = run_spent(run);
-            effect->run->children_tokens += so_far.tokens;
-            effect->run->children_cost += so_far.cost_microcents;
+            parent->children_tokens += so_far.tokens;
+            parent->children_cost += so_far.cost_microcents;
         }
     }
-    if (effect->run->cancelling && !child->preparing)
+    if (cancel && !child->preparing)
         run_cancel_child(child->engine, child->id);
     if (!child->preparing)
         child_free(child);
+}
+
+static void child_abort(struct effect *effect)
+{
+    effect_aborted(effect, 1);
+    child_let_go(effect->state, effect->run->cancelling);
+}
+
+/* The time that its parent gave it has passed, by the wall clock. */
+static void child_late(struct child *child)
+{
+    struct effect *effect = child->effect;
+    const struct wait *wait = effect->wait;
+    error_auto err = ERROR_INIT;
+    int64_t timeout_ms = (wait->until - wait->since) / 1000;
+    error_set(&err, E_EXECUTION_TIMEOUT,
+              "the execution of %s took longer than its timeout of %ld ms", child->agent,
+              (long)timeout_ms);
+    error_detail(&err, "limit", json_string("timeout"));
+    error_detail(&err, "limitMs", json_integer(timeout_ms));
+    error_detail(&err, "executionId", json_string(child->id));
+    child_let_go(child, true);
+    wait_end(effect);
+    effect_refuse(effect, &err, &(struct effect_cost){.api_calls = 1});
+}
+
+/* While it is looked for: it may have ended in time. */
+static void late_fire(struct loop_timer *timer)
+{
+    const struct wait *wait = timer->arg;
+    struct child *child = wait->effect->state;
+    child->late = true;
+    if (!child->preparing)
+        child_late(child);
+}
+
+static bool child_has_ended(const struct child *child)
+{
+    return child->exists && strcmp(child->job.status, "pending") != 0 &&
+           strcmp(child->job.status, "running") != 0;
 }
 
 /* What it and its own children have spent is the parent's from now on. */
@@ -183,7 +224,9 @@ static void child_submit(struct child *child)
     struct run *run = run_new(child->engine, child->id, child->launch);
     run->user_id = xstrdup(parent->user_id);
     run->parent_id = xstrdup(parent->id);
-    run->context = xasprintf("{\"parentId\":\"%s\",\"depth\":%u}", parent->id, parent->depth + 1);
+    jx_auto *context = json_pack("{s:s, s:i, s:s*}", "parentId", parent->id, "depth",
+                                 (int)parent->depth + 1, "label", child->label);
+    run->context = jx_encode(context, NULL);
     run->version_note = move_ptr(&child->note);
     run->input = xstrdup(child->input);
     run->input_len = strlen(child->input);
@@ -215,6 +258,8 @@ static void child_prepared(void *arg)
     struct run *run = run_find(child->engine, child->id);
     if (child->err.code != E_NONE) {
         child_refuse(child);
+    } else if (child->late && !child_has_ended(child)) {
+        child_late(child);
     } else if (run != NULL) {
         child->watching = true;
         run_watch(run, &child->watch);
@@ -224,8 +269,7 @@ static void child_prepared(void *arg)
         child_refuse(child);
     } else if (!child->exists) {
         child_submit(child);
-    } else if (strcmp(child->job.status, "pending") == 0 ||
-               strcmp(child->job.status, "running") == 0) {
+    } else if (!child_has_ended(child)) {
         child_is_stored(child);
         loop_timer_set(child->engine->loop, &child->poll, POLL_US);
     } else {
@@ -350,13 +394,20 @@ void broker_agent_begin(struct effect *effect)
     child->agent = xstrdup(agent);
     const char *version = jx_str(effect->request, "version", NULL);
     child->version = xstrdup_or_null(version);
+    child->label = xstrdup_or_null(jx_str(effect->request, "label", NULL));
     child->user_id = xstrdup(run->user_id);
     child->organization_id = xstrdup(run->launch->organization_id);
     child->input = input != NULL ? jx_encode(input, NULL) : xstrdup("null");
     child_id(run, effect->seq, child->id);
     effect->state = child;
     effect->abort = child_abort;
-    wait_begin(effect, WAIT_EXECUTION, child->id, NULL, 0);
+    int64_t timeout = jx_int(effect->request, "timeout_us", -1);
+    struct wait *wait =
+        wait_begin(effect, WAIT_EXECUTION, child->id, NULL, timeout == 0 ? 1 : timeout);
+    if (wait->until != 0) {
+        wait->timer.fn = late_fire;
+        loop_timer_set(run->engine->loop, &wait->timer, wait_left(wait));
+    }
     run_idle_check(run);
     child_prepare(child);
 }

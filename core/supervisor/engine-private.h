@@ -425,7 +425,7 @@ void commit_event(struct run *run, const char *type, const char *data, size_t le
 void commit_deltas(struct run *run); /* streamed text so far becomes an event */
 
 /* waits.c */
-enum { WAIT_STORED_US = 1000000 }; /* sleeps from here on go on where they were after a crash */
+enum { WAIT_STORED_US = 1000000 }; /* times from here on go on where they were after a crash */
 struct wait_row;
 struct wait *wait_of_row(const struct wait_row *row);
 void wait_free(struct wait *wait);

@@ -123,7 +123,7 @@ struct wait *wait_begin(struct effect *effect, enum wait_kind kind, const char *
         wait->schema_text = xstrdup_or_null(schema_text);
         wait->since = clock_wall_us();
         wait->until = timeout_us > 0 ? wait->since + timeout_us : 0;
-        bool lasts = kind == WAIT_SIGNAL || (kind == WAIT_SLEEP && timeout_us >= WAIT_STORED_US);
+        bool lasts = kind == WAIT_SIGNAL || timeout_us >= WAIT_STORED_US;
         if (lasts && !run->ephemeral) {
             wait_store(run, wait);
             if (kind == WAIT_SIGNAL)

@@ -142,10 +142,11 @@ function c9.http.request(request) end
 
 c9.agents = {}
 
----Executes another agent and waits for its output. Needs it in `needs.agents`.
+---Executes another agent, or a chain, and waits for its output. Needs it in `needs.agents`. After `timeout` (seconds,
+---or "10s") it is cancelled, and the error is ExecutionTimeout. `label` is kept in the other's executionContext.
 ---@param agent string name or id
 ---@param input any
----@param options? { version?: string }
+---@param options? { version?: string, timeout?: number|string, label?: string }
 ---@return any output
 ---@return { execution_id: string, usage: { tokens: integer, cost_microcents: integer } } info
 function c9.agents.execute(agent, input, options) end

@@ -179,6 +179,21 @@ def test_a_child_wakes_its_parent():
     equal(ended(execution)["outputData"], {"got": 7}, "and the child's end wakes it")
 
 
+def test_a_parent_waits_as_long_as_it_says():
+    parent = agent("hasty", "local ok, why = pcall(c9.agents.execute, 'child', input, { timeout = input, label = 'mine' })"
+                            " return { why.code, why.details.limit, why.details.limitMs, why.details.executionId }")
+    for timeout in (0.05, 2):
+        execution = start(parent, timeout)
+        if timeout > 1:  # it is evicted meanwhile, and the time goes on while c9d is not there
+            ok(evicted(execution), "the parent is evicted")
+            daemon.kill()
+            daemon.start()
+        code, limit, ms, child = ended(execution)["outputData"]
+        equal((code, limit, ms), ("ExecutionTimeout", "timeout", timeout * 1000), f"after {timeout} s it is told")
+        equal(ended(child)["status"], "cancelled", "and the child is cancelled")
+        equal(get(child)["executionContext"]["label"], "mine", "which has the label")
+
+
 def test_cancelled_in_its_sleep():
     parent = agent("parent2", "return c9.agents.execute('child', input)")
     execution = start(parent)
