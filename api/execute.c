@@ -1,4 +1,4 @@
-/* Executing an agent: the answer waits, comes at once, or streams. */
+/* Executing an agent, or a chain: the answer waits, comes at once, or streams. */
 #include <inttypes.h>
 #include <string.h>
 #include <strings.h>
@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "service/chain.h"
 #include "service/execution.h"
 
 enum {
@@ -27,9 +28,10 @@ struct execute {
     bool replayed;
     struct keys_waiter line; /* while another request has the key */
     bool answered;
-    bool later;       /* it is put off: nobody waits for its end without having asked to */
-    int64_t until;    /* Prefer: wait; monotonic µs */
-    json_t *warnings; /* of the version that runs; or NULL */
+    const char *chain; /* its id; NULL: an agent is executed */
+    bool later;        /* it is put off: nobody waits for its end without having asked to */
+    int64_t until;     /* Prefer: wait; monotonic µs */
+    json_t *warnings;  /* of the version that runs; or NULL */
 };
 
 static void execute_free(void *arg)
@@ -95,6 +97,27 @@ static int reply_accepted(struct execute *x, struct reply *reply)
     return 0;
 }
 
+/* Puts members behind those of the object. */
+static void result_add(struct buf *result, const char *name, const json_t *value)
+{
+    result->len--; /* the last brace */
+    buf_printf(result, ",\"%s\":", name);
+    jx_append(result, value);
+    buf_append_char(result, '}');
+}
+
+/* What became of the chain's steps. When the store cannot say, the result is told without. */
+static void result_add_steps(const struct execute *x, struct buf *result)
+{
+    jx_auto *execution = NULL;
+    error_auto err = ERROR_INIT;
+    if (chain_execution_get(x->follow->api->service, &x->follow->who, x->follow->id, &execution,
+                            &err) < 0)
+        return;
+    result_add(result, "chainId", json_object_get(execution, "chainId"));
+    result_add(result, "executionSteps", json_object_get(execution, "executionSteps"));
+}
+
 static int reply_result(struct execute *x, struct reply *reply)
 {
     x->answered = true;
@@ -102,12 +125,10 @@ static int reply_result(struct execute *x, struct reply *reply)
     reply->media = MEDIA_JSON;
     reply->text = x->follow->result;
     x->follow->result = (struct buf)BUF_INIT;
-    if (x->warnings != NULL && reply->text.len > 0) {
-        reply->text.len--; /* the last brace */
-        buf_append_str(&reply->text, ",\"warnings\":");
-        jx_append(&reply->text, x->warnings);
-        buf_append_char(&reply->text, '}');
-    }
+    if (x->warnings != NULL && reply->text.len > 0)
+        result_add(&reply->text, "warnings", x->warnings);
+    if (x->chain != NULL && reply->text.len > 0)
+        result_add_steps(x, &reply->text);
     reply_names_execution(reply, x, x->follow->id);
     if (x->prefer.wait >= 0)
         reply_header(reply, "Preference-Applied", "wait=%d", x->prefer.wait);
@@ -291,10 +312,13 @@ static int execute_again(struct request *request, struct execute *x, const char 
 static int execute_start(struct request *request, struct execute *x, struct error *err)
 {
     autofree char *note = NULL;
+    if (x->chain != NULL &&
+        chain_executable(request->api->service, &request->who, x->chain, err) < 0)
+        return -1;
     x->follow->watching = true;
-    if (execution_start_noted(request->api->service, &request->who,
-                              request_path(request, "agentId"), request->body, &x->follow->watch,
-                              x->follow->id, &note, err) < 0) {
+    const char *agent = x->chain != NULL ? x->chain : request_path(request, "agentId");
+    if (execution_start_noted(request->api->service, &request->who, agent, request->body,
+                              &x->follow->watch, x->follow->id, &note, err) < 0) {
         x->follow->watching = false;
         return -1;
     }
@@ -343,6 +367,7 @@ static int execute_begin(struct request *request, struct reply *reply, struct er
 int handle_execute(struct request *request, struct reply *reply, struct error *err)
 {
     struct execute *x = execute_new(request, request->connection);
+    x->chain = request_path(request, "chainId");
     request->state = x;
     request->state_free = execute_free;
     request->again = execute_begin;

@@ -74,6 +74,16 @@ const struct handler_row handler_table[] = {
     {"getPersona", handle_persona_get, HANDLER_KEPT},
     {"updatePersona", handle_persona_update, HANDLER_POOL},
     {"deletePersona", handle_persona_delete, HANDLER_POOL},
+    {"listChains", handle_chain_list, HANDLER_KEPT},
+    {"createChain", handle_chain_create, HANDLER_POOL},
+    {"validateChain", handle_chain_validate, HANDLER_POOL}, /* looks up every step's agent */
+    {"getChain", handle_chain_get, HANDLER_KEPT},
+    {"updateChain", handle_chain_update, HANDLER_POOL},
+    {"deleteChain", handle_chain_delete, HANDLER_POOL},
+    {"executeChain", handle_execute, HANDLER_ASYNC},
+    {"listChainExecutions", handle_chain_executions, HANDLER_INLINE},
+    {"getChainExecution", handle_chain_execution_get, HANDLER_INLINE},
+    {"optimizeChain", handle_chain_optimize, HANDLER_POOL}, /* reads many executions */
     {"listGrants", handle_grant_list, HANDLER_INLINE},
     {"createGrant", handle_grant_create, HANDLER_POOL},
     {"getGrant", handle_grant_get, HANDLER_INLINE},

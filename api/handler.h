@@ -54,6 +54,9 @@ handler_fn handle_skill_list, handle_skill_upload, handle_skill_get, handle_skil
     handle_skill_revisions, handle_skill_revision;
 handler_fn handle_persona_list, handle_persona_create, handle_persona_get, handle_persona_update,
     handle_persona_delete;
+handler_fn handle_chain_list, handle_chain_create, handle_chain_validate, handle_chain_get,
+    handle_chain_update, handle_chain_delete, handle_chain_executions, handle_chain_execution_get,
+    handle_chain_optimize;
 handler_fn handle_grant_list, handle_grant_create, handle_grant_get, handle_grant_delete;
 handler_fn handle_schedule_list, handle_schedule_list_of_agent, handle_schedule_create,
     handle_schedule_get, handle_schedule_update, handle_schedule_delete, handle_schedule_pause,

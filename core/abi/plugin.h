@@ -138,7 +138,8 @@ struct c9d_batch {
  * @ID@ (UUID text), @TEXT@, @INT@ (64 bit), @REAL@, @BLOB@, @TIME@ (64-bit µs), @JSON@ (JSON as
  * text),
  * @BOOL@ (0 or 1), and behind CREATE TABLE (…) one of @STRICT@ and @STRICT_BY_KEY@: rows lie in the
- * order of the primary key, where the driver can do that. */
+ * order of the primary key, where the driver can do that. @JOIN@ is the aggregate that joins texts,
+ * with the text between them. */
 struct c9d_migration {
     int64_t version; /* 1, 2, 3 … without gaps */
     const char *sql;

@@ -61,6 +61,13 @@ static int agent_read(struct service *service, const struct principal *who, cons
     return store_agent_get(service->storage, ref, who->user_id, meta_r, agent_r, err);
 }
 
+/* A chain is executed as an agent is, and has what hangs from that; it is none. */
+static int no_agent(const struct agent_meta *meta, struct error *err)
+{
+    return error_set(err, E_AGENT_NOT_FOUND, "%s is a chain: see /v1/chains/%s", meta->id,
+                     meta->id);
+}
+
 int agent_find(struct service *service, const struct principal *who, const char *ref,
                enum action action, struct agent_meta *meta_r, json_t **agent_r, struct error *err)
 {
@@ -74,6 +81,8 @@ int agent_find(struct service *service, const struct principal *who, const char 
         return unseen(service, who, &resource, ref, err);
     if (permission_require(who, action, &resource, E_AGENT_NOT_FOUND, "agent", ref, err) < 0)
         return -1;
+    if (meta_r->chain && agent_r != NULL)
+        return no_agent(meta_r, err);
     if (agent_r != NULL)
         *agent_r = move_ptr(&agent);
     return 0;
@@ -82,6 +91,8 @@ int agent_find(struct service *service, const struct principal *who, const char 
 int agent_require(const struct agent_meta *meta, enum life_event event, struct error *err)
 {
     char what[UUID_SIZE + 8];
+    if (meta->chain && event != LIFE_EXECUTE)
+        return no_agent(meta, err);
     snprintf(what, sizeof(what), "agent %s", meta->id);
     if (life_require(life_of(meta->status), event, what, err) == 0)
         return 0;

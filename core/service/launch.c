@@ -5,6 +5,7 @@
 
 #include "base/json.h"
 #include "schema/schema.h"
+#include "service/chain_config.h"
 #include "service/limits.h"
 #include "service/manifest.h"
 #include "service/policy.h"
@@ -87,19 +88,26 @@ static int pin_persona(struct service *service, const char *organization_id, con
                                          jx_str(persona, "prompt", "")));
 }
 
+/* What runs a configuration without an entry point. */
+static enum loop loop_of(const json_t *config)
+{
+    return json_object_get(config, "chain") != NULL ? LOOP_CHAIN : LOOP_AGENT;
+}
+
 static int pin_loop(const struct service *service, const json_t *config, json_t *pins,
                     struct error *err)
 {
+    const struct loop_skill *loop = &service->loops[loop_of(config)];
     if (entrypoint_of(config) != NULL)
         return 0;
-    if (service->loop.source == NULL)
+    if (loop->source == NULL)
         return error_set(err, E_UNAVAILABLE,
-                         "the agent loop is missing: %s could not be read when c9d started; see "
+                         "the %s is missing: %s could not be read when c9d started; see "
                          "[skills] folder, or give the agent an executionConfig.entrypoint",
-                         service->loop.file);
+                         loop->name, loop->file);
     return json_object_set_new(pins, "loop",
-                               json_pack("{s:s, s:s, s:s}", "name", LOOP_NAME, "version",
-                                         C9_VERSION, "sha256", service->loop.sha256));
+                               json_pack("{s:s, s:s, s:s}", "name", loop->name, "version",
+                                         C9_VERSION, "sha256", loop->sha256));
 }
 
 int launch_pins(struct service *service, const char *organization_id, const json_t *config,
@@ -116,17 +124,27 @@ int launch_pins(struct service *service, const char *organization_id, const json
 
 /* ---- sources ---- */
 
-/* Appends {"source","manifest"} of one pin. The loop of this program need not be in the store. */
+/* A loop of this program by its digest; NULL when it is none. */
+static const struct loop_skill *loop_pinned(const struct service *service, const char *sha256)
+{
+    for (size_t i = 0; i < LOOP_COUNT_; i++)
+        if (service->loops[i].source != NULL && strcmp(sha256, service->loops[i].sha256) == 0)
+            return &service->loops[i];
+    return NULL;
+}
+
+/* Appends {"source","manifest"} of one pin. The loops of this program need not be in the store. */
 static int source_append(struct service *service, const json_t *pin, json_t *sources,
                          struct error *err)
 {
     const char *sha256 = jx_str(pin, "sha256", "");
+    const struct loop_skill *loop = loop_pinned(service, sha256);
     json_t *source = NULL;
-    if (service->loop.source != NULL && strcmp(sha256, service->loop.sha256) == 0) {
-        json_t *manifest = jx_decode(service->loop.manifest, strlen(service->loop.manifest),
-                                     "the agent loop's manifest", err);
-        source = json_pack("{s:s#, s:o}", "source", service->loop.source, (int)service->loop.len,
-                           "manifest", manifest);
+    if (loop != NULL) {
+        json_t *manifest =
+            jx_decode(loop->manifest, strlen(loop->manifest), "the loop's manifest", err);
+        source =
+            json_pack("{s:s#, s:o}", "source", loop->source, (int)loop->len, "manifest", manifest);
     } else if (store_source_get(service->storage, sha256, &source, err) < 0) {
         return -1;
     }
@@ -184,7 +202,11 @@ static const char *provider_of(const struct service *service, const json_t *conf
 static json_t *needs_of(const struct service *service, const json_t *config, const json_t *sources)
 {
     json_t *needs = json_object();
-    if (entrypoint_of(config) == NULL) {
+    const json_t *chain = json_object_get(config, "chain");
+    if (chain != NULL) {
+        jx_auto *steps = chain_config_needs(chain);
+        manifest_needs_add(needs, steps);
+    } else if (entrypoint_of(config) == NULL) {
         jx_auto *loop = json_pack("{s:{s:[s]}}", "needs", "model", provider_of(service, config));
         manifest_needs_add(needs, loop);
     }
@@ -223,13 +245,15 @@ static json_t *context_agent(const struct service *service, const struct launch 
     static const char *const not_for_skills[] = {"limits", "retry", "concurrency"};
     for (size_t i = 0; i < countof(not_for_skills); i++)
         json_object_del(settings, not_for_skills[i]);
-    if (entrypoint_of(config) == NULL)
+    if (entrypoint_of(config) == NULL && loop_of(config) == LOOP_AGENT)
         json_object_set_new(settings, "provider", json_string(provider_of(service, config)));
     const json_t *output = json_object_get(config, "outputSchema");
     const char *prompt = jx_str(json_object_get(pins, "persona"), "prompt", NULL);
     json_t *agent = json_pack("{s:s, s:s, s:s, s:s*, s:o, s:b}", "id", launch->agent_id, "name",
                               launch->agent_name, "version", launch->version, "persona", prompt,
                               "settings", settings, "has_output_schema", output != NULL);
+    if (json_object_get(pins, "plan") != NULL)
+        json_object_set(agent, "chain", json_object_get(pins, "plan"));
     /* Lua cannot look into true and false, and there is nothing to see. */
     if (json_is_object(output))
         json_object_set(agent, "output_schema", (json_t *)output);

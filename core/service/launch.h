@@ -6,12 +6,14 @@
 #include "service/service.h"
 #include "store/agent.h"
 
-#define LOOP_NAME     "agent_loop"
-#define VERSION_DRAFT "draft"
+#define LOOP_NAME       "agent_loop"
+#define CHAIN_LOOP_NAME "chain_loop"
+#define VERSION_DRAFT   "draft"
 
 /* What can change an agent's behaviour beside its configuration, as the store has it now:
  *   {"skills":[{"name","version","sha256"}],"persona":{"id","name","prompt"} or null,
  *    "loop":{"name","version","sha256"}}                 loop: without executionConfig.entrypoint
+ * A chain's configuration has the member "chain", and its pins, which are made in chain.c, "plan".
  * E_INVALID_AGENT_CONFIG when a skill or the persona is gone; E_UNAVAILABLE when there is no agent
  * loop. */
 int launch_pins(struct service *service, const char *organization_id, const json_t *config,

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "schema/schema.h"
+#include "service/launch.h"
 #include "service/problem.h"
 #include "service/semver.h"
 #include "service/service-private.h"
@@ -123,8 +124,8 @@ void manifest_check(const struct service *service, json_t *manifest, json_t *pro
         problem_add(problems, "/name",
                     "must start with a letter a to z and have 1 to %d of a-z 0-9 _ -",
                     NAME_MAX_LEN);
-    else if (strcmp(name, "agent_loop") == 0)
-        problem_add(problems, "/name", "is the name of the built-in agent loop");
+    else if (strcmp(name, LOOP_NAME) == 0 || strcmp(name, CHAIN_LOOP_NAME) == 0)
+        problem_add(problems, "/name", "is the name of a built-in loop");
     if (!semver_valid(jx_str(manifest, "version", "")))
         problem_add(problems, "/version", "must be a semantic version such as 1.0.0");
     const json_t *description = json_object_get(manifest, "description");

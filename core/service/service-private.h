@@ -23,8 +23,10 @@ struct hook_rate;
 struct metas;
 struct schedule_context;
 
-/* The agent loop that c9d brings along; source NULL when its file could not be read. */
+/* The loops that c9d brings along; source NULL when its file could not be read. */
+enum loop { LOOP_AGENT, LOOP_CHAIN, LOOP_COUNT_ };
 struct loop_skill {
+    const char *name;
     char *file, *source, *manifest;
     size_t len;
     char sha256[SHA256_HEX_SIZE];
@@ -38,7 +40,7 @@ struct service {
     void *engine;
     char **models;
     size_t n_models;
-    struct loop_skill loop;
+    struct loop_skill loops[LOOP_COUNT_];
     struct token_cache *tokens;
     struct launch_cache *launches;
     struct metas *metas;
@@ -123,12 +125,12 @@ int service_edit(struct service *service, const struct principal *who, const cha
 /* ---- agents ---- */
 
 /* The agent by id, or by name within the organization, if `who` may do `action` to it. agent_r may
- * be NULL. */
+ * be NULL: then it may be a chain. */
 int agent_find(struct service *service, const struct principal *who, const char *ref,
                enum action action, struct agent_meta *meta_r, json_t **agent_r, struct error *err);
 /* For permission_decide; borrows from meta. */
 struct resource agent_resource(const struct agent_meta *meta);
-/* life_require for an agent, with details.agentId. */
+/* life_require for an agent, with details.agentId. Chains may but be executed. */
 int agent_require(const struct agent_meta *meta, enum life_event event, struct error *err);
 
 /* ---- versions ---- */

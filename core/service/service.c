@@ -25,8 +25,6 @@
 #include "service/token_cache.h"
 #include "service/webhook.h"
 
-#define LOOP_FILE "agent_loop.lua"
-
 static const struct config_key keys[] = {
     {"limits", "agents", CONFIG_INT, "10000", 1, 10000000, NULL, "Agents of one organization."},
     {"limits", "users", CONFIG_INT, "10000", 1, 10000000, NULL, "Users of one organization."},
@@ -49,34 +47,32 @@ static const struct config_key keys[] = {
     {"audit", "denied_per_minute", CONFIG_INT, "600", 0, 1000000, NULL,
      "Denied attempts that are written to the audit log; of more only the number is."},
     {"skills", "folder", CONFIG_STRING, NULL, 0, 0, NULL,
-     "Where the skills that come with c9d are, the agent loop among them (default " C9_SKILLDIR
+     "Where the skills that come with c9d are, the loops of agents and chains among them (default " C9_SKILLDIR
      ")."},
 };
 
-/* ---- the agent loop ---- */
+/* ---- the loops ---- */
 
 /* Without it, agents that have an entry point still work: said once here, and whenever it is
  * needed. */
-static void loop_load(struct service *service)
+static void loop_load(struct service *service, enum loop which, const char *name)
 {
-    struct loop_skill *loop = &service->loop;
+    struct loop_skill *loop = &service->loops[which];
     const char *folder = config_string(service->config, "skills", NULL, "folder");
+    loop->name = name;
     loop->file =
-        xasprintf("%s/" LOOP_FILE, folder != NULL ? folder : path_beside("skills", C9_SKILLDIR));
+        xasprintf("%s/%s.lua", folder != NULL ? folder : path_beside("skills", C9_SKILLDIR), name);
     buf_auto source = BUF_INIT;
     error_auto err = ERROR_INIT;
     if (file_read(loop->file, SKILL_SOURCE_MAX, E_UNAVAILABLE, &source, &err) < 0) {
-        log_warn("service.agent_loop",
-                 "agents without an entry point cannot be published: %s; see "
-                 "[skills] folder",
-                 err.message);
+        log_warn("service.loop", "what needs the %s cannot be published: %s; see [skills] folder",
+                 name, err.message);
         return;
     }
     loop->len = source.len;
     loop->source = buf_steal(&source);
     hash_sha256_hex(loop->source, loop->len, loop->sha256);
-    jx_auto *manifest =
-        json_pack("{s:s, s:s, s:{}}", "name", LOOP_NAME, "version", C9_VERSION, "needs");
+    jx_auto *manifest = json_pack("{s:s, s:s, s:{}}", "name", name, "version", C9_VERSION, "needs");
     loop->manifest = jx_encode(manifest, NULL);
 }
 
@@ -118,7 +114,8 @@ struct service *service_new(struct storage *storage, struct config *config, stru
     service->launches = launch_cache_new();
     service->metas = metas_new();
     service->schedules = schedule_context_new(config);
-    loop_load(service);
+    loop_load(service, LOOP_AGENT, LOOP_NAME);
+    loop_load(service, LOOP_CHAIN, CHAIN_LOOP_NAME);
     if (identities_new(config, &service->identities, err) < 0) {
         service_free(service);
         return NULL;
@@ -169,9 +166,11 @@ void service_free(struct service *service)
     hook_rate_free(service->hook_rate);
     metas_free(service->metas);
     schedule_context_free(service->schedules);
-    free(service->loop.file);
-    free(service->loop.source);
-    free(service->loop.manifest);
+    for (size_t i = 0; i < LOOP_COUNT_; i++) {
+        free(service->loops[i].file);
+        free(service->loops[i].source);
+        free(service->loops[i].manifest);
+    }
     free(service);
 }
 

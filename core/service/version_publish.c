@@ -73,14 +73,14 @@ static int publish_commit(struct service *service, const struct principal *who,
         {-1, E_NONE, NULL}};
     autofree char *pins_text = jx_encode(pins, NULL);
     const char *version = jx_str(row, "version", "");
+    const struct loop_skill *loop = &service->loops[LOOP_AGENT];
     int64_t now = clock_wall_us();
     struct storage_batch *batch = storage_batch_new();
     store_agent_published(batch, agent_id, version, now);
     store_version_publish(batch, agent_id, version, jx_int(row, "revision", 0), pins_text,
                           changelog, now);
     if (json_object_get(pins, "loop") != NULL)
-        store_source_insert(batch, service->loop.sha256, service->loop.source, service->loop.len,
-                            service->loop.manifest);
+        store_source_insert(batch, loop->sha256, loop->source, loop->len, loop->manifest);
     const json_t *skills = json_object_get(pins, "skills");
     for (size_t i = 0; i < json_array_size(skills); i++)
         store_source_guard(batch, jx_str(json_array_get(skills, i), "sha256", ""));

@@ -216,6 +216,9 @@ static int warnings_add(struct service *service, const struct agent_meta *agent,
 static int choose_draft(const struct principal *who, const struct agent_meta *agent,
                         struct version_choice *choice, struct error *err)
 {
+    if (agent->chain)
+        return error_set(err, E_INVALID_REQUEST,
+                         "version: a chain has no draft; each edit of it is a version");
     if (draft_require(who, agent, err) < 0)
         return -1;
     snprintf(choice->version, sizeof(choice->version), "%s", VERSION_DRAFT);

@@ -50,7 +50,7 @@ static const struct list_filter filters[] = {
 const struct list store_agent_list = {
     .name = "agents",
     .columns = AGENT_FIELDS(FIELD_COLUMN),
-    .from = " FROM agents a WHERE a.organization_id = $1",
+    .from = " FROM agents a WHERE a.organization_id = $1 AND a.is_chain = 0",
     .n_scope = 1,
     .table = "agents a",
     .id = "a.id",
@@ -62,9 +62,11 @@ const struct list store_agent_list = {
 
 /* Each branch is in the order of createdAt by an index of its own. */
 static const struct list_branch seen[] = {
-    {" FROM agents a WHERE a.organization_id = $1 AND a.visibility IN ('organization', 'public')",
+    {" FROM agents a WHERE a.organization_id = $1 AND a.visibility IN ('organization', 'public')"
+     " AND a.is_chain = 0",
      NULL, NULL, 0},
-    {" FROM agents a WHERE a.organization_id = $1 AND a.user_id = $2", NULL, NULL, 0},
+    {" FROM agents a WHERE a.organization_id = $1 AND a.user_id = $2 AND a.is_chain = 0", NULL,
+     NULL, 0},
     {" FROM agent_audience v JOIN agents a ON a.id = v.agent_id"
      " WHERE v.audience_id = ? AND a.organization_id = $1",
      "v.agent_created_at", "v.agent_id", 0},
@@ -185,8 +187,8 @@ void store_agent_archive(struct storage_batch *batch, const char *id, int64_t at
 
 #define META_COLUMNS                                                                               \
     "a.id, a.user_id, a.organization_id, a.visibility, a.status, a.current_version, a.revision,"   \
-    " " ACCESS_GRANTS("$1")
-enum { META_COUNT = 8 };
+    " a.is_chain, " ACCESS_GRANTS("$1")
+enum { META_COUNT = 9 };
 #define BY_ID   " FROM agents a WHERE a.id = $2"
 #define BY_NAME " FROM agents a WHERE a.organization_id = $2 AND a.name = $3"
 
@@ -206,7 +208,8 @@ static int agent_row(void *arg, const struct c9d_value *v, size_t n)
     row_text_into(&v[4], meta->status, sizeof(meta->status));
     row_text_into(&v[5], meta->current_version, sizeof(meta->current_version));
     meta->revision = v[6].u.i;
-    meta->grants = (unsigned)v[7].u.i;
+    meta->chain = v[7].u.i != 0;
+    meta->grants = (unsigned)v[8].u.i;
     return n > META_COUNT ? row_read_fn(&read->row, v, n) : 1;
 }
 

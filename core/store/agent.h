@@ -59,6 +59,7 @@ struct agent_meta {
     char id[UUID_SIZE], user_id[UUID_SIZE], organization_id[UUID_SIZE]; /* id "": not there */
     char visibility[16], status[16], current_version[STORE_VERSION_SIZE];
     int64_t revision;
+    bool chain;      /* a chain, which is executed as an agent of its id */
     unsigned grants; /* enum store_grant, of the user asked for and his teams */
 };
 /* One indexed SELECT. user_id: whose grants; agent_r may be NULL, and *agent_r is when it is not

@@ -27,10 +27,13 @@ static const char schema_7[] =
 static const char schema_8[] =
 #include "generated/schema_8.inc"
     ;
+static const char schema_9[] =
+#include "generated/schema_9.inc"
+    ;
 
 static const struct c9d_migration migrations[] = {
-    {1, schema_1}, {2, schema_2}, {3, schema_3}, {4, schema_4},
-    {5, schema_5}, {6, schema_6}, {7, schema_7}, {8, schema_8},
+    {1, schema_1}, {2, schema_2}, {3, schema_3}, {4, schema_4}, {5, schema_5},
+    {6, schema_6}, {7, schema_7}, {8, schema_8}, {9, schema_9},
 };
 
 /* What every execution writes, and every event and delivery. */

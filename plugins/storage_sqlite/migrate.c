@@ -18,11 +18,12 @@ enum { PATH_SIZE = 4096 };
 static const struct {
     const char *token, *type;
 } tokens[] = {
-    {"@ID@", "TEXT"},       {"@TEXT@", "TEXT"},
-    {"@INT@", "INTEGER"},   {"@REAL@", "REAL"},
-    {"@BLOB@", "BLOB"},     {"@TIME@", "INTEGER"},
-    {"@JSON@", "TEXT"},     {"@BOOL@", "INTEGER"},
-    {"@STRICT@", "STRICT"}, {"@STRICT_BY_KEY@", "STRICT, WITHOUT ROWID"},
+    {"@ID@", "TEXT"},           {"@TEXT@", "TEXT"},
+    {"@INT@", "INTEGER"},       {"@REAL@", "REAL"},
+    {"@BLOB@", "BLOB"},         {"@TIME@", "INTEGER"},
+    {"@JSON@", "TEXT"},         {"@BOOL@", "INTEGER"},
+    {"@STRICT@", "STRICT"},     {"@STRICT_BY_KEY@", "STRICT, WITHOUT ROWID"},
+    {"@JOIN@", "group_concat"},
 };
 enum { N_TOKENS = sizeof(tokens) / sizeof(tokens[0]) };
 
@@ -37,7 +38,7 @@ static size_t token_at(const char *sql)
 /* The SQL with every token replaced, to be freed. An '@' that starts none stays what it is. */
 static char *sql_expand(const char *sql)
 {
-    /* No type is more than twice as long as its token. */
+    /* None is more than twice as long as its token. */
     char *out = malloc(2 * strlen(sql) + 1), *to = out;
     while (out != NULL && *sql != '\0') {
         size_t i = *sql == '@' ? token_at(sql) : N_TOKENS;

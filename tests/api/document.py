@@ -17,7 +17,8 @@ with open(os.path.join(ROOT, "core", "base", "errors.def"), encoding="utf-8") as
 
 # POST operations that take no Idempotency-Key, and why.
 WITHOUT_KEY = {
-    "validateAgent": "changes nothing", "previewSchedule": "changes nothing", "testEvents": "changes nothing",
+    "validateAgent": "changes nothing", "validateChain": "changes nothing",
+    "previewSchedule": "changes nothing", "testEvents": "changes nothing",
     "backtestAgent": "changes nothing", "replayExecution": "changes nothing", "testWebhook": "changes nothing",
     "cancelExecution": "a second one finds it done", "cancelBatch": "a second one finds it done",
     "pauseSchedule": "a second one finds it done", "resumeSchedule": "a second one finds it done",

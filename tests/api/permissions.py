@@ -20,6 +20,7 @@ daemon = Daemon({"audit": {"denied_per_minute": "0"}, "http": {"access_log": "no
                  "limits": {"agents": "100000", "users": "100000"}})
 api = daemon.api
 api.skill('return { name = "hello", version = "1.0.0", run = function() return "hello" end }')
+api.agent("leaf", skillset=["hello"], visibility="organization", executionConfig={"entrypoint": "hello"})  # of chains
 routes = {operation["operationId"]: (method.upper(), template, operation)
           for _, _, template, item in DOCUMENT.routes for method, operation in item.items() if method != "parameters"}
 count = 0
