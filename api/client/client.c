@@ -217,10 +217,11 @@ static const struct resolver {
     const char *kind, *list;
     bool by_name; /* the list takes ?name= */
 } resolvers[] = {
-    {"agent", "/v1/agents", true},  {"persona", "/v1/personas", true},
-    {"hook", "/v1/hooks", true},    {"schedule", "/v1/schedules", true},
-    {"token", "/v1/tokens", false}, {"user", "/v1/users", true},
-    {"team", "/v1/teams", true},    {"org", "/v1/organizations", false},
+    {"agent", "/v1/agents", true},       {"persona", "/v1/personas", true},
+    {"chain", "/v1/chains", true},       {"hook", "/v1/hooks", true},
+    {"schedule", "/v1/schedules", true}, {"token", "/v1/tokens", false},
+    {"user", "/v1/users", true},         {"team", "/v1/teams", true},
+    {"org", "/v1/organizations", false},
 };
 
 struct found {

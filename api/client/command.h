@@ -70,6 +70,7 @@ int command_version(struct client *client, const struct args *args);
 int command_help(struct client *client, const struct args *args);
 int command_completion(struct client *client, const struct args *args);
 int command_run(struct client *client, const struct args *args);
+int command_chain_run(struct client *client, const struct args *args);
 int command_execution_follow(struct client *client, const struct args *args);
 int command_execution_logs(struct client *client, const struct args *args);
 int command_agent_publish(struct client *client, const struct args *args);

@@ -162,7 +162,20 @@ static int run_async(struct client *client, const struct args *args, struct http
     return client_print(&line);
 }
 
-int command_run(struct client *client, const struct args *args)
+/* Executing takes an agent's name as it is; a chain's becomes an id. */
+static int path_make(struct client *client, const struct args *args, bool chain, struct buf *path)
+{
+    int rc = EXIT_DONE;
+    autofree char *id = chain ? client_resolve(client, args, "chain", args_at(args, 0), &rc) : NULL;
+    if (chain && id == NULL)
+        return rc;
+    buf_append_str(path, chain ? "/v1/chains/" : "/v1/agents/");
+    http_encode(path, chain ? id : args_at(args, 0));
+    buf_append_str(path, "/execute");
+    return EXIT_DONE;
+}
+
+static int run(struct client *client, const struct args *args, bool chain)
 {
     error_auto err = ERROR_INIT;
     buf_auto path = BUF_INIT;
@@ -170,6 +183,8 @@ int command_run(struct client *client, const struct args *args)
     if (body == NULL)
         return usage_fail(client, &err);
     int rc = client_open(client, args);
+    if (rc == EXIT_DONE)
+        rc = path_make(client, args, chain, &path);
     if (rc != EXIT_DONE)
         return rc;
     size_t len;
@@ -178,10 +193,6 @@ int command_run(struct client *client, const struct args *args)
     const char *own = args_get(args, "--idempotency-key");
     autofree char *idempotency =
         xasprintf("Idempotency-Key: %s", own != NULL ? own : uuid_make(key));
-    /* Executing takes an agent's name as it is. */
-    buf_append_str(&path, "/v1/agents/");
-    http_encode(&path, args_at(args, 0));
-    buf_append_str(&path, "/execute");
     struct http_request request = {.method = "POST",
                                    .path = path.data,
                                    .accept = "text/event-stream",
@@ -193,6 +204,16 @@ int command_run(struct client *client, const struct args *args)
         return run_async(client, args, &request);
     const struct follow_options options = {.quiet = args_has(args, "--no-follow")};
     return follow_run(client, &request, NULL, &options);
+}
+
+int command_run(struct client *client, const struct args *args)
+{
+    return run(client, args, false);
+}
+
+int command_chain_run(struct client *client, const struct args *args)
+{
+    return run(client, args, true);
 }
 
 static int check_id(const char *id)

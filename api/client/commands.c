@@ -142,6 +142,79 @@ static const struct route agent_delete = {.method = "DELETE",
 static const struct route agent_validate = {
     .method = "POST", .path = "/v1/agents/validate", .body = whole_file, .show = validation_show};
 
+/* ---- chains ---- */
+
+static const struct column chain_columns[] = {
+    {"NAME", "name", format_text, false},
+    {"ID", "id", format_text, false},
+    {"STATUS", "status", format_text, false},
+    {"VERSION", "currentVersion", format_text, false},
+    {"UPDATED", "updatedAt", format_when, false},
+    {"DESCRIPTION", "description", format_text, false},
+};
+static const struct from chain_filters[] = {
+    {"name", "--name", FROM_TEXT, NULL},     {"text", "--text", FROM_TEXT, NULL},
+    {"status", "--status", FROM_TEXT, NULL}, {"owner", "--owner", FROM_TEXT, "user"},
+    {"sort", "--sort", FROM_TEXT, NULL},     {NULL, NULL, 0, NULL},
+};
+#define CHAIN_BRIEF "id name status currentVersion"
+static const struct route chain_create = {
+    .method = "POST", .path = "/v1/chains", .body = whole_file, .members = CHAIN_BRIEF};
+static const struct route chain_list = {
+    .method = "GET", .path = "/v1/chains", .query = chain_filters, COLUMNS(chain_columns)};
+static const struct route chain_get = {.method = "GET", .path = "/v1/chains/{chain}"};
+static const struct route chain_update = {.method = "PATCH",
+                                          .path = "/v1/chains/{chain}",
+                                          .body = whole_file,
+                                          .members = CHAIN_BRIEF " revision"};
+static const struct route chain_delete = {.method = "DELETE",
+                                          .path = "/v1/chains/{chain}",
+                                          .ask = "delete the chain and all that hangs from it",
+                                          .done = "is deleted"};
+static const struct route chain_validate = {
+    .method = "POST", .path = "/v1/chains/validate", .body = whole_file, .show = validation_show};
+
+static const struct column chain_execution_columns[] = {
+    {"ID", "id", format_text, false},
+    {"STATUS", "status", format_text, false},
+    {"VERSION", "chainVersion", format_text, false},
+    {"CREATED", "createdAt", format_when, false},
+    {"TOOK", "executionTimeMs", format_duration, true},
+    {"CODE", "errorCode", format_text, false},
+    {"ERROR", "errorMessage", format_text, false},
+};
+static const struct from chain_execution_filters[] = {{"status", "--status", FROM_TEXT, NULL},
+                                                      {"version", "--version", FROM_TEXT, NULL},
+                                                      {"sort", "--sort", FROM_TEXT, NULL},
+                                                      {NULL, NULL, 0, NULL}};
+static const struct route chain_executions = {.method = "GET",
+                                              .path = "/v1/chains/{chain}/executions",
+                                              .query = chain_execution_filters,
+                                              COLUMNS(chain_execution_columns)};
+static const struct route chain_execution = {.method = "GET",
+                                             .path = "/v1/chain-executions/{execution}"};
+
+/* Of the figures the suggestions are what is acted on; --json has all. */
+static int suggestions_show(struct client *client, const json_t *answer)
+{
+    buf_auto text = BUF_INIT;
+    const json_t *suggestions = json_object_get(answer, "suggestions");
+    size_t i;
+    json_t *suggestion;
+    buf_printf(&text, "%lld executions were looked at\n",
+               (long long)jx_int(answer, "executions", 0));
+    json_array_foreach (suggestions, i, suggestion) {
+        format_text(&text, json_object_get(suggestion, "message"));
+        buf_append_char(&text, '\n');
+    }
+    if (json_array_size(suggestions) == 0)
+        buf_append_str(&text, "nothing is suggested\n");
+    (void)client;
+    return client_print(&text);
+}
+static const struct route chain_optimize = {
+    .method = "GET", .path = "/v1/chains/{chain}/optimize", .show = suggestions_show};
+
 static const struct from deprecation_body[] = {{"sunset", "--sunset", FROM_TIME, NULL},
                                                {"reason", "--reason", FROM_TEXT, NULL},
                                                {NULL, NULL, 0, NULL}};
@@ -772,12 +845,14 @@ static const struct route openapi_get = {
     "[--timezone ZONE] [--input FILE] [--name NAME] [--version VERSION] [--overlap skip|queue|cancelRunning|allow] " \
     "[--missed skip|one|all] [--missed-window DURATION] [--jitter DURATION] [--active true|false]"
 
+#define RUN_USAGE                                                                                  \
+    "[--input FILE|-] [--input-json JSON] [--set MEMBER=TEXT…] [--version VERSION] "             \
+    "[--priority N] [--delay DURATION] [--at TIME] [--concurrency-key KEY] "                       \
+    "[--on-disconnect continue|cancel] [--webhook URL] [--webhook-secret FILE] [--context FILE] "  \
+    "[--idempotency-key KEY] [--async] [--no-follow]"
+
 const struct command commands[] = {
-    {"run", NULL,
-     "AGENT [--input FILE|-] [--input-json JSON] [--set MEMBER=TEXT…] [--version VERSION] "
-     "[--priority N] [--delay DURATION] [--at TIME] [--concurrency-key KEY] "
-     "[--on-disconnect continue|cancel] [--webhook URL] [--webhook-secret FILE] [--context FILE] "
-     "[--idempotency-key KEY] [--async] [--no-follow]",
+    {"run", NULL, "AGENT " RUN_USAGE,
      "Execute an agent, follow it live, print its output and exit with its outcome.", command_run,
      NULL},
 
@@ -924,6 +999,30 @@ const struct command commands[] = {
     {"skill", "revisions", "SKILL", "List a skill's revisions.", NULL, &skill_revisions},
     {"skill", "delete", "SKILL [--yes]", "Delete a skill that no agent names.", NULL,
      &skill_delete},
+
+    {"chain", "create", "-f FILE", "Create a chain of agents from a JSON file.", NULL,
+     &chain_create},
+    {"chain", "list",
+     "[--name NAME] [--text TEXT] [--status active|inactive|deprecated] [--owner USER] "
+     "[--sort ORDER] [--limit N]",
+     "List chains.", NULL, &chain_list},
+    {"chain", "get", "CHAIN", "Show a chain.", NULL, &chain_get},
+    {"chain", "update", "CHAIN -f FILE", "Edit a chain by a JSON merge patch.", NULL,
+     &chain_update},
+    {"chain", "delete", "CHAIN [--yes]", "Delete a chain and its executions.", NULL, &chain_delete},
+    {"chain", "validate", "-f FILE", "Check a chain's configuration without saving it.", NULL,
+     &chain_validate},
+    {"chain", "run", "CHAIN " RUN_USAGE,
+     "Execute a chain, follow it live, print its output and exit with its outcome.",
+     command_chain_run, NULL},
+    {"chain", "executions",
+     "CHAIN [--status pending|running|completed|failed|cancelled] [--version VERSION] "
+     "[--sort ORDER] [--limit N]",
+     "List a chain's executions.", NULL, &chain_executions},
+    {"chain", "execution", "EXECUTION", "Show an execution of a chain, with its steps.", NULL,
+     &chain_execution},
+    {"chain", "optimize", "CHAIN", "Say what a chain's executions suggest to change.", NULL,
+     &chain_optimize},
 
     {"persona", "create", "NAME --prompt FILE [--description TEXT]",
      "Create a persona; its prompt is the file's text.", NULL, &persona_create},

@@ -9,8 +9,8 @@ _c9ctl() {
             return ;;
     esac
     case $COMP_CWORD:$noun in
-        1:*) words="run agent version alias usage execution replay wait batch webhook delivery dead-letter skill persona schedule event hook apply export token org user team grant audit whoami login status openapi completion help" ;;
-        2:help) words="run agent version alias usage execution replay wait batch webhook delivery dead-letter skill persona schedule event hook apply export token org user team grant audit whoami login status openapi completion help" ;;
+        1:*) words="run agent version alias usage execution replay wait batch webhook delivery dead-letter skill chain persona schedule event hook apply export token org user team grant audit whoami login status openapi completion help" ;;
+        2:help) words="run agent version alias usage execution replay wait batch webhook delivery dead-letter skill chain persona schedule event hook apply export token org user team grant audit whoami login status openapi completion help" ;;
         2:agent) words="create list get update replace publish diff rollback deprecate archive delete backtest validate" ;;
         2:version) words="create list get publish update deprecate archive delete" ;;
         2:alias) words="list get set delete" ;;
@@ -21,6 +21,7 @@ _c9ctl() {
         2:delivery) words="list get log redeliver" ;;
         2:dead-letter) words="list requeue" ;;
         2:skill) words="new test upload list get revisions delete" ;;
+        2:chain) words="create list get update delete validate run executions execution optimize" ;;
         2:persona) words="create list get update delete" ;;
         2:schedule) words="create list get update delete pause resume run runs next preview" ;;
         2:event) words="send list get" ;;
@@ -102,6 +103,16 @@ _c9ctl() {
         "skill get") words=" --source --revision" ;;
         "skill revisions") words="" ;;
         "skill delete") words=" --yes" ;;
+        "chain create") words=" -f" ;;
+        "chain list") words=" --name --text --status --owner --sort --limit" ;;
+        "chain get") words="" ;;
+        "chain update") words=" -f" ;;
+        "chain delete") words=" --yes" ;;
+        "chain validate") words=" -f" ;;
+        "chain run") words=" --input --input-json --set --version --priority --delay --at --concurrency-key --on-disconnect --webhook --webhook-secret --context --idempotency-key --async --no-follow" ;;
+        "chain executions") words=" --status --version --sort --limit" ;;
+        "chain execution") words="" ;;
+        "chain optimize") words="" ;;
         "persona create") words=" --prompt --description" ;;
         "persona list") words=" --name --text --sort --limit" ;;
         "persona get") words="" ;;

@@ -559,6 +559,32 @@ def test_organizations():
     succeeds("delete", "org", "delete", "2nd", "--yes")
 
 
+def test_chains():
+    make_agent("link", 'return { n = input.n + 1 }')
+    config = {"steps": [{"id": "one", "agentId": "link"}, {"id": "two", "agentId": "link"}]}
+    write("config.json", config)
+    equal(succeeds("chain validate", "chain", "validate", "-f", "config.json").code, 0, "a configuration that is right")
+    write("bad.json", {"steps": [{"id": "one", "agentId": "nobody", "condition": "1 =="}]})
+    bad = ctl("chain", "validate", "-f", "bad.json")
+    equal(bad.code, 1, "and one that is not")
+    contains(bad.out + bad.err, "/steps/0/condition", "with the places")
+    write("chain.json", {"name": "links", "chainConfig": config})
+    succeeds("chain create", "chain", "create", "-f", "chain.json")
+    contains(succeeds("chain list", "chain", "list", "--status", "active").out, "links", "it is listed")
+    write("patch.json", {"description": "two links"})
+    succeeds("chain update", "chain", "update", "links", "-f", "patch.json")
+    contains(succeeds("chain get", "chain", "get", "links").out, "two links", "it is shown")
+    done = succeeds("chain run", "chain", "run", "links", "--input-json", '{"n": 1}')
+    equal(done.json, {"n": 3}, "its output is printed")
+    contains(done.err, "completed", "and how it ended")
+    equal(ctl("chain", "run", "links", "--input-json", '{"n": "x"}', "--no-follow").code, 1, "a failure is exit 1")
+    contains(succeeds("chain executions", "chain", "executions", "links").out, "ChainExecutionFailed", "executions")
+    id_ = succeeds("as JSON", "chain", "executions", "links", "--status", "completed", "--json").json["items"][0]["id"]
+    contains(succeeds("chain execution", "chain", "execution", id_).out, "two", "one with its steps")
+    contains(succeeds("chain optimize", "chain", "optimize", "links").out, "2 executions were looked at", "suggestions")
+    succeeds("chain delete", "chain", "delete", "links", "--yes")
+
+
 def test_audit():
     contains(succeeds("list", "audit", "list", "--operation", "createUser").out, "createUser", "changes are listed")
     contains(succeeds("denied", "audit", "list", "--kind", "denied", "--after", "1h").out, "Denied", "and denials")

@@ -12,6 +12,7 @@ static const struct {
     {"getHealth", "c9ctl status"},
     {"getReadiness", "c9ctl status"},
     {"executeAgent", "c9ctl run"},
+    {"executeChain", "c9ctl chain run"},
     {"streamExecution", "c9ctl run, execution follow"},
     {"listExecutionLogs", "c9ctl execution logs"},
     {"replayExecution", "c9ctl replay"},
