@@ -19,12 +19,13 @@ int handle_alias_get(struct request *request, struct reply *reply, struct error 
 int handle_alias_put(struct request *request, struct reply *reply, struct error *err)
 {
     struct if_match condition;
-    bool created;
+    bool created, only_new;
     jx_auto *alias = NULL;
     if (request_if_match(request, &condition, err) < 0 ||
+        request_only_new(request, &only_new, err) < 0 ||
         alias_put(request->api->service, &request->who, request_path(request, "agentId"),
-                  request_path(request, "alias"), request->body, condition.tag, &alias, &created,
-                  err) < 0)
+                  request_path(request, "alias"), request->body, condition.tag, only_new, &alias,
+                  &created, err) < 0)
         return -1;
     reply_resource(reply, request, created ? 201 : 200, alias);
     if (created)

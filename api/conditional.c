@@ -17,6 +17,17 @@ int request_if_match(const struct request *request, struct if_match *condition_r
     return named < 0 ? -1 : 0;
 }
 
+int request_only_new(const struct request *request, bool *only_new_r, struct error *err)
+{
+    const struct header *h = request_header(request, "If-None-Match");
+    *only_new_r = h != NULL;
+    if (h != NULL && (h->value_len != 1 || h->value[0] != '*'))
+        return error_set(
+            err, E_INVALID_REQUEST,
+            "If-None-Match: of this request it can be * only: not to change what is there");
+    return 0;
+}
+
 void reply_revision(struct reply *reply, const struct request *request, const json_t *resource)
 {
     const json_t *revision = json_object_get(resource, "revision");

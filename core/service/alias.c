@@ -107,13 +107,14 @@ static int targets_check(const json_t *body, json_t *canonical, struct error *er
 
 /* ---- writing ---- */
 
-/* Statement 0 is the limit, then a guard for each target, then perhaps one for the revision. */
+/* Statement 0 is the limit, then a guard for each target, then perhaps one for the revision, then
+ * it. */
 static int put_commit(struct service *service, const struct principal *who, const char *agent_id,
                       const char *name, const json_t *before, const json_t *targets,
-                      const int64_t *wanted, struct error *err)
+                      const int64_t *wanted, bool only_new, struct error *err)
 {
     char id[UUID_SIZE], messages[ALIAS_TARGETS_MAX][256];
-    struct conflict conflicts[ALIAS_TARGETS_MAX + 3];
+    struct conflict conflicts[ALIAS_TARGETS_MAX + 4];
     int n = 0;
     autofree char *limit =
         xasprintf("agent %s has %" PRId64 " aliases, as many as [limits] aliases allows", agent_id,
@@ -134,9 +135,10 @@ static int put_commit(struct service *service, const struct principal *who, cons
         conflicts[n] = (struct conflict){n, E_PRECONDITION_FAILED, "the alias was changed since"};
         n++;
     }
-    conflicts[n] = (struct conflict){-1, E_NONE, NULL};
+    conflicts[n] = (struct conflict){n, E_PRECONDITION_FAILED, "the alias is there already"};
+    conflicts[n + 1] = (struct conflict){-1, E_NONE, NULL};
     autofree char *text = jx_encode(targets, NULL);
-    store_alias_put(batch, uuid_make(id), agent_id, name, text, clock_wall_us());
+    store_alias_put(batch, uuid_make(id), agent_id, name, text, only_new, clock_wall_us());
     jx_auto *was =
         before != NULL ? json_pack("{s:O}", "targets", json_object_get(before, "targets")) : NULL;
     jx_auto *is = json_pack("{s:O}", "targets", targets);
@@ -145,8 +147,8 @@ static int put_commit(struct service *service, const struct principal *who, cons
 }
 
 int alias_put(struct service *service, const struct principal *who, const char *agent_id,
-              const char *name, const json_t *body, const char *if_match, json_t **alias_r,
-              bool *created_r, struct error *err)
+              const char *name, const json_t *body, const char *if_match, bool only_new,
+              json_t **alias_r, bool *created_r, struct error *err)
 {
     struct agent_meta meta;
     jx_auto *targets = json_array(), *before = NULL;
@@ -162,7 +164,7 @@ int alias_put(struct service *service, const struct principal *who, const char *
     if (agent_require(&meta, LIFE_EXECUTE, err) < 0 || targets_check(body, targets, err) < 0 ||
         store_alias_get(service->storage, meta.id, name, &before, err) < 0 ||
         put_commit(service, who, meta.id, name, before, targets, conditional != 0 ? &wanted : NULL,
-                   err) < 0)
+                   only_new, err) < 0)
         return -1;
     *created_r = before == NULL;
     return alias_read(service, meta.id, name, alias_r, err);

@@ -20,10 +20,10 @@ int alias_get(struct service *service, const struct principal *who, const char *
               const char *name, json_t **alias_r, struct error *err);
 /* body: {"targets":[{"version","weight"}]}: exact versions that are published or deprecated,
  * weights in percent that add up to 100; one target alone needs no weight. Makes it (created_r) or
- * changes it. */
+ * changes it; only_new: does not change it, E_PRECONDITION_FAILED. */
 int alias_put(struct service *service, const struct principal *who, const char *agent_id,
-              const char *name, const json_t *body, const char *if_match, json_t **alias_r,
-              bool *created_r, struct error *err);
+              const char *name, const json_t *body, const char *if_match, bool only_new,
+              json_t **alias_r, bool *created_r, struct error *err);
 int alias_delete(struct service *service, const struct principal *who, const char *agent_id,
                  const char *name, const char *if_match, struct error *err);
 

@@ -41,14 +41,15 @@ void store_alias_guard(struct storage_batch *batch, const char *agent_id, const 
 }
 
 void store_alias_put(struct storage_batch *batch, const char *id, const char *agent_id,
-                     const char *name, const char *targets, int64_t at)
+                     const char *name, const char *targets, bool only_new, int64_t at)
 {
     storage_batch_add(batch,
                       "INSERT INTO agent_aliases (id, agent_id, name, targets, created_at,"
                       " updated_at) VALUES ($1, $2, $3, $4, $5, $5)"
                       " ON CONFLICT (agent_id, name) DO UPDATE SET targets = excluded.targets,"
-                      " updated_at = excluded.updated_at, revision = agent_aliases.revision + 1",
-                      1, NULL, NULL, "ssssi", id, agent_id, name, targets, at);
+                      " updated_at = excluded.updated_at, revision = agent_aliases.revision + 1"
+                      " WHERE $6 = 0",
+                      1, NULL, NULL, "ssssii", id, agent_id, name, targets, at, (int64_t)only_new);
 }
 
 void store_alias_delete(struct storage_batch *batch, const char *agent_id, const char *name)

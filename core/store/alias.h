@@ -12,9 +12,10 @@ void store_alias_limit(struct storage_batch *batch, const char *agent_id, const 
 /* Conflicts unless it is there with this revision (NULL: any). */
 void store_alias_guard(struct storage_batch *batch, const char *agent_id, const char *name,
                        const int64_t *revision);
-/* Makes it, or gives it other targets (JSON text) and counts the revision up. */
+/* Makes it, or gives it other targets (JSON text) and counts the revision up; only_new: conflicts
+ * then. */
 void store_alias_put(struct storage_batch *batch, const char *id, const char *agent_id,
-                     const char *name, const char *targets, int64_t at);
+                     const char *name, const char *targets, bool only_new, int64_t at);
 /* Conflicts when it is not there. */
 void store_alias_delete(struct storage_batch *batch, const char *agent_id, const char *name);
 

@@ -99,6 +99,12 @@ def test_deleted():
     equal(upload("s", "1.2.0", two).status, 201, "but over what one has")
     deleted("/v1/skills/s", one)
     api.put(f"{AGENT}/aliases/stable", {"targets": [{"version": "1.0.0"}]})
+    answer = api.put(f"{AGENT}/aliases/stable", {"targets": [{"version": "1.0.0"}]}, headers={"If-None-Match": "*"})
+    equal((answer.status, answer.code), (412, "PreconditionFailed"), "an alias that is there is not changed when it shall be new")
+    answer = api.put(f"{AGENT}/aliases/newer", {"targets": [{"version": "1.0.0"}]}, headers={"If-None-Match": "*"})
+    equal(answer.status, 201, "one that is not is made")
+    answer = api.put(f"{AGENT}/aliases/newer", {"targets": [{"version": "1.0.0"}]}, headers={"If-None-Match": '"1"'})
+    equal((answer.status, answer.code), (400, "InvalidRequest"), "and a tag says nothing there")
     deleted(f"{AGENT}/aliases/stable")
 
 

@@ -146,7 +146,7 @@ static void alias_test(void)
     jx_auto *alias = NULL;
     bool created = false;
     int rare = 0, same = 0;
-    works(alias_put(service, &owner, agent, "stable", body, NULL, &alias, &created, &err),
+    works(alias_put(service, &owner, agent, "stable", body, NULL, false, &alias, &created, &err),
           "an alias is made");
     ok(created, "for the first time");
     for (int i = 0; i < 2000; i++) {
@@ -164,7 +164,7 @@ static void alias_test(void)
           "it resolves");
     is_str(jx_str(choice.note, "ref", ""), "stable", "with a note of what was asked for");
     version_choice_clear(&choice);
-    fails(alias_put(service, &viewer, agent, "stable", body, NULL, &alias, &created, &err),
+    fails(alias_put(service, &viewer, agent, "stable", body, NULL, false, &alias, &created, &err),
           E_INSUFFICIENT_PERMISSIONS, "", "a viewer changes none");
     fails(version_resolve(service, &viewer, agent, "stable", "an id", &choice, &err),
           E_INSUFFICIENT_PERMISSIONS, "", "nor executes");
