@@ -350,8 +350,11 @@ struct fetch *fetch_start(struct fetcher *f, const struct fetch_spec *spec, stru
     if (t->next != NULL)
         t->next->place = &t->next;
     f->all = t;
-    f->curl->multi_add_handle(f->multi, t->easy);
-    return t;
+    if (f->curl->multi_add_handle(f->multi, t->easy) == CURLM_OK)
+        return t;
+    error_set(err, E_HTTP_FAILED, "libcurl has no memory");
+    fetch_cancel(t);
+    return NULL;
 }
 
 void fetch_cancel(struct fetch *t)

@@ -58,8 +58,9 @@ def test_nobody_gives_more_than_he_has():
     answer = api.with_token(token("agents:read").json["token"]).post(
         "/v1/tokens", {"name": "t", "scopes": ["admin"]})
     equal(answer.status, 403, "a token without admin makes none")
-    equal(api.post("/v1/tokens", {"name": "t", "scopes": ["agents:fly"]}).status, 400,
-          "an unknown scope is refused")
+    answer = api.post("/v1/tokens", {"name": "t", "scopes": ["agents:raed"]})
+    equal((answer.status, answer.details["validationErrors"][0]["path"]), (400, "/scopes/0"), "an unknown scope is refused")
+    contains(answer.json["error"]["message"], "did you mean 'agents:read'?", "with the nearest that there is")
     equal(api.post("/v1/tokens", {"name": "t", "scopes": []}).status, 400, "so is none at all")
 
 
