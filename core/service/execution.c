@@ -395,6 +395,7 @@ int execution_cancel_idle(struct service *service, const char *which, struct err
         return 0;
     json_object_foreach (ids, id, nothing)
         service->ops->ended(service->engine, id);
+    service->ops->queued(service->engine); /* who waits for one of them was woken */
     service->ops->notify(service->engine);
     return 0;
 }

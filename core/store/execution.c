@@ -259,8 +259,21 @@ void store_execution_cancel_request(struct storage_batch *batch, const char *id)
 {
     storage_batch_add(batch,
                       "UPDATE agent_executions SET cancel_requested = 1,"
-                      " " STORE_AWAKE("$2") " WHERE id = $1 AND status IN ('pending', 'running')",
+                      " " STORE_CALLED("$2") " WHERE id = $1 AND status IN ('pending', 'running')",
                       1, NULL, NULL, "si", id, clock_wall_us());
+}
+
+void store_children_cancel(struct storage_batch *batch, const char *id, const char *child,
+                           int64_t now, c9d_row_fn row, void *arg)
+{
+    storage_batch_add(batch,
+                      "UPDATE agent_executions SET cancel_requested = 1,"
+                      " blocked_on = CASE WHEN lease_owner IS NOT NULL THEN blocked_on END,"
+                      " available_at = CASE WHEN lease_owner IS NULL AND available_at > $2 THEN $2"
+                      " ELSE available_at END WHERE parent_id = $1 AND parent_id IS NOT NULL"
+                      " AND id = COALESCE($3, id)"
+                      " AND status IN ('pending', 'running') RETURNING id",
+                      -1, row, arg, "sis", id, now, child);
 }
 
 /* ---- reading ---- */
@@ -326,29 +339,6 @@ int store_asks_read(struct storage *storage, const char *id,
     struct asks_read read = {fn, arg};
     return storage_query(storage, "SELECT seq, asks FROM execution_asks WHERE execution_id = $1",
                          asks_row, &read, err, "s", id);
-}
-
-struct children_read {
-    void (*fn)(void *arg, const char *child);
-    void *arg;
-};
-
-static int child_row(void *arg, const struct c9d_value *v, size_t n)
-{
-    (void)n;
-    const struct children_read *read = arg;
-    read->fn(read->arg, v[0].u.s);
-    return 0;
-}
-
-int store_children_read(struct storage *storage, const char *id,
-                        void (*fn)(void *arg, const char *child), void *arg, struct error *err)
-{
-    struct children_read read = {fn, arg};
-    return storage_query(storage,
-                         "SELECT id FROM agent_executions WHERE parent_id = $1"
-                         " AND parent_id IS NOT NULL AND status IN ('pending', 'running')",
-                         child_row, &read, err, "s", id);
 }
 
 /* One row a table. */

@@ -129,9 +129,10 @@ void store_ask_put(struct storage_batch *batch, const char *id, int64_t seq, int
                    int64_t at);
 int store_asks_read(struct storage *storage, const char *id,
                     void (*fn)(void *arg, int64_t seq, int64_t asks), void *arg, struct error *err);
-/* Children that have not ended: for cancelling. */
-int store_children_read(struct storage *storage, const char *id,
-                        void (*fn)(void *arg, const char *child), void *arg, struct error *err);
+/* Cancelling of its children that have not ended (child NULL: of all) is asked for; what nobody has
+ * of them can be claimed for it. row gets the id of each: row_ids_fn. */
+void store_children_cancel(struct storage_batch *batch, const char *id, const char *child,
+                           int64_t now, c9d_row_fn row, void *arg);
 /* Highest event seq stored so far, and highest notice of the present attempt (0 when none). */
 int store_execution_progress(struct storage *storage, const char *id, int64_t *seq_r,
                              int64_t *notice_r, struct error *err);
@@ -161,8 +162,8 @@ void execution_job_free(struct execution_job *job); /* what it owns */
     "(" row "id = $1 OR " row "batch_id = $1) AND " row "status = 'pending'"                       \
     " AND " row "lease_owner IS NULL"
 /* Brings the executions that nobody has (of this id, or of the batch of this id) to their end:
- * cancelled, with error (JSON text) and its message. ended gets the id of each: row_ids_fn. Behind
- * a cancel request in the same batch. Three statements. */
+ * cancelled, with error (JSON text) and its message; wakes those who wait for them. ended gets the
+ * id of each: row_ids_fn. Behind a cancel request. */
 void store_execution_cancel_idle(struct storage_batch *batch, const char *which,
                                  const char *message, const char *error, int64_t at,
                                  c9d_row_fn ended, void *arg);

@@ -119,7 +119,7 @@ int store_execution_batch_active(struct storage *storage, const char *id, c9d_ro
 void store_execution_batch_cancel_request(struct storage_batch *batch, const char *id, int64_t at)
 {
     storage_batch_add(batch,
-                      "UPDATE agent_executions SET cancel_requested = 1, " STORE_AWAKE(
+                      "UPDATE agent_executions SET cancel_requested = 1, " STORE_CALLED(
                           "$2") " WHERE batch_id = $1 AND batch_id IS NOT NULL"
                                 " AND status IN ('pending', 'running')",
                       -1, NULL, NULL, "si", id, at);

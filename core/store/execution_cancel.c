@@ -1,5 +1,6 @@
 /* The end of executions that no worker has: put off, waiting for a place, between attempts. */
 #include "store/execution.h"
+#include "store/wait.h"
 
 #define USED(member) ", COALESCE(CAST(e.resource_usage ->> '" member "' AS BIGINT), 0)"
 #define NO_USAGE                                                                                   \
@@ -32,6 +33,11 @@ void store_execution_cancel_idle(struct storage_batch *batch, const char *which,
                 USED("costMicrocents") ", $2 FROM agent_executions e WHERE e.resource_usage <> '{}' AND " STORE_IDLE(
                     "e."),
         -1, NULL, NULL, "si", which, at);
+    storage_batch_add(batch,
+                      "UPDATE agent_executions SET " STORE_AWAKE(
+                          "$2") " WHERE id IN (SELECT e.parent_id FROM agent_executions e"
+                                " WHERE e.parent_id IS NOT NULL AND " STORE_IDLE("e.") ")",
+                      -1, NULL, NULL, "si", which, at);
     storage_batch_add(batch,
                       "UPDATE agent_executions SET status = 'cancelled', error_message = $2,"
                       " error_details = $3, completed_at = $4, blocked_on = NULL,"

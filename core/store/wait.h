@@ -18,6 +18,13 @@
     "available_at = CASE WHEN status = 'running' AND lease_owner IS NULL AND blocked_on IS NULL"   \
     " AND available_at > " now " THEN " now " ELSE available_at END"
 
+/* The same for one that is to be cancelled, which needs no place. What never ran is ended where it
+ * is. */
+#define STORE_CALLED(now)                                                                          \
+    "available_at = CASE WHEN status = 'running' AND lease_owner IS NULL"                          \
+    " AND available_at > " now " THEN " now " ELSE available_at END,"                              \
+    " blocked_on = CASE WHEN status <> 'running' OR lease_owner IS NOT NULL THEN blocked_on END"
+
 struct wait_row {
     char execution_id[UUID_SIZE];
     const char *organization_id;

@@ -61,7 +61,7 @@ static void child_free(void *arg)
 }
 
 /* Nobody waits for it any more; what it has spent up to now is its parent's. */
-static void child_let_go(struct child *child, bool cancel)
+static void child_let_go(struct child *child)
 {
     struct run *parent = child->effect->run;
     child->effect = NULL;
@@ -75,8 +75,6 @@ static void child_let_go(struct child *child, bool cancel)
             parent->children_cost += so_far.cost_microcents;
         }
     }
-    if (cancel && !child->preparing)
-        run_cancel_child(child->engine, child->id);
     if (!child->preparing)
         child_free(child);
 }
@@ -84,7 +82,7 @@ static void child_let_go(struct child *child, bool cancel)
 static void child_abort(struct effect *effect)
 {
     effect_aborted(effect, 1);
-    child_let_go(effect->state, effect->run->cancelling);
+    child_let_go(effect->state);
 }
 
 /* The time that its parent gave it has passed, by the wall clock. */
@@ -100,7 +98,8 @@ static void child_late(struct child *child)
     error_detail(&err, "limit", json_string("timeout"));
     error_detail(&err, "limitMs", json_integer(timeout_ms));
     error_detail(&err, "executionId", json_string(child->id));
-    child_let_go(child, true);
+    run_children_cancel(effect->run, child->id);
+    child_let_go(child);
     wait_end(effect);
     effect_refuse(effect, &err, &(struct effect_cost){.api_calls = 1});
 }

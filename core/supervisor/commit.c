@@ -32,6 +32,7 @@ void commit_free(struct commit *c)
         return;
     storage_batch_free(c->batch);
     buf_free(&c->answers);
+    json_decref(c->children);
     error_clear(&c->err);
     free(c);
 }
@@ -153,6 +154,7 @@ static void commit_failed(struct run *run, struct commit *c)
 {
     run_log(run, log_warn, "execution.commit", "%s", c->err.message);
     if (c->inserts) {
+        atomic_store(&run->engine->doubtful, true);
         if (c->err.code == E_INVALID_STATE &&
             jx_int(c->err.details, "statement", -1) == RUN_KEY_STATEMENT) {
             error_clear(&c->err);
@@ -187,9 +189,24 @@ static void commit_released(struct run *run, struct commit *c)
         run_let_go(run);
 }
 
+/* Children that are to be cancelled: those that are here hear it. */
+static void commit_cancels(struct engine *engine, json_t *children)
+{
+    const char *id;
+    json_t *nothing;
+    json_object_foreach (children, id, nothing) {
+        struct run *child = run_find(engine, id);
+        if (child != NULL)
+            run_cancel(child);
+    }
+    engine_queue_kick(engine);
+}
+
 static void commit_durable(struct run *run, struct commit *c)
 {
     run->pause_us = 0;
+    if (json_object_size(c->children) > 0)
+        commit_cancels(run->engine, c->children);
     if (c->inserts) {
         run->durable = true;
         run_input_sent(run);
@@ -250,7 +267,5 @@ static void commit_returned(void *arg)
         commit_failed(run, c);
     else
         commit_durable(run, c);
-    error_clear(&c->err);
-    buf_free(&c->answers);
-    free(c);
+    commit_free(c);
 }

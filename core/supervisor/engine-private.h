@@ -89,7 +89,8 @@ struct engine {
     struct seat *seats; /* hash by id: who waits for executions that are not live */
     int queue_kick;     /* eventfd: wakes the queue's thread */
     _Atomic bool queue_stop;
-    _Atomic bool starved; /* there may be more to claim than there was room for */
+    _Atomic bool starved;  /* there may be more to claim than there was room for */
+    _Atomic bool doubtful; /* what was to give us a lease failed, or was only said to have */
 };
 
 /* ---- commits: what an execution makes durable, in order, one batch at a time ----------------- */
@@ -107,6 +108,7 @@ struct commit {
     bool settles;       /* a signal: run_signal_settled */
     bool asks;          /* effects that wait for it are asked again */
     bool starts;        /* the start that waits for it is counted */
+    json_t *children;   /* {id: …} that are to be cancelled with it; NULL: none */
     bool failed;        /* set when it came back; then: */
     struct error err;
     struct commit *next; /* in engine->company */
@@ -306,6 +308,9 @@ void run_exited(struct executor_user *user, const struct executor_exit *how);
 void run_wall_fire(struct loop_timer *timer);
 void run_grace_fire(struct loop_timer *timer);
 void run_watchers_end(struct run *run); /* tells them the outcome */
+/* Its children that have not ended, or this one of them (NULL: all), wherever they are: are to be
+ * cancelled, which is durable with its next commit. */
+void run_children_cancel(struct run *run, const char *id);
 /* What ResourceUsage says. */
 struct usage_report {
     struct execution_usage own;
@@ -448,8 +453,6 @@ void active_stop(struct engine *engine);
 void run_said_idle(struct run *run);
 void run_evict_fire(struct loop_timer *timer);
 void run_evict(struct run *run); /* its executor is gone: the last commit */
-/* A cancelled execution takes its children along, wherever they are. */
-void run_cancel_child(struct engine *engine, const char *id);
 /* broker_wait.c */
 void run_signalled(struct run *run); /* a signal was stored for it */
 void run_signal_settled(struct run *run);

@@ -30,7 +30,6 @@ struct loading {
     struct wait *waits, **waits_end;
     struct ask *asks;
     size_t n_asks;
-    json_t *children; /* ids, when it is to be cancelled */
     int64_t journal_bytes, answered_at;
     struct execution_usage usage;
     int64_t seq, notice;
@@ -78,11 +77,6 @@ static void ask_row(void *arg, int64_t seq, int64_t asks)
     l->asks[l->n_asks++] = (struct ask){seq, asks};
 }
 
-static void child_row(void *arg, const char *child)
-{
-    json_array_append_new(((struct loading *)arg)->children, json_string(child));
-}
-
 static void loading_free(void *arg)
 {
     struct loading *l = arg;
@@ -92,7 +86,6 @@ static void loading_free(void *arg)
     }
     free(l->replays);
     free(l->asks);
-    json_decref(l->children);
     for (struct wait *w = l->waits, *next; w != NULL; w = next) {
         next = w->next;
         wait_free(w);
@@ -113,8 +106,6 @@ static void load(void *arg)
     struct storage *storage = l->engine->parts.storage;
     int got = store_execution_job(storage, l->id, &l->job, &l->err);
     l->found = got == 0;
-    if (l->found && l->job.cancel_requested)
-        store_children_read(storage, l->id, child_row, l, &l->err);
     if (l->found && store_execution_progress(storage, l->id, &l->seq, &l->notice, &l->err) == 0 &&
         store_journal_read(storage, l->id, journal_row, l, &l->err) == 0 &&
         store_waits_read(storage, l->id, wait_row, l, &l->err) == 0 &&
@@ -139,7 +130,6 @@ void run_load(struct run *run, int64_t after_us)
     memcpy(l->id, run->id, UUID_SIZE);
     l->timer = (struct loop_timer){.fn = load_timer_fire, .arg = l};
     l->waits_end = &l->waits;
-    l->children = json_array();
     run->loading = true;
     if (after_us > 0) {
         run->paused = l;
@@ -284,8 +274,6 @@ static void loaded(void *arg)
             run->launch = none;
             run_end_failed(run, &err, NULL);
         } else if (run->cancelling) {
-            for (size_t i = 0; i < json_array_size(l->children); i++)
-                run_cancel_child(engine, json_string_value(json_array_get(l->children, i)));
             run_end_cancelled(run);
         } else if (run->starts >= engine->attempts_max && !run->excused) {
             error_set(&err, run->killed ? E_RESOURCE_EXHAUSTED : E_EXECUTION_FAILED,

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "store/row.h"
 #include "store/wait.h"
 #include "store/webhook.h"
 #include "supervisor/engine-private.h"
@@ -308,6 +309,16 @@ static void settle_webhooks(struct run *run, struct commit *c)
     store_webhook_deliver(c->batch, run->id, events[run->end], run->ended_at);
 }
 
+void run_children_cancel(struct run *run, const char *id)
+{
+    struct commit *c = commit_next(run);
+    if (run->ephemeral)
+        return;
+    if (c->children == NULL)
+        c->children = json_object();
+    store_children_cancel(c->batch, run->id, id, clock_wall_us(), row_ids_fn, c->children);
+}
+
 /* A row that is not stored yet is stored as it ended. */
 static void settle_row(struct run *run, struct commit *c, const struct execution_end *end)
 {
@@ -363,6 +374,8 @@ static void settle_end_event(struct run *run)
         if (run->parent_id != NULL)
             store_execution_wake(c->batch, run->parent_id, run->ended_at);
     }
+    if (run->cancelling)
+        run_children_cancel(run, NULL);
     run_log(run, log_debug, "execution.ended", "%s", end.status);
     commit_event(run, "end", event.data, event.len, 0);
     commit_go(run);

@@ -5,12 +5,14 @@ import hashlib
 import hmac
 import json
 import os
+import signal
+import sqlite3
 import sys
 import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from c9test import SLOW, Client, Daemon, contains, equal, eventually, note, ok, run  # noqa: E402
+from c9test import SLOW, Client, Daemon, children, contains, equal, eventually, note, ok, run  # noqa: E402
 
 daemon = Daemon({"executions": {"grace": "200ms"}})
 SOURCE = """return { name = "%s", version = "1.0.0", needs = { agents = { "%s" } },
@@ -230,6 +232,33 @@ def test_of_an_organization_by_its_settings():
     equal(daemon.api.patch(own, {"settings": {"maxRunning": 0}}).status, 400, "none at all is no limit")
     daemon.api.post(f"/v1/executions/{holder}/cancel")
     ok(ended([holder]), "and the last one ends")
+
+
+def test_cancelled_in_the_store_behind_a_line():
+    """It ran, lost its executor, and has found its place taken."""
+    own = f"/v1/organizations/{daemon.api.get('/v1/organizations').json['items'][0]['id']}"
+    daemon.stop()
+    daemon.config["executions"]["per_organization"] = 0
+    daemon.write_config()
+    daemon.start()
+    ran = start(plain, {"sleep": 60}).json["executionId"]
+    ok(eventually(lambda: execution(ran)["status"] == "running"), "one runs without a limit")
+    daemon.api.patch(own, {"settings": {"maxRunning": 1}})
+    holder = start(plain, {"sleep": 60}).json["executionId"]
+    ok(eventually(lambda: execution(holder)["status"] == "running"), "another has the only place")
+    line = [start(plain, {"sleep": 0}).json["executionId"] for _ in range(100)]
+    for executor in [p for a in children(daemon.process.pid) for b in children(a) for p in children(b)]:
+        os.kill(executor, signal.SIGKILL)
+    store = sqlite3.connect(f"file:{daemon.folder}/state/c9d.db?mode=ro", uri=True)
+    blocked = "SELECT blocked_on FROM agent_executions WHERE id = ?"
+    ok(eventually(lambda: store.execute(blocked, (ran,)).fetchone()[0]), "the first one is killed, and waits in the store")
+    store.close()
+    daemon.api.post(f"/v1/executions/{ran}/cancel")
+    ok(eventually(lambda: execution(ran)["status"] == "cancelled", 5 * SLOW), "it is cancelled there")
+    equal(execution(holder)["status"], "running", "while the place is taken")
+    daemon.api.patch(own, {"settings": {"maxRunning": None}})
+    daemon.api.post(f"/v1/executions/{holder}/cancel")
+    ok(ended(line + [holder]), "and the line goes on")
 
 
 def test_refused_configuration():

@@ -207,6 +207,51 @@ def test_cancelled_in_its_sleep():
     equal(waits(execution) + waits(child), [], "nothing waits any more")
 
 
+def test_a_child_cancelled_between_attempts_wakes_its_parent():
+    """Nobody has the child then, and its parent has no process."""
+    daemon.api.lua_agent("tries", SKILL % ("tries", 'error("not yet")'), executionConfig={
+        "entrypoint": "tries", "retry": {"attempts": 2, "backoffMs": 3600000}})
+    parent = start(agent("executes_tries", 'local good, err = pcall(c9.agents.execute, "tries", 1) return err.code'))
+
+    def put_off():
+        children = [e for e in daemon.api.get("/v1/executions?status=pending").json["items"] if e.get("parentId") == parent]
+        return [e["id"] for e in children if "nextAttemptAt" in e]
+    child = eventually(put_off)
+    ok(child, "the child waits for its second attempt")
+    ok(evicted(parent), "its parent sleeps")
+    equal(daemon.api.post(f"/v1/executions/{child[0]}/cancel").json["status"], "cancelled", "it is cancelled")
+    seen = ended(parent)
+    equal(seen and (seen["status"], seen["outputData"]), ("completed", "Cancelled"), "and its parent goes on")
+
+
+def test_children_of_a_cancelled_one_end_whatever_happens():
+    """One that does not heed it has its time of grace, in which the daemon is killed."""
+    daemon.config["executions"]["grace"] = "60s"
+    daemon.config["limits"] = {"wall_time": "60s", "cpu_time": "60s"}
+    daemon.write_config()
+    daemon.stop()
+    daemon.start()
+    agent("stubborn", "while true do end")
+    parent = start(agent("executes_stubborn", 'return c9.agents.execute("stubborn", 1)'))
+
+    def child():
+        running = daemon.api.get("/v1/executions?status=running").json["items"]
+        return [e["id"] for e in running if e.get("parentId") == parent]
+    ok(eventually(child), "a child runs")
+    one = child()[0]
+    daemon.api.post(f"/v1/executions/{parent}/cancel")
+    equal(ended(parent)["status"], "cancelled", "its parent is cancelled")
+    daemon.kill()
+    daemon.start()
+    seen = ended(one)
+    equal(seen and seen["status"], "cancelled", "and so is the child, after the crash")
+    daemon.config["executions"]["grace"] = "2s"
+    daemon.config["limits"] = {"wall_time": "700ms"}
+    daemon.write_config()
+    daemon.stop()
+    daemon.start()
+
+
 def test_signals_from_many_sides_come_once():
     collect = agent("collect", "local t = {} for i = 1, 20 do t[i] = c9.wait_for('s') end return t")
     execution = start(collect)
