@@ -55,6 +55,8 @@ struct launch {
     int refs; /* atomic */
 };
 struct launch *launch_ref(struct launch *launch);
+/* Of an execution whose agent or version is gone: it names them, and nothing can be started. */
+struct launch *launch_gone(const char *agent_id, const char *organization_id);
 void launch_unref(struct launch *launch); /* NULL is fine */
 
 /* An effect and its answer, as a journal has them. It owns its texts. */

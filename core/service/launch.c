@@ -22,6 +22,16 @@ struct launch *launch_ref(struct launch *launch)
     return launch;
 }
 
+struct launch *launch_gone(const char *agent_id, const char *organization_id)
+{
+    struct launch_whole *whole = xcalloc(1, sizeof(*whole));
+    struct launch *launch = &whole->launch;
+    launch->refs = 1;
+    snprintf(launch->agent_id, sizeof(launch->agent_id), "%s", agent_id);
+    snprintf(launch->organization_id, sizeof(launch->organization_id), "%s", organization_id);
+    return launch;
+}
+
 void launch_unref(struct launch *launch)
 {
     if (launch == NULL || __atomic_sub_fetch(&launch->refs, 1, __ATOMIC_ACQ_REL) > 0)

@@ -448,6 +448,15 @@ void execution_job_free(struct execution_job *job)
     *job = (struct execution_job){.id = ""};
 }
 
+int store_execution_leased(struct storage *storage, const char *owner, c9d_row_fn row, void *arg,
+                           struct error *err)
+{
+    return storage_query(storage,
+                         "SELECT id FROM agent_executions WHERE lease_owner = $1"
+                         " AND lease_owner IS NOT NULL AND status IN ('pending', 'running')",
+                         row, arg, err, "s", owner);
+}
+
 struct blocked_read {
     void (*fn)(void *arg, const char *blocked_on, int64_t n);
     void *arg;

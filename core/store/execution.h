@@ -154,6 +154,9 @@ struct execution_job {
 int store_execution_job(struct storage *storage, const char *id, struct execution_job *job_r,
                         struct error *err);
 void execution_job_free(struct execution_job *job); /* what it owns */
+/* The id of each that owner has the lease of. */
+int store_execution_leased(struct storage *storage, const char *owner, c9d_row_fn row, void *arg,
+                           struct error *err);
 
 /* In a condition on agent_executions with a prefix ("e.", or ""): of this id, or of the batch of
  * this id ($1), which nobody has. By batch the condition of the partial index follows from the

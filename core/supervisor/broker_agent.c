@@ -181,6 +181,16 @@ static void child_is_stored(const struct child *child)
     run_idle_check(child->effect->run);
 }
 
+/* The store cannot be asked, or take it: that is not the skill's to hear. */
+static bool child_tries_again(struct child *child, struct error *err)
+{
+    if (err->code != E_STORAGE_FAILED)
+        return false;
+    error_clear(err);
+    loop_timer_set(child->engine->loop, &child->poll, POLL_US);
+    return true;
+}
+
 static void child_accepted(struct execution_watch *watch, struct error *err)
 {
     struct child *child = (struct child *)watch;
@@ -193,6 +203,8 @@ static void child_accepted(struct execution_watch *watch, struct error *err)
         child_prepare(child);
         return;
     }
+    if (child_tries_again(child, err))
+        return;
     error_move(&child->err, err);
     child_refuse(child);
 }
@@ -255,7 +267,9 @@ static void child_prepared(void *arg)
         return;
     }
     struct run *run = run_find(child->engine, child->id);
-    if (child->err.code != E_NONE) {
+    if (child_tries_again(child, &child->err)) {
+        return;
+    } else if (child->err.code != E_NONE) {
         child_refuse(child);
     } else if (child->late && !child_has_ended(child)) {
         child_late(child);

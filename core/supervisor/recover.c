@@ -112,6 +112,8 @@ static void load(void *arg)
         store_asks_read(storage, l->id, ask_row, l, &l->err) == 0)
         execution_launch(l->engine->parts.service, l->job.agent_id, l->job.agent_version,
                          &l->launch, &l->launch_err);
+    if (l->launch_err.code == E_STORAGE_FAILED)
+        error_move(&l->err, &l->launch_err);
     loop_post_owned(l->engine->loop, loaded, loading_free, l);
 }
 
@@ -268,10 +270,7 @@ static void loaded(void *arg)
         if (run->launch == NULL) {
             /* Its row can only be ended by naming the agent, which the row knows. */
             error_move(&err, &l->launch_err);
-            struct launch *none = xcalloc(1, sizeof(*none));
-            none->refs = 1;
-            snprintf(none->agent_id, sizeof(none->agent_id), "%s", l->job.agent_id);
-            run->launch = none;
+            run->launch = launch_gone(l->job.agent_id, l->job.organization_id);
             run_end_failed(run, &err, NULL);
         } else if (run->cancelling) {
             run_end_cancelled(run);
@@ -350,8 +349,10 @@ static void queue_claim_all(struct engine *engine, int64_t *renew_at)
         int n = want > 0 ? queue_claim(engine->parts.queue, engine->owner, engine->lease_us, want,
                                        jobs, &err)
                          : 0;
-        if (n < 0)
+        if (n < 0) {
             log_error("queue.claim", "%s", err.message);
+            atomic_store(&engine->doubtful, true);
+        }
         for (int i = 0; i < n; i++) {
             struct claimed *c = xcalloc(1, sizeof(*c));
             c->engine = engine;
@@ -363,6 +364,38 @@ static void queue_claim_all(struct engine *engine, int64_t *renew_at)
         more = n == CLAIM_MAX;
     }
     free(jobs);
+}
+
+/* ---- leases that nobody here knows of ---- */
+
+static void orphan_adopt(void *arg)
+{
+    const struct claimed *c = arg;
+    if (run_find(c->engine, c->id) == NULL && !atomic_load(&c->engine->draining))
+        run_load(run_new(c->engine, c->id, NULL), 0);
+    free(arg);
+}
+
+static int orphan_row(void *arg, const struct c9d_value *v, size_t n)
+{
+    (void)n;
+    struct claimed *c = xcalloc(1, sizeof(*c));
+    c->engine = arg;
+    snprintf(c->id, sizeof(c->id), "%s", v[0].u.s);
+    loop_post_owned(c->engine->loop, orphan_adopt, free, c);
+    return 0;
+}
+
+/* A batch of which the store says that it failed may have come through: a database that was lost
+ * at its commit cannot tell. What has our lease then is looked for when the store is well again;
+ * else it would be renewed for ever, and never run. */
+static void queue_look_for_orphans(struct engine *engine)
+{
+    error_auto err = ERROR_INIT;
+    if (!atomic_exchange(&engine->doubtful, false))
+        return;
+    if (store_execution_leased(engine->parts.storage, engine->owner, orphan_row, engine, &err) < 0)
+        atomic_store(&engine->doubtful, true);
 }
 
 /* Until there may be work, a lease is to be renewed, or the end. */
@@ -426,6 +459,7 @@ static void *queue_main(void *arg)
     prctl(PR_SET_NAME, "c9d-queue");
     do {
         queue_claim_all(engine, &renew_at);
+        queue_look_for_orphans(engine);
         queue_renew_due(engine, &renew_at);
     } while (queue_wait(engine, renew_at));
     return NULL;
