@@ -20,6 +20,7 @@ SOURCE = """return { name = "attacker", version = "1.0.0",
       local s = string.char(table.unpack(input.bytes))
       print("write", 3, s, #s)
       while input.waits do end
+      print("exit_group", 0) -- before there is a result of the skill's
     end
     if input.caught then
       while true do pcall(function() coroutine.wrap(function() print("openat", -100, "/", 0) end)() end) end
