@@ -14,11 +14,11 @@
 
 enum { LOCKDOWN_DETAIL_MAX = 128 };
 
-/* The last of the standard descriptors that are closed. */
-#ifdef C9_SANITIZED /* whose reports go to standard error */
-enum { LAST_STANDARD_FD = STDOUT_FILENO };
+/* The last of the standard descriptors that are closed, and how long a file may become. */
+#ifdef C9_SANITIZED /* whose reports go to standard error, which may be a file */
+enum { LAST_CLOSED_FD = STDOUT_FILENO, FILE_BYTES = 1 << 30 };
 #else
-enum { LAST_STANDARD_FD = STDERR_FILENO };
+enum { LAST_CLOSED_FD = STDERR_FILENO, FILE_BYTES = 0 };
 #endif
 
 /* What later layers and executors must know of earlier ones. */

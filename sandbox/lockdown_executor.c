@@ -20,7 +20,7 @@ static int layer_descriptors(struct lockdown *lockdown)
     if (lockdown->socket != WIRE_FD && syscall(SYS_dup3, lockdown->socket, WIRE_FD, 0) < 0)
         return -1;
     lockdown->socket = WIRE_FD;
-    return syscall(SYS_close_range, 0, LAST_STANDARD_FD, 0) < 0 ||
+    return syscall(SYS_close_range, 0, LAST_CLOSED_FD, 0) < 0 ||
                    syscall(SYS_close_range, WIRE_FD + 1, ~0u, 0) < 0
                ? -1
                : 0;

@@ -73,10 +73,10 @@ const size_t lockdown_namespace_count = countof(lockdown_namespaces);
 
 /* ---- resource limits ------------------------------------------------------------------------- */
 
-#ifdef C9_SANITIZED /* whose frames are larger, and whose reports may go to a file */
-enum { STACK_BYTES = 8 << 20, FILE_BYTES = 1 << 30 };
+#ifdef C9_SANITIZED /* whose frames are larger */
+enum { STACK_BYTES = 8 << 20 };
 #else
-enum { STACK_BYTES = 1 << 20, FILE_BYTES = 0, SPACE_SLACK = 4 << 20 };
+enum { STACK_BYTES = 1 << 20, SPACE_SLACK = 4 << 20 };
 #endif
 
 static const struct {

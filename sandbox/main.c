@@ -28,12 +28,12 @@ __attribute__((visibility("default"))) time_t time(time_t *time_r)
 
 #ifdef C9_SANITIZED
 /* An executor that looked for a terminal or for its symbols would be ended by its policy before it
- * had reported anything. */
+ * had reported anything. What touches memory beyond its limit gets a signal, as in other builds. */
 #define REPORTING_OPTIONS(runtime)                                                                 \
     const char *__##runtime##_default_options(void);                                               \
     __attribute__((visibility("default"))) const char *__##runtime##_default_options(void)         \
     {                                                                                              \
-        return "color=never:symbolize=0";                                                          \
+        return "color=never:symbolize=0:handle_segv=0";                                            \
     }
 REPORTING_OPTIONS(asan)
 REPORTING_OPTIONS(ubsan)

@@ -142,7 +142,7 @@ static const char *zygote_prepare(struct zygote *z, uint64_t memory_max)
         return "memory for executors";
     z->lockdown.zygote = getpid();
     const char *missing = zygote_lock_down(z, lockdown_zygote, lockdown_zygote_count);
-    if (missing == NULL && close_range(0, LAST_STANDARD_FD, 0) < 0)
+    if (missing == NULL && close_range(0, LAST_CLOSED_FD, 0) < 0)
         return "standard descriptors";
     if (missing == NULL)
         missing = zygote_lock_down(z, last_layers, countof(last_layers));

@@ -39,7 +39,7 @@ BUILD = os.path.abspath(os.environ.get("C9_BUILD", os.path.join(ROOT, "build")))
 SANITIZED = bool(os.environ.get("C9_SANITIZED"))  # such a build has a wider syscall policy
 SLOW = 8 if SANITIZED else 1  # how much longer a sanitizer's build may take
 START_TIMEOUT = 20 * SLOW
-REPORTS = re.compile(r"==\d+==ERROR: \w+Sanitizer: (?!SEGV).*|WARNING: ThreadSanitizer: .*|.*: runtime error: .*")
+REPORTS = re.compile(r"==\d+==ERROR: \w+Sanitizer: .*|WARNING: ThreadSanitizer: .*|.*: runtime error: .*")
 
 
 def end_with_parent(prctl=ctypes.CDLL(None).prctl):
