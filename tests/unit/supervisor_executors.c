@@ -576,18 +576,24 @@ static void test_early(enum scene play, const char *what)
     executors_free(x);
 }
 
-/* Something is wrong with the first executor: whoever asks gets another one. */
+/* Something is wrong with the first executor: whoever asks gets another one. On a busy machine that
+ * may be the first still, which is lost with its zygote. */
 static void goes_on(enum scene play, const char *what)
 {
     struct executors *x = opened(play, "1", "1MiB");
-    struct user u = USER;
+    struct user u;
+    bool came;
     settle(20000);
-    executors_ask(x, &u.user);
-    ok(comes(&u.ready, 1), "%s: others are made", what);
-    executor_payload_limit(u.executor, 1 << 20);
-    command(&u, DO_RESULT);
-    ok(comes(&u.exited, 1) && u.frames == 1 && !u.how.lost && u.violated == 0, "%s: and they work",
-       what);
+    do {
+        u = (struct user)USER;
+        executors_ask(x, &u.user);
+        if ((came = comes(&u.ready, 1))) {
+            executor_payload_limit(u.executor, 1 << 20);
+            command(&u, DO_RESULT);
+        }
+    } while (came && comes(&u.exited, 1) && u.how.lost);
+    ok(came, "%s: others are made", what);
+    ok(u.exited == 1 && u.frames == 1 && !u.how.lost && u.violated == 0, "%s: and they work", what);
     executors_free(x);
 }
 
