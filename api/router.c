@@ -176,7 +176,8 @@ static int security_build(const struct place *place, struct operation *operation
     const json_t *single = json_object_get(json_array_get(security, 1), "bearer");
     const char *second = json_string_value(json_array_get(single, 0));
     operation->public = json_is_array(security) && json_array_size(security) == 0;
-    operation->single = second != NULL && strcmp(second, "agents:execute:{agentId}") == 0;
+    operation->single = second != NULL && (strcmp(second, "agents:execute:{agentId}") == 0 ||
+                                           strcmp(second, "agents:execute:{chainId}") == 0);
     if (!operation->public && !json_is_array(scopes))
         return error_set(err, E_INTERNAL, "%s: neither public nor with scopes", place->pointer);
     if (json_array_size(security) > 1 && !operation->single)

@@ -134,10 +134,13 @@ static void service_world_new(const char *config)
     error_auto err = ERROR_INIT;
     w = world_new(true, config);
     setenv("C9D_SKILLS_FOLDER", w.folder, 1);
-    autofree char *loop = xasprintf("%s/agent_loop.lua", w.folder);
-    FILE *file = fopen(loop, "w");
-    if (file == NULL || fputs("-- the loop\n", file) < 0 || fclose(file) != 0)
-        abort();
+    static const char *const loops[] = {"agent_loop", "chain_loop"};
+    for (size_t i = 0; i < countof(loops); i++) {
+        autofree char *loop = xasprintf("%s/%s.lua", w.folder, loops[i]);
+        FILE *file = fopen(loop, "w");
+        if (file == NULL || fprintf(file, "-- %s\n", loops[i]) < 0 || fclose(file) != 0)
+            abort();
+    }
     service = service_new(w.storage, w.config, &err);
     if (service == NULL || token_init(w.storage, "Org", "Ann", false, owner_token, &err) < 0 ||
         token_authenticate(service, owner_token, strlen(owner_token), &owner, &err) < 0)
