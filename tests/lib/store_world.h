@@ -21,8 +21,8 @@ __attribute__((noreturn, unused)) static void bail(const char *what, const struc
     exit(1);
 }
 
-/* text: of the configuration, behind [storage] path. */
-__attribute__((unused)) static struct world world_new(bool in_memory, const char *text)
+/* Without tables. text: of the configuration, behind [storage] path. */
+__attribute__((unused)) static struct world world_bare(bool in_memory, const char *text)
 {
     error_auto err = ERROR_INIT;
     struct world w = {.folder = tap_temporary()};
@@ -41,7 +41,16 @@ __attribute__((unused)) static struct world world_new(bool in_memory, const char
     if (w.config == NULL)
         bail("configuration", &err);
     w.storage = storage_open(w.host, w.config, "storage_sqlite", &err);
-    if (w.storage == NULL || store_migrate(w.storage, &err) < 0)
+    if (w.storage == NULL)
+        bail("storage", &err);
+    return w;
+}
+
+__attribute__((unused)) static struct world world_new(bool in_memory, const char *text)
+{
+    error_auto err = ERROR_INIT;
+    struct world w = world_bare(in_memory, text);
+    if (store_migrate(w.storage, &err) < 0)
         bail("storage", &err);
     return w;
 }
