@@ -1,6 +1,6 @@
-/* c9ctl apply: a folder's skills, personas and agents on the server. First all files are read and
- * compared, then what differs is shown, then it is done in the order in which things need each
- * other: skills, personas, agents, versions. */
+/* c9ctl apply: a folder's skills, personas, agents and chains on the server. First all files are
+ * read and compared, then what differs is shown, then it is done in the order in which things need
+ * each other: skills, personas, agents, versions, chains. */
 #include <string.h>
 
 #include "base/diff.h"
@@ -289,6 +289,51 @@ static int plan_version(struct apply *a, const json_t *entry, const json_t *ther
     return EXIT_DONE;
 }
 
+/* ---- chains ---- */
+
+static int plan_chain(struct apply *a, json_t *entry);
+
+/* The chains of the folder that its steps execute come before it. */
+static int plan_chains_of(struct apply *a, const json_t *entry)
+{
+    size_t i;
+    json_t *step;
+    const json_t *config = json_object_get(json_object_get(entry, "body"), "chainConfig");
+    json_array_foreach (json_object_get(config, "steps"), i, step) {
+        json_t *other = folder_find(a->folder.chains, jx_str(step, "agentId", ""));
+        int rc = other != NULL ? plan_chain(a, other) : EXIT_DONE;
+        if (rc != EXIT_DONE)
+            return rc;
+    }
+    return EXIT_DONE;
+}
+
+static int plan_chain(struct apply *a, json_t *entry)
+{
+    jx_auto *there = NULL;
+    if (jx_bool(entry, "planned", false))
+        return EXIT_DONE;
+    json_object_set_new(entry, "planned", json_true());
+    int rc = plan_chains_of(a, entry);
+    if (rc == EXIT_DONE)
+        rc = find(a, "/v1/chains", jx_str(entry, "name", ""), &there);
+    if (rc != EXIT_DONE)
+        return rc;
+    if (there == NULL) {
+        step_add(a, "chain", entry, "create");
+        return EXIT_DONE;
+    }
+    jx_auto *before = folder_chain(there);
+    jx_auto *patch = diff_json(before, json_object_get(entry, "body"));
+    if (json_array_size(patch) == 0)
+        return EXIT_DONE;
+    json_t *step = step_add(a, "chain", entry, "update");
+    json_object_set(step, "there", there);
+    json_object_set(step, "patch", patch);
+    changes_patch(&a->text, patch);
+    return EXIT_DONE;
+}
+
 static int plan_all(struct apply *a)
 {
     size_t i;
@@ -314,6 +359,9 @@ static int plan_all(struct apply *a)
         if (rc != EXIT_DONE)
             return rc;
     }
+    json_array_foreach (a->folder.chains, i, entry)
+        if ((rc = plan_chain(a, entry)) != EXIT_DONE)
+            return rc;
     return EXIT_DONE;
 }
 
@@ -418,13 +466,46 @@ static int do_version(struct apply *a, const json_t *step)
     return rc == EXIT_DONE ? send(a, "POST", path.data, nothing, NULL, &published) : rc;
 }
 
+/* As a merge patch that makes the server's the file's: what the file does not have is taken away.
+ */
+static json_t *patch_to(const json_t *from, const json_t *to)
+{
+    const char *key;
+    json_t *value;
+    if (!json_is_object(from) || !json_is_object(to))
+        return json_incref((json_t *)to);
+    json_t *patch = json_object();
+    json_object_foreach ((json_t *)from, key, value)
+        if (json_object_get(to, key) == NULL)
+            json_object_set_new(patch, key, json_null());
+    json_object_foreach ((json_t *)to, key, value)
+        if (!json_equal(json_object_get(from, key), value))
+            json_object_set_new(patch, key, patch_to(json_object_get(from, key), value));
+    return patch;
+}
+
+static int do_chain(struct apply *a, const json_t *step)
+{
+    const json_t *body = json_object_get(json_object_get(step, "entry"), "body"),
+                 *there = json_object_get(step, "there");
+    jx_auto *chain = NULL;
+    if (there == NULL)
+        return send(a, "POST", "/v1/chains", body, NULL, &chain);
+    jx_auto *before = folder_chain(there);
+    jx_auto *patch = patch_to(before, body);
+    autofree char *path = xasprintf("/v1/chains/%s", jx_str(there, "id", ""));
+    return send(a, "PATCH", path, patch, json_object_get(there, "revision"), &chain);
+}
+
 static int do_all(struct apply *a)
 {
     static const struct {
         const char *kind;
         int (*fn)(struct apply *a, const json_t *step);
     } doers[] = {
-        {"skill", do_skill}, {"persona", do_persona}, {"agent", do_agent}, {"version", do_version}};
+        {"skill", do_skill},     {"persona", do_persona}, {"agent", do_agent},
+        {"version", do_version}, {"chain", do_chain},
+    };
     size_t i, done = 0, n = json_array_size(a->steps);
     json_t *step;
     json_array_foreach (a->steps, i, step) {
@@ -459,6 +540,7 @@ static int report(const struct apply *a, bool applied)
         json_t *brief = json_copy(step);
         json_object_del(brief, "entry");
         json_object_del(brief, "revision");
+        json_object_del(brief, "there");
         json_array_append_new(changes, brief);
     }
     jx_auto *all = json_pack("{s:O, s:b}", "changes", changes, "applied", applied);

@@ -1,4 +1,5 @@
-/* c9ctl export: agents, and the skills and personas that they need, as a folder that apply takes.
+/* c9ctl export: agents, and the skills and personas that they need, and chains, as a folder that
+ * apply takes.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -22,7 +23,7 @@ struct export
     json_t *personas; /* the server's */
     json_t *skills;   /* names, to be written */
     json_t *wanted;   /* ids of personas, to be written */
-    size_t written[3];
+    size_t written[4];
 };
 
 static void export_free(struct export *x)
@@ -82,7 +83,7 @@ static int json_write(const struct export *x, const char *part, const char *name
 
 static int folders_make(const struct export *x)
 {
-    static const char *const parts[] = {"", "/skills", "/personas", "/agents"};
+    static const char *const parts[] = {"", "/skills", "/personas", "/agents", "/chains"};
     if (!args_has(x->args, "--force") && !is_empty(x->dir)) {
         term_say("%s is not empty: give another folder, or --force to write over what is there",
                  x->dir);
@@ -199,6 +200,36 @@ static int persona_write(struct export *x, const json_t *persona)
     return rc == EXIT_DONE ? json_write(x, "personas", name, out) : rc;
 }
 
+static const char *name_of(const json_t *items, const char *id)
+{
+    size_t i;
+    json_t *item;
+    json_array_foreach (items, i, item)
+        if (strcmp(jx_str(item, "id", ""), id) == 0)
+            return jx_str(item, "name", NULL);
+    return NULL;
+}
+
+/* Its agents by name, as another server has other ids. Ids of what is not seen here stay. */
+static int chain_write(struct export *x, const json_t *chain, const json_t *agents,
+                       const json_t *chains)
+{
+    jx_auto *shown = folder_chain(chain);
+    jx_auto *body = json_deep_copy(shown);
+    size_t i;
+    json_t *step;
+    json_array_foreach (json_object_get(json_object_get(body, "chainConfig"), "steps"), i, step) {
+        const char *id = jx_str(step, "agentId", "");
+        const char *name = name_of(agents, id);
+        if (name == NULL)
+            name = name_of(chains, id);
+        if (name != NULL)
+            json_object_set_new(step, "agentId", json_string(name));
+    }
+    x->written[3]++;
+    return json_write(x, "chains", jx_str(chain, "name", ""), body);
+}
+
 /* ---- the command ---- */
 
 static int list_all(const struct export *x, const char *path, json_t **items_r)
@@ -210,7 +241,7 @@ static int list_all(const struct export *x, const char *path, json_t **items_r)
     return rc;
 }
 
-/* The agents that were named, or all; then all skills and personas too. */
+/* The agents that were named, or all; then all skills, personas and chains too. */
 static int agents_read(struct export *x, json_t **agents_r)
 {
     size_t i;
@@ -239,12 +270,14 @@ static int agents_read(struct export *x, json_t **agents_r)
 
 static int export_run(struct export *x)
 {
-    jx_auto *agents = NULL;
+    jx_auto *agents = NULL, *chains = NULL;
     size_t i;
     json_t *item;
     int rc = list_all(x, "/v1/personas", &x->personas);
     if (rc == EXIT_DONE)
         rc = agents_read(x, &agents);
+    if (rc == EXIT_DONE && x->args->n == 1)
+        rc = list_all(x, "/v1/chains?sort=name", &chains);
     if (rc == EXIT_DONE)
         rc = folders_make(x);
     if (rc != EXIT_DONE)
@@ -260,13 +293,17 @@ static int export_run(struct export *x)
         if (persona != NULL && (rc = persona_write(x, persona)) != EXIT_DONE)
             return rc;
     }
+    json_array_foreach (chains, i, item)
+        if ((rc = chain_write(x, item, agents, chains)) != EXIT_DONE)
+            return rc;
     if (x->client->json) {
-        jx_auto *counts = json_pack("{s:i, s:i, s:i}", "skills", (int)x->written[0], "personas",
-                                    (int)x->written[1], "agents", (int)x->written[2]);
+        jx_auto *counts = json_pack("{s:i, s:i, s:i, s:i}", "skills", (int)x->written[0],
+                                    "personas", (int)x->written[1], "agents", (int)x->written[2],
+                                    "chains", (int)x->written[3]);
         return client_print_json(counts);
     }
-    term_say("%s: %zu skills, %zu personas, %zu agents", x->dir, x->written[0], x->written[1],
-             x->written[2]);
+    term_say("%s: %zu skills, %zu personas, %zu agents, %zu chains", x->dir, x->written[0],
+             x->written[1], x->written[2], x->written[3]);
     return EXIT_DONE;
 }
 

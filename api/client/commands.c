@@ -1084,10 +1084,10 @@ const struct command commands[] = {
     {"hook", "delete", "HOOK [--yes]", "Delete a webhook endpoint.", NULL, &hook_delete},
 
     {"apply", NULL, "-f DIR [--dry-run] [--yes]",
-     "Bring skills, personas and agents from files to the server.", command_apply, NULL},
+     "Bring skills, personas, agents and chains from files to the server.", command_apply, NULL},
     {"export", NULL, "DIR [AGENT…] [--force]",
-     "Write agents with their skills and personas to files that apply takes.", command_export,
-     NULL},
+     "Write agents with their skills and personas, and chains, to files that apply takes.",
+     command_export, NULL},
 
     {"token", "create", "NAME --scope SCOPE… [--expires TIME] [--user USER] [--org ORG]",
      "Create a token and print it, this once.", NULL, &token_create},

@@ -16,6 +16,7 @@ void folder_free(struct folder *folder)
     json_decref(folder->skills);
     json_decref(folder->personas);
     json_decref(folder->agents);
+    json_decref(folder->chains);
     *folder = (struct folder){NULL};
 }
 
@@ -82,6 +83,15 @@ json_t *folder_config(const json_t *given)
                                 json_loads(members[i].otherwise, JSON_DECODE_ANY, NULL));
     }
     return config;
+}
+
+json_t *folder_chain(const json_t *given)
+{
+    json_t *description = json_object_get(given, "description");
+    return json_pack("{s:O*, s:O*, s:O*, s:s}", "name", json_object_get(given, "name"),
+                     "description", json_is_null(description) ? NULL : description, "chainConfig",
+                     json_object_get(given, "chainConfig"), "status",
+                     jx_str(given, "status", "active"));
 }
 
 /* ---- reading ---- */
@@ -235,6 +245,25 @@ static int agent_read(const char *dir, const char *file, json_t *list, struct er
     return entry_add(list, move_ptr(&entry), path, err);
 }
 
+static int chain_read(const char *dir, const char *file, json_t *list, struct error *err)
+{
+    static const char *const members[] = {"name", "description", "chainConfig", "status"};
+    autofree char *path = xasprintf("%s/%s", dir, file);
+    jx_auto *given = json_file(path, err);
+    const char *text;
+    if (given == NULL || unknown_refuse(path, given, members, countof(members), err) < 0 ||
+        text_member(path, given, "name", true, &text, err) < 0 ||
+        text_member(path, given, "description", false, &text, err) < 0 ||
+        text_member(path, given, "status", false, &text, err) < 0)
+        return -1;
+    if (!json_is_object(json_object_get(given, "chainConfig")))
+        return error_set(err, E_INVALID_REQUEST, "%s: /chainConfig must be an object", path);
+    return entry_add(list,
+                     json_pack("{s:O, s:o}", "name", json_object_get(given, "name"), "body",
+                               folder_chain(given)),
+                     path, err);
+}
+
 typedef int read_fn(const char *dir, const char *file, json_t *list, struct error *err);
 
 static int visible(const struct dirent *entry)
@@ -262,17 +291,29 @@ static int part_read(const char *root, const char *part, const char *suffix, rea
 
 int folder_read(const char *path, struct folder *folder_r, struct error *err)
 {
-    folder_auto folder = {json_array(), json_array(), json_array()};
-    int skills = part_read(path, "skills", ".lua", skill_read, folder.skills, err);
-    int personas =
-        skills < 0 ? -1 : part_read(path, "personas", ".json", persona_read, folder.personas, err);
-    int agents =
-        personas < 0 ? -1 : part_read(path, "agents", ".json", agent_read, folder.agents, err);
-    if (agents < 0)
-        return -1;
-    if (skills + personas + agents == 3)
+    folder_auto folder = {json_array(), json_array(), json_array(), json_array()};
+    const struct {
+        const char *part, *suffix;
+        read_fn *read;
+        json_t *list;
+    } parts[] = {
+        {"skills", ".lua", skill_read, folder.skills},
+        {"personas", ".json", persona_read, folder.personas},
+        {"agents", ".json", agent_read, folder.agents},
+        {"chains", ".json", chain_read, folder.chains},
+    };
+    size_t absent = 0;
+    for (size_t i = 0; i < countof(parts); i++) {
+        int result =
+            part_read(path, parts[i].part, parts[i].suffix, parts[i].read, parts[i].list, err);
+        if (result < 0)
+            return -1;
+        absent += result == 1;
+    }
+    if (absent == countof(parts))
         return error_set(err, E_INVALID_REQUEST,
-                         "%s: there is none of the folders skills, personas and agents in it",
+                         "%s: there is none of the folders skills, personas, agents and chains in "
+                         "it",
                          path);
     *folder_r = folder;
     memset(&folder, 0, sizeof(folder));

@@ -4,7 +4,9 @@
  * - personas/FILE.json: {"name", "description"?, "prompt"} or, for long ones, "promptFile": the
  * name of a text file beside it;
  * - agents/FILE.json: an AgentConfig, with "persona" (a name) in the place of "personaId", and two
- *   members more: "version", which is to be published, and its "changelog".
+ *   members more: "version", which is to be published, and its "changelog";
+ * - chains/FILE.json: {"name", "description"?, "chainConfig", "status"?}; steps name agents and
+ * other chains, by name or id.
  *
  * Other files are left alone. One thread. */
 #ifndef C9_CLIENT_FOLDER_H
@@ -19,6 +21,7 @@ struct folder {
     json_t *skills;   /* [{"name","file","source","sha256"}] */
     json_t *personas; /* [{"name","file","prompt","description"?}] */
     json_t *agents;   /* [{"name","file","config","persona"?,"version"?,"changelog"?}] */
+    json_t *chains;   /* [{"name","file","body"}] */
 };
 void folder_free(struct folder *folder);
 #define folder_auto cleanup(folder_free) struct folder
@@ -33,7 +36,9 @@ char *folder_file_name(const char *name, const char *suffix);
 /* The members of an AgentConfig, with the defaults of those that are not given: what two
  * configurations are compared by. New object. */
 json_t *folder_config(const json_t *given);
-/* The skill's, persona's or agent's entry of that name, borrowed, or NULL. */
+/* What a client decides of a chain, with the defaults of what is not given. New object. */
+json_t *folder_chain(const json_t *given);
+/* The skill's, persona's, agent's or chain's entry of that name, borrowed, or NULL. */
 json_t *folder_find(const json_t *list, const char *name);
 
 #endif

@@ -141,8 +141,10 @@ static json_t *limits_of(const json_t *config)
     const json_t *given = json_object_get(config, "limits"),
                  *timeout = json_object_get(config, "timeout");
     json_t *limits = given != NULL ? json_copy((json_t *)given) : json_object();
-    if (json_object_get(limits, "requests") == NULL)
-        json_object_set_new(limits, "requests", json_integer(INT32_MAX));
+    static const char *const most[] = {"requests", "emitCount"}; /* as many as its steps take */
+    for (size_t i = 0; i < countof(most); i++)
+        if (json_object_get(limits, most[i]) == NULL)
+            json_object_set_new(limits, most[i], json_integer(INT32_MAX));
     if (json_object_get(limits, "wallTimeMs") == NULL && timeout != NULL)
         json_object_set_new(limits, "wallTimeMs",
                             json_integer(json_integer_value(timeout) + SPARE_MS));

@@ -112,6 +112,12 @@ def test_a_chain_is_made_changed_and_deleted():
           "each change is in the audit log")
 
 
+def test_the_same_request_makes_one():
+    body = {"name": "once", "chainConfig": {"steps": [{"id": "one", "agentId": UPPER}]}}
+    first, second = (api().post("/v1/chains", body, {"Idempotency-Key": "once"}) for _ in range(2))
+    equal((second.status, second.json), (201, first.json), "with one Idempotency-Key")
+
+
 def problems(config):
     answer = api().post("/v1/chains/validate", config).json
     return answer["valid"], {e["path"]: e["message"] for e in answer["errors"]}
@@ -400,7 +406,7 @@ def test_a_chain_that_waits_has_no_process():
 
 def test_a_chain_survives_kill():
     made = chain(("up", UPPER), ("nap", NAP, {"inputMapping": {"x": "$.steps.up.output"}}), ("w", WAIT),
-                 ("end", ECHO, {"inputMapping": {"w": "$.previous", "up": "$.steps.up.output.text"}}))
+                 ("end", ECHO, {"inputMapping": {"w": "$.previous", "up": "$.steps.up.output.text"}}), timeout=600000)
     execution = start(made, {"text": "ink"})
     eventually(lambda: children(execution, NAP))
     daemon.kill()

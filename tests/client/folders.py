@@ -145,6 +145,39 @@ def test_export_and_apply_are_a_round_trip():
     exits(DONE, "unless it is forced", "export", "out", "--force")
 
 
+CHAIN = {"name": "tour", "description": "there and back",
+         "chainConfig": {"steps": [{"id": "a", "agentId": "greeter / ü", "version": "^1.1", "inputMapping": {"a": "=1"}},
+                                   {"id": "b", "agentId": "a part", "onError": {"strategy": "continue"}}]}}
+
+
+def test_chains():
+    write("stack/chains/a.json", CHAIN)
+    write("stack/chains/b.json", {"name": "a part", "chainConfig": {"steps": [{"id": "x", "agentId": "greeter / ü"}]}})
+    done = exits(DIFFERS, "chains are planned", "apply", "-f", "stack", "--dry-run")
+    contains(done.stdout, "+ chain a part\n+ chain tour\n", "each behind those that it executes")
+    exits(DONE, "and made", "apply", "-f", "stack", "--yes")
+    made = daemon.api.get("/v1/chains?name=tour").json["items"][0]
+    equal(made["chainConfig"], CHAIN["chainConfig"], "as the file says")
+    exits(DONE, "then there is no difference", "apply", "-f", "stack", "--dry-run")
+    write("stack/chains/a.json", {"name": "tour", "status": "deprecated", "chainConfig": {
+        "timeout": 9000, "steps": CHAIN["chainConfig"]["steps"][:1]}})
+    done = exits(DONE, "what differs is changed", "apply", "-f", "stack", "--yes")
+    for part in ("/description", "/status", "/chainConfig/timeout"):
+        contains(done.stdout, part, "and shown")
+    made = daemon.api.get(f"/v1/chains/{made['id']}").json
+    equal((made.get("description"), made["status"], made["chainConfig"]["timeout"], len(made["chainConfig"]["steps"])),
+          (None, "deprecated", 9000, 1), "what the file does not have is taken away")
+    agent = daemon.api.get("/v1/agents?name=greeter%20%2F%20%C3%BC").json["items"][0]["id"]
+    daemon.api.patch(f"/v1/chains/{made['id']}", {"chainConfig": {"steps": [{"id": "a", "agentId": agent}]}})
+    exits(DONE, "they are exported", "export", "with-chains")
+    equal(json.loads(read("with-chains/chains/tour.json"))["chainConfig"]["steps"][0]["agentId"], "greeter / ü",
+          "with their agents by name")
+    write("stack/chains/a.json", {"name": "tour", "chainConfg": {}})
+    done = exits(USAGE, "a mistake changes nothing", "apply", "-f", "stack", "--yes")
+    contains(done.stderr, "did you mean 'chainConfig'", "and is named")
+    os.remove(f"{HOME}/stack/chains/a.json")
+
+
 def test_export_of_one_agent():
     daemon.api.lua_agent("alone", lua("lonely", "one"))
     agent = daemon.api.get("/v1/agents?name=alone").json["items"][0]
