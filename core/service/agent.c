@@ -13,7 +13,7 @@
 #include "store/team.h"
 #include "store/token.h"
 
-#define DUPLICATE "an agent of this name exists in the organization"
+#define DUPLICATE "an agent, or a chain, of this name exists in the organization"
 #define CHANGED   "the agent was changed since"
 
 /* Of an agent that the token may not see. That it exists is told to those alone who see it in

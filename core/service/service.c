@@ -26,7 +26,8 @@
 #include "service/webhook.h"
 
 static const struct config_key keys[] = {
-    {"limits", "agents", CONFIG_INT, "10000", 1, 10000000, NULL, "Agents of one organization."},
+    {"limits", "agents", CONFIG_INT, "10000", 1, 10000000, NULL,
+     "Agents and chains of one organization."},
     {"limits", "users", CONFIG_INT, "10000", 1, 10000000, NULL, "Users of one organization."},
     {"limits", "teams", CONFIG_INT, "1000", 1, 10000000, NULL, "Teams of one organization."},
     {"limits", "aliases", CONFIG_INT, "32", 1, 1000, NULL, "Aliases of one agent."},
