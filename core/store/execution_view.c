@@ -5,6 +5,9 @@
 #define STARTS_LATER                                                                               \
     "CASE WHEN e.status = 'pending' AND e.blocked_on IS NULL AND e.available_at > e.created_at"
 
+/* Who has given its process back has been started, though it does not count when it comes back. */
+#define STARTS "CASE WHEN e.attempt = 0 AND e.status = 'running' THEN 1 ELSE e.attempt END"
+
 #define EXECUTION_FIELDS(F)                                                                        \
     F("e.id", "id", TEXT)                                                                          \
     F("e.agent_id", "agentId", TEXT)                                                               \
@@ -25,7 +28,7 @@
     F("e.execution_context", "executionContext", JSON)                                             \
     F("e.priority", "priority", INT)                                                               \
     F("e.retries + 1", "attempt", INT)                                                             \
-    F("e.attempt", "starts", INT)                                                                  \
+    F(STARTS, "starts", INT)                                                                       \
     F(STARTS_LATER " AND e.retries = 0 THEN e.available_at END", "startAt", TIME)                  \
     F(STARTS_LATER " AND e.retries > 0 THEN e.available_at END", "nextAttemptAt", TIME)            \
     F("e.concurrency_key", "concurrencyKey", TEXT)                                                 \

@@ -68,6 +68,7 @@ def test_a_signal_ends_the_wait():
     equal((wait["kind"], wait["name"], wait["schema"]["required"]), ("signal", "approval", ["ok"]), "for what, and with which schema")
     equal(get(execution)["waitingFor"][0]["name"], "approval", "its detail waitingFor says it")
     ok(evicted(execution), "its process is given back")
+    equal(get(execution)["starts"], 1, "which was its first start")
     time.sleep(1)
     equal(get(execution)["status"], "running", "its wall time of 700 ms does not count while it waits")
     bad = signal(execution, "approval", {"ok": "yes"})
@@ -253,8 +254,9 @@ def test_children_of_a_cancelled_one_end_whatever_happens():
 
 
 def test_signals_from_many_sides_come_once():
-    collect = agent("collect", "local t = {} for i = 1, 20 do t[i] = c9.wait_for('s') end return t")
-    execution = start(collect)
+    body = "local t = {} for i = 1, 20 do t[i] = c9.wait_for('s') end return t"
+    collect = daemon.api.lua_agent("collect", SKILL % ("collect", body), executionConfig={"limits": {"wallTimeMs": 60000}})
+    execution = start(collect["id"])
     daemon.api.get("/v1/waits")
 
     def send(k):
