@@ -13,7 +13,7 @@
 
 enum {
     CLAIM_MAX = 256,
-    CLAIM_EVERY_US = 1000000, /* of a queue without a descriptor */
+    CLAIM_EVERY_US = 1000000, /* of a queue without a descriptor, or that could not be asked */
     RETRY_US = 1000000        /* when the store cannot be read */
 };
 
@@ -336,11 +336,12 @@ static void queue_renew_due(struct engine *engine, int64_t *renew_at)
         log_error("queue.renew", "%s", err.message);
 }
 
-/* Claims until there is no more or we are full; that can take longer than a lease. */
-static void queue_claim_all(struct engine *engine, int64_t *renew_at)
+/* Claims until there is no more or we are full; that can take longer than a lease. False: the queue
+ * could not be asked. */
+static bool queue_claim_all(struct engine *engine, int64_t *renew_at)
 {
     struct c9d_job *jobs = xcalloc(CLAIM_MAX, sizeof(*jobs));
-    bool more = true;
+    bool more = true, fine = true;
     while (more && !atomic_load(&engine->draining)) {
         error_auto err = ERROR_INIT;
         queue_renew_due(engine, renew_at);
@@ -352,6 +353,7 @@ static void queue_claim_all(struct engine *engine, int64_t *renew_at)
         if (n < 0) {
             log_error("queue.claim", "%s", err.message);
             atomic_store(&engine->doubtful, true);
+            fine = false;
         }
         for (int i = 0; i < n; i++) {
             struct claimed *c = xcalloc(1, sizeof(*c));
@@ -364,6 +366,7 @@ static void queue_claim_all(struct engine *engine, int64_t *renew_at)
         more = n == CLAIM_MAX;
     }
     free(jobs);
+    return fine;
 }
 
 /* ---- leases that nobody here knows of ---- */
@@ -389,23 +392,24 @@ static int orphan_row(void *arg, const struct c9d_value *v, size_t n)
 /* A batch of which the store says that it failed may have come through: a database that was lost
  * at its commit cannot tell. What has our lease then is looked for when the store is well again;
  * else it would be renewed for ever, and never run. */
-static void queue_look_for_orphans(struct engine *engine)
+static bool queue_look_for_orphans(struct engine *engine)
 {
     error_auto err = ERROR_INIT;
-    if (!atomic_exchange(&engine->doubtful, false))
-        return;
-    if (store_execution_leased(engine->parts.storage, engine->owner, orphan_row, engine, &err) < 0)
-        atomic_store(&engine->doubtful, true);
+    if (!atomic_exchange(&engine->doubtful, false) ||
+        store_execution_leased(engine->parts.storage, engine->owner, orphan_row, engine, &err) == 0)
+        return true;
+    atomic_store(&engine->doubtful, true);
+    return false;
 }
 
 /* Until there may be work, a lease is to be renewed, or the end. */
-static bool queue_wait(struct engine *engine, int64_t renew_at)
+static bool queue_wait(struct engine *engine, int64_t renew_at, bool fine)
 {
     int fd = queue_fd(engine->parts.queue);
     struct pollfd wake[] = {{.fd = engine->queue_kick, .events = POLLIN},
                             {.fd = fd, .events = POLLIN}};
     int64_t wait = renew_at - clock_monotonic_us();
-    if (fd < 0 && wait > CLAIM_EVERY_US)
+    if ((fd < 0 || !fine) && wait > CLAIM_EVERY_US)
         wait = CLAIM_EVERY_US;
     if (poll(wake, countof(wake), wait > 0 ? (int)(wait / 1000) + 1 : 0) > 0) {
         char drain[64];
@@ -457,11 +461,13 @@ static void *queue_main(void *arg)
     blocked_find(engine);
     int64_t renew_at = clock_monotonic_us() + engine->lease_us / 3;
     prctl(PR_SET_NAME, "c9d-queue");
+    bool fine;
     do {
-        queue_claim_all(engine, &renew_at);
-        queue_look_for_orphans(engine);
+        fine = queue_claim_all(engine, &renew_at);
+        if (fine)
+            fine = queue_look_for_orphans(engine);
         queue_renew_due(engine, &renew_at);
-    } while (queue_wait(engine, renew_at));
+    } while (queue_wait(engine, renew_at, fine));
     return NULL;
 }
 

@@ -82,6 +82,14 @@ def test_what_cannot_be_read_is_read_again():
         equal(get(later)["status"], "completed", "well")
 
 
+def test_a_queue_that_cannot_be_asked_is_asked_again():
+    """Nothing else wakes whoever asks it: nothing comes, and the leases last."""
+    orders.give(0, BATCH_FAILS, "attempt = attempt + 1", times=2)
+    later = start(plain, delay="200ms")
+    ok(eventually(lambda: orders.hits(0) == 2 and get(later)["status"] in FINAL, 7 * SLOW), "after two failures it is claimed, before long")
+    orders.none()
+
+
 def test_whose_version_is_gone():
     later = start(plain, delay="300ms")
     daemon.kill()
