@@ -233,8 +233,9 @@ def test_who_waits_in_line_outlives_the_daemon():
             return False
         owners.add(rows[0][0])
         return True
-    for _ in range(3):
-        ok(eventually(in_line), "those in line are claimed, and have not been started")
+    for life in range(3):
+        ok(eventually(lambda n=before + life + 1: models.calls()["calls"] == n and in_line()),
+           "one runs, those in line are claimed, and have not been started")
         cramped.kill()
         cramped.start()
     ended = ("completed", "failed")

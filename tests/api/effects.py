@@ -324,15 +324,23 @@ def processes(of):
 
 
 def test_agents_take_turns():
-    nap = 'return { name = "%s", version = "1.0.0", description = "a test", run = function() c9.sleep(2) end }'
-    many = narrow.api.lua_agent("many", nap % "many")["id"]
-    single = narrow.api.lua_agent("single", nap % "single")["id"]
+    """Places are free when the test says so, and not before."""
+    many = narrow.api.lua_agent("many", """return { name = "many", version = "1.0.0", description = "keeps its place",
+      run = function() for _ = 1, 1000 do c9.sleep(5) end end }""")["id"]
+    single = narrow.api.lua_agent("single", 'return { name = "single", version = "1.0.0", run = function() return 1 end }')["id"]
     ids = [narrow.api.execute(many, None, {"Prefer": "respond-async"}).json["executionId"] for _ in range(300)]
-    one = narrow.api.execute(single).json
-    equal(one["status"], "completed", "an execution behind 300 of another agent runs")
-    waiting = sum(narrow.api.get(f"/v1/executions/{i}").json["status"] == "pending" for i in ids[-100:])
-    ok(waiting > 0, f"before they do: {waiting} of the last 100 still wait")
-    for i in ids:
+    one = narrow.api.execute(single, None, {"Prefer": "respond-async"}).json["executionId"]
+
+    def status(i):
+        return narrow.api.get(f"/v1/executions/{i}").json["status"]
+    ok(eventually(lambda: all(status(i) == "running" for i in ids[:8])), "eight of an agent have all the places")
+    equal({status(i) for i in ids[8:] + [one]}, {"pending"}, "292 more of it wait, and behind them one of another")
+    for i in ids[:2]:
+        narrow.api.post(f"/v1/executions/{i}/cancel")
+    ok(eventually(lambda: status(one) == "completed"), "of the next two places the second is the other's")
+    ok(eventually(lambda: status(ids[9]) == "running"), "which it gives back at once")
+    equal({status(i) for i in ids[10:]}, {"pending"}, "while all others wait")
+    for i in reversed(ids):
         narrow.api.post(f"/v1/executions/{i}/cancel")
 
 
