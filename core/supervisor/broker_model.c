@@ -77,35 +77,58 @@ static void sink_tool_call(void *arg, const char *id, const char *name, const ch
     json_array_append_new(chat->tool_calls, call);
 }
 
+/* What a provider says that was used: no less than nothing, and no more than can be added up over
+ * all effects of an execution. */
+#define TOKENS_MAX     INT64_C(1000000000000)
+#define MICROCENTS_MAX (INT64_C(1) << 46) /* 700,000 dollars */
+
+static int64_t usage_possible(int64_t said, int64_t most)
+{
+    return said < 0 ? 0 : said < most ? said : most;
+}
+
 static void sink_usage(void *arg, int64_t input, int64_t output)
 {
     struct chat *chat = arg;
-    chat->input_tokens = input;
-    chat->output_tokens = output;
+    chat->input_tokens = usage_possible(input, TOKENS_MAX);
+    chat->output_tokens = usage_possible(output, TOKENS_MAX);
 }
 
 static void sink_finish(void *arg, const char *reason)
 {
     struct chat *chat = arg;
     free(chat->finish);
-    chat->finish = xstrdup(reason);
+    chat->finish = xstrdup(reason != NULL ? reason : "stop");
 }
 
 static void sink_model(void *arg, const char *name)
 {
     struct chat *chat = arg;
     free(chat->model);
-    chat->model = xstrdup(name);
+    chat->model = xstrdup_or_null(name);
 }
 
 static void sink_error(void *arg, int status, const char *message, int retry, int64_t retry_after)
 {
     struct chat *chat = arg;
+    if (chat->failed)
+        return; /* the first one says why */
     chat->failed = true;
     chat->retryable = retry != 0;
-    chat->retry_after = retry_after;
-    error_set(&chat->err, E_MODEL_FAILED, "%s: %s", model_name(chat->provider->model), message);
+    chat->retry_after = retry_after > 0 ? retry_after : 0;
+    error_set(&chat->err, E_MODEL_FAILED, "%s: %s", model_name(chat->provider->model),
+              message != NULL ? message : "the plugin gives no reason");
     error_detail(&chat->err, "status", json_integer(status));
+}
+
+/* The plugin has not kept its contract. */
+static void plugin_failed(struct chat *chat, const char *what)
+{
+    if (chat->failed)
+        return;
+    chat->failed = true;
+    error_set(&chat->err, E_MODEL_FAILED, "%s: the plugin %s", model_name(chat->provider->model),
+              what);
 }
 
 /* ---- one attempt ----------------------------------------------------------------------------- */
@@ -155,8 +178,9 @@ static struct effect_cost chat_cost(const struct chat *chat)
     return (struct effect_cost){
         .api_calls = chat->attempt,
         .tokens = chat->input_tokens + chat->output_tokens,
-        .cost_microcents =
+        .cost_microcents = usage_possible(
             model_cost(chat->provider->model, chat->input_tokens, chat->output_tokens),
+            MICROCENTS_MAX),
     };
 }
 
@@ -223,6 +247,8 @@ static void retry_fire(struct loop_timer *timer)
 
 static void chat_attempt_over(struct chat *chat)
 {
+    if (chat->finish == NULL)
+        plugin_failed(chat, "did not say how the reply ended");
     if (!chat->failed) {
         chat_succeed(chat);
     } else if (!chat_may_retry(chat)) {
@@ -262,7 +288,10 @@ static int fetched_data(void *arg, const char *data, size_t len)
         return -1;
     }
     chat->held += 2 * len;
-    return model_ops(chat->provider->model)->reply_feed(chat->reply, data, len);
+    if (model_ops(chat->provider->model)->reply_feed(chat->reply, data, len) >= 0)
+        return 0;
+    plugin_failed(chat, "stopped reading and did not say why");
+    return -1;
 }
 
 static void fetched(void *arg, struct error *err)
@@ -300,13 +329,18 @@ static void chat_attempt(struct chat *chat)
     chat->tool_calls = json_array();
     chat->deltas = json_array();
     chat->reply = model_reply_new(chat->provider->model, &sink);
+    if (chat->reply == NULL) {
+        plugin_failed(chat, "takes no reply");
+        chat_attempt_over(chat);
+        return;
+    }
     if (chat->request.url == NULL) {
         chat->timer.fn = local_fire;
         loop_timer_set(engine->loop, &chat->timer, chat->request.delay);
         return;
     }
     struct fetch_spec spec = {
-        .method = chat->request.method,
+        .method = chat->request.method != NULL ? chat->request.method : "POST",
         .url = chat->request.url,
         .n_headers = chat->request.n_headers,
         .body = chat->request.body,
