@@ -10,6 +10,12 @@ struct place {
     size_t line, column;
 };
 
+/* A member that found no memory would be missing without a word, in what is stored too. */
+__attribute__((constructor)) static void allocation_set(void)
+{
+    json_set_alloc_funcs(xmalloc, free);
+}
+
 static struct place place_of(const char *text, size_t at)
 {
     struct place p = {.line = 1, .column = 1};

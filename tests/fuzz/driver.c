@@ -18,10 +18,19 @@ static uint64_t random_next(void)
     return random_state;
 }
 
+static uint8_t *block(size_t size)
+{
+    uint8_t *bytes = malloc(size > 0 ? size : 1);
+    if (bytes != NULL)
+        return bytes;
+    fprintf(stderr, "driver: out of memory\n");
+    abort();
+}
+
 static void run_mutations(const uint8_t *data, size_t size)
 {
-    uint8_t *copy = malloc(size + 1);
-    for (int i = 0; i < MUTATIONS && copy != NULL; i++) {
+    uint8_t *copy = block(size);
+    for (int i = 0; i < MUTATIONS; i++) {
         memcpy(copy, data, size);
         size_t len = size;
         for (uint64_t n = random_next() % 4 + 1; n > 0 && len > 0; n--)
@@ -29,7 +38,7 @@ static void run_mutations(const uint8_t *data, size_t size)
         if (random_next() % 4 == 0)
             len = len > 0 ? random_next() % len : 0;
         /* An exact-size block, so that a sanitizer sees the first byte read past the end. */
-        uint8_t *exact = malloc(len > 0 ? len : 1);
+        uint8_t *exact = block(len);
         memcpy(exact, copy, len);
         LLVMFuzzerTestOneInput(exact, len);
         free(exact);
@@ -42,7 +51,7 @@ static bool run_file(const char *path)
     FILE *f = fopen(path, "rb");
     if (f == NULL)
         return false;
-    uint8_t *data = malloc(INPUT_MAX);
+    uint8_t *data = block(INPUT_MAX);
     size_t size = fread(data, 1, INPUT_MAX, f);
     fclose(f);
     LLVMFuzzerTestOneInput(data, size);
