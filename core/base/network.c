@@ -38,7 +38,7 @@ int address_of_socket(const struct sockaddr *socket, uint8_t address_r[ADDRESS_S
 
 int network_parse(const char *text, struct network *network_r)
 {
-    char address[INET6_ADDRSTRLEN], *end;
+    char address[INET6_ADDRSTRLEN];
     size_t len = strcspn(text, "/");
     if (len >= sizeof(address))
         return -1;
@@ -47,10 +47,14 @@ int network_parse(const char *text, struct network *network_r)
     if (address_parse(address, network_r->address) < 0)
         return -1;
     unsigned before = strchr(address, ':') == NULL ? MAPPED_BITS : 0, most = 128 - before;
-    const char *digits = text + len + 1;
-    unsigned long bits = text[len] == '\0' ? most : strtoul(digits, &end, 10);
-    if (text[len] != '\0' && (*digits < '0' || *digits > '9' || *end != '\0'))
-        return -1;
+    unsigned long bits = most;
+    if (text[len] != '\0') {
+        const char *digits = text + len + 1;
+        char *end;
+        bits = strtoul(digits, &end, 10);
+        if (*digits < '0' || *digits > '9' || *end != '\0')
+            return -1;
+    }
     network_r->prefix = before + (unsigned)bits;
     return bits <= most ? 0 : -1;
 }

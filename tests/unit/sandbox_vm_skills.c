@@ -91,6 +91,7 @@ static void test_files(void)
     json_t *input = json_pack("{s:s,s:s,s:[s,s],s:i}", "csv", csv, "group_by", "service", "sum",
                               "requests", "errors", "top", 2);
     char *text = json_dumps(input, 0);
+    json_decref(input); /* nothing is left to a child but what it is given */
     const char *got =
         vm_run((struct vm_case){.name = "csv_report", .source = source, .input = text});
     ok(vm_has(got, "\"rows\":168") && vm_has(got, "\"groups\":4") &&
@@ -99,11 +100,11 @@ static void test_files(void)
     free(text);
     free(source);
     free(csv);
-    json_decref(input);
     source = file_read("skills/examples/log_summary.lua");
     char *log = file_read("skills/examples/data/access.log");
     input = json_pack("{s:s}", "log", log);
     text = json_dumps(input, 0);
+    json_decref(input);
     got = vm_run((struct vm_case){.name = "log_summary", .source = source, .input = text});
     ok(vm_has(got, "\"requests\":400") && vm_has(got, "\"unreadable_lines\":0") &&
            vm_has(got, "\"path\":\"/checkout\""),
@@ -111,7 +112,6 @@ static void test_files(void)
     free(text);
     free(source);
     free(log);
-    json_decref(input);
 }
 
 /* ---- the agent loop -------------------------------------------------------------------------- */
