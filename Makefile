@@ -157,12 +157,12 @@ CORE_PKGS  := $(sort $(foreach r,$(CORE_ROOMS),$(PKG_$r)))
 CFLAGS_ALL += $(PATH_DEFS)
 PROGRAMS := $(B)/c9d $(B)/c9ctl $(B)/c9d-zygote
 
-link = $(Q)$(CC) $(LDFLAGS_ALL) $1 -o $@ -Wl,--as-needed -Wl,--start-group $2 -Wl,--end-group $3 $(LINK_EXTRA)
+link = $(Q)$(CC) $(LDFLAGS_ALL) $1 $(LINK_EXTRA) -o $@ -Wl,--as-needed -Wl,--start-group $2 -Wl,--end-group $3
 
 $(B)/c9d: $(B)/core/supervisor/main.o $(CORE_LIBS)
-	$(call link,$<,$(CORE_LIBS),$(call pkg-libs,$(CORE_PKGS)) -ldl -rdynamic)
+	$(call link,$<,$(CORE_LIBS),$(call pkg-libs,$(CORE_PKGS)) -ldl -lm -rdynamic)
 $(B)/c9ctl: $(B)/api/client/main.o $(B)/libclient.a $(B)/libbase.a
-	$(call link,$<,$(B)/libclient.a $(B)/libbase.a,$(call pkg-libs,$(PKG_client) $(PKG_base)))
+	$(call link,$<,$(B)/libclient.a $(B)/libbase.a,$(call pkg-libs,$(PKG_client) $(PKG_base)) -lm)
 # The zygote is static: each fork copies its mappings, and each executor faults in and unmaps pages of every
 # shared library. ZYGOTE_LINK= links it to the shared liblua instead.
 ZYGOTE_LINK ?= $(if $(SANITIZED),,-static-pie -Wl,-T,sandbox/zygote.ld)
@@ -186,7 +186,7 @@ $$(POBJ_$1): $(W)/abi/.made
 $$(POBJ_$1): CFLAGS_ALL += -I$(W)/abi $$(call pkg-cflags,$$(PKG_$1))
 $$(B)/plugins/$1.so: $$(POBJ_$1)
 	@mkdir -p $$(@D)
-	$$(Q)$$(CC) $$(LDFLAGS_ALL) -shared $$^ -o $$@ $$(call pkg-libs,$$(PKG_$1))
+	$$(Q)$$(CC) $$(LDFLAGS_ALL) -shared $$^ -o $$@ -Wl,--as-needed $$(call pkg-libs,$$(PKG_$1)) -lm
 endef
 $(foreach p,$(PLUGINS),$(eval $(call plugin-rules,$p)))
 PLUGIN_SOS := $(PLUGINS:%=$(B)/plugins/%.so)

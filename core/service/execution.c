@@ -207,7 +207,8 @@ int execution_start_of(struct service *service, const struct principal *who, con
     autofree char *answer = NULL;
     if (origin != NULL) {
         jx_auto *made = execution_made_json(id_r, origin->id);
-        order.key_answer = answer = jx_encode(made, NULL);
+        answer = jx_encode(made, NULL);
+        order.key_answer = answer;
         order_origin(&order, origin);
     }
     int result = service->ops->submit(service->engine, &order, watch, err);

@@ -21,15 +21,13 @@ int launch_row_prepare(struct service *service, const struct principal *who, con
                        const char *version, const char *execution_id, const json_t *input,
                        struct launch_row *row_r, struct error *err)
 {
-    launch_row_auto row = {NULL};
-    *row_r = row;
-    if (execution_prepare(service, who, agent, version, execution_id, input, &row.launch,
-                          &row.version_note, err) < 0 ||
-        policy_key(&row.launch->concurrency, NULL, input, &row.concurrency_key, err) < 0)
-        return -1;
-    *row_r = row;
-    row = (struct launch_row){NULL};
-    return 0;
+    *row_r = (struct launch_row){NULL};
+    if (execution_prepare(service, who, agent, version, execution_id, input, &row_r->launch,
+                          &row_r->version_note, err) == 0 &&
+        policy_key(&row_r->launch->concurrency, NULL, input, &row_r->concurrency_key, err) == 0)
+        return 0;
+    launch_row_clear(row_r);
+    return -1;
 }
 
 void launch_row_add(struct storage_batch *batch, const struct launch_row *row, const char *id,

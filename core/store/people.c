@@ -212,8 +212,8 @@ static void hand_over(struct storage_batch *batch, const char *organization_id, 
         "UPDATE personas SET user_id = $3 WHERE organization_id = $1 AND user_id = $2",
         "UPDATE skills SET user_id = $3 WHERE organization_id = $1 AND user_id = $2",
         "UPDATE agent_chains SET user_id = $3 WHERE organization_id = $1 AND user_id = $2",
-        "UPDATE scheduled_executions SET created_by = $3 WHERE created_by = $2 AND agent_id IN"
-        " (SELECT a.id FROM agents a WHERE a.organization_id = $1)",
+        ("UPDATE scheduled_executions SET created_by = $3 WHERE created_by = $2 AND agent_id IN"
+         " (SELECT a.id FROM agents a WHERE a.organization_id = $1)"),
         "UPDATE hook_endpoints SET created_by = $3 WHERE organization_id = $1 AND created_by = $2",
         "UPDATE event_triggers SET user_id = $3 WHERE organization_id = $1 AND user_id = $2",
     };

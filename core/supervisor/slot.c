@@ -455,6 +455,7 @@ void slots_free(struct engine *engine)
     struct organization_limit *own, *next;
     HASH_ITER(hh, engine->organization_limits, own, next)
     {
+        /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): uthash's links */
         HASH_DEL(engine->organization_limits, own);
         free(own);
     }
