@@ -215,13 +215,14 @@ int client_print_json(const json_t *value)
 
 static const struct resolver {
     const char *kind, *list;
-    bool by_name; /* the list takes ?name= */
+    bool by_name;     /* the list takes ?name= */
+    const char *also; /* the kind that is meant when none of this one has the name; or NULL */
 } resolvers[] = {
-    {"agent", "/v1/agents", true},       {"persona", "/v1/personas", true},
-    {"chain", "/v1/chains", true},       {"hook", "/v1/hooks", true},
-    {"schedule", "/v1/schedules", true}, {"token", "/v1/tokens", false},
-    {"user", "/v1/users", true},         {"team", "/v1/teams", true},
-    {"org", "/v1/organizations", false},
+    {"agent", "/v1/agents", true, "chain"}, /* is executed as one */
+    {"chain", "/v1/chains", true, NULL},    {"persona", "/v1/personas", true, NULL},
+    {"hook", "/v1/hooks", true, NULL},      {"schedule", "/v1/schedules", true, NULL},
+    {"token", "/v1/tokens", false, NULL},   {"user", "/v1/users", true, NULL},
+    {"team", "/v1/teams", true, NULL},      {"org", "/v1/organizations", false, NULL},
 };
 
 struct found {
@@ -295,18 +296,26 @@ static int found_missing(struct client *client, const struct args *args, const s
     return EXIT_FAILED;
 }
 
+static const struct resolver *resolver_of(const char *kind)
+{
+    for (size_t i = 0; kind != NULL && i < countof(resolvers); i++)
+        if (strcmp(resolvers[i].kind, kind) == 0)
+            return &resolvers[i];
+    return NULL;
+}
+
 char *client_resolve(struct client *client, const struct args *args, const char *kind,
                      const char *ref, int *exit_r)
 {
-    const struct resolver *r = NULL;
-    for (size_t i = 0; i < countof(resolvers); i++)
-        if (strcmp(resolvers[i].kind, kind) == 0)
-            r = &resolvers[i];
+    const struct resolver *r = resolver_of(kind);
     *exit_r = EXIT_DONE;
     if (r == NULL || uuid_valid(ref, strlen(ref)))
         return xstrdup(ref);
     cleanup(found_free) struct found found = {.ref = ref};
     *exit_r = found_search(client, args, r, r->by_name, &found);
+    const struct resolver *also = resolver_of(r->also);
+    if (*exit_r == EXIT_DONE && found.n == 0 && also != NULL)
+        *exit_r = found_search(client, args, also, also->by_name, &found);
     if (*exit_r != EXIT_DONE)
         return NULL;
     if (found.n == 1)

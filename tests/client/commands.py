@@ -582,6 +582,11 @@ def test_chains():
     id_ = succeeds("as JSON", "chain", "executions", "links", "--status", "completed", "--json").json["items"][0]["id"]
     contains(succeeds("chain execution", "chain", "execution", id_).out, "two", "one with its steps")
     contains(succeeds("chain optimize", "chain", "optimize", "links").out, "2 executions were looked at", "suggestions")
+    equal(succeeds("as an agent", "run", "links", "--input-json", '{"n": 5}').json, {"n": 7}, "it is run by its name")
+    write("six.json", {"n": 6})
+    made = succeeds("and scheduled", "schedule", "create", "links", "--cron", "0 0 1 1 *", "--input", "six.json", "--json").json
+    equal(daemon.api.get(f"/v1/schedules/{made['id']}").json["agentId"], daemon.api.get("/v1/chains?name=links").json["items"][0]["id"],
+          "which is the chain's")
     succeeds("chain delete", "chain", "delete", "links", "--yes")
 
 

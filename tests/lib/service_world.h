@@ -134,11 +134,12 @@ static void service_world_new(const char *config)
     error_auto err = ERROR_INIT;
     w = world_new(true, config);
     setenv("C9D_SKILLS_FOLDER", w.folder, 1);
-    static const char *const loops[] = {"agent_loop", "chain_loop"};
+    static const char *const loops[][2] = {{"agent_loop", "-- the loop\n"},
+                                           {"chain_loop", "-- the chains' loop\n"}};
     for (size_t i = 0; i < countof(loops); i++) {
-        autofree char *loop = xasprintf("%s/%s.lua", w.folder, loops[i]);
+        autofree char *loop = xasprintf("%s/%s.lua", w.folder, loops[i][0]);
         FILE *file = fopen(loop, "w");
-        if (file == NULL || fputs("-- the loop\n", file) < 0 || fclose(file) != 0)
+        if (file == NULL || fputs(loops[i][1], file) < 0 || fclose(file) != 0)
             abort();
     }
     service = service_new(w.storage, w.config, &err);
