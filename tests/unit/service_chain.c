@@ -177,6 +177,29 @@ static void test_what_is_wrong(void)
           "/steps/1/outputMapping/w", "variables are there behind the step that sets them");
 }
 
+/* However large it is, what is said of it is small, and said soon. */
+static void test_large_ones(void)
+{
+    jx_auto *config = js("{'steps':[]}");
+    jx_auto *mapping = json_object();
+    for (int i = 0; i < 1001; i++) {
+        char name[16];
+        snprintf(name, sizeof(name), "m%d", i);
+        json_object_set_new(mapping, name, json_string("=1"));
+    }
+    jx_auto *step =
+        json_pack("{s:s, s:s, s:O}", "id", "a", "agentId", "leaf", "outputMapping", mapping);
+    json_array_append(json_object_get(config, "steps"), step);
+    autofree char *wide = jx_encode(config, NULL);
+    wrong(wide, "/steps/0/outputMapping", "a mapping has at most 1000 rows");
+    for (int i = 0; i < 1000; i++)
+        json_array_append_new(json_object_get(config, "steps"), json_object());
+    autofree char *is_long = jx_encode(config, NULL);
+    jx_auto *plan = NULL;
+    autofree char *got = problems(is_long, NULL, &plan);
+    ok(plan == NULL && strncmp(got, "/steps", 6) == 0, "a chain at most 1000 steps");
+}
+
 static void test_a_plan(void)
 {
     jx_auto *plan = NULL;
@@ -247,6 +270,7 @@ int main(void)
     agent_make("leaf", true, leaf);
     agent_make("draft", false, unpublished);
     test_what_is_wrong();
+    test_large_ones();
     test_a_plan();
     test_a_chain_is_an_agent_that_runs();
     service_world_free();
