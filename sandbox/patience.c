@@ -1,7 +1,8 @@
 /* A POSIX timer on the executor's CPU clock, owned by the zygote: the kernel looks at it when it
- * counts the executor's time anyway, and nothing is polled while nobody takes long. Weights do not
- * do it: a scheduler that owes time to many of little weight makes others wait for them, and where
- * it groups by session they count among executors only. */
+ * counts the executor's time anyway, and nothing is polled while nobody takes long. Who is younger
+ * than the CPU time that it may use cannot have used it and has none yet: most never have. Weights
+ * do not do it: a scheduler that owes time to many of little weight makes others wait for them, and
+ * where it groups by session they count among executors only. */
 #include "sandbox/patience.h"
 
 #include <sched.h>
@@ -20,7 +21,8 @@ enum {
 };
 
 static struct {
-    struct patience *line; /* those that run are its first */
+    struct patience *young; /* in the order they came */
+    struct patience *line;  /* those that run are its first */
     int64_t look_at, fresh_until;
     int cpus;
 } turns;
@@ -125,11 +127,8 @@ static void look(struct patience *p, bool wanted)
     }
 }
 
-int patience_turn(void)
+static int64_t line_turn(int64_t now)
 {
-    if (turns.line == NULL)
-        return -1;
-    int64_t now = clock_us(CLOCK_MONOTONIC);
     if (now >= turns.look_at) {
         bool wanted = !turns.line->prev->ran;
         for (struct patience *p = turns.line, *next; p != NULL && p->ran; p = next) {
@@ -139,26 +138,59 @@ int patience_turn(void)
         turns.look_at = now + LOOK_US;
     }
     line_fill(now);
-    return turns.line != NULL ? (int)((turns.look_at - now) / 1000) + 1 : -1;
+    return turns.line != NULL ? turns.look_at : INT64_MAX;
 }
 
 /* ---- one child ---- */
 
-void patience_begin(struct patience *p, pid_t pid)
+static void young_leave(struct patience *p)
+{
+    if (p->young)
+        DL_DELETE(turns.young, p);
+    p->young = false;
+}
+
+static void grow_up(struct patience *p)
 {
     struct sigevent event = {.sigev_notify = SIGEV_SIGNAL,
                              .sigev_signo = PATIENCE_SIGNAL,
-                             .sigev_value = {.sival_int = pid}};
-    *p = (struct patience){.pid = pid, .timer = -1};
-    turns.fresh_until = clock_us(CLOCK_MONOTONIC) + FRESH_US;
-    if (syscall(SYS_timer_create, clock_of(pid), &event, &p->timer) < 0)
+                             .sigev_value = {.sival_int = p->pid}};
+    young_leave(p);
+    if (syscall(SYS_timer_create, clock_of(p->pid), &event, &p->timer) < 0)
         p->timer = -1;
     else if (timer_set(p, PATIENCE_US) < 0)
         patience_end(p);
 }
 
+static int64_t young_turn(int64_t now)
+{
+    while (turns.young != NULL && now - turns.young->used_us >= PATIENCE_US)
+        grow_up(turns.young);
+    return turns.young != NULL ? turns.young->used_us + PATIENCE_US : INT64_MAX;
+}
+
+int patience_turn(void)
+{
+    if (turns.line == NULL && turns.young == NULL)
+        return -1;
+    int64_t now = clock_us(CLOCK_MONOTONIC);
+    int64_t next = young_turn(now), look_next = turns.line != NULL ? line_turn(now) : INT64_MAX;
+    if (look_next < next)
+        next = look_next;
+    return next != INT64_MAX ? (int)((next - now) / 1000) + 1 : -1;
+}
+
+void patience_begin(struct patience *p, pid_t pid)
+{
+    int64_t now = clock_us(CLOCK_MONOTONIC);
+    *p = (struct patience){.pid = pid, .timer = -1, .young = true, .used_us = now};
+    turns.fresh_until = now + FRESH_US;
+    DL_APPEND(turns.young, p);
+}
+
 void patience_end(struct patience *p)
 {
+    young_leave(p);
     line_leave(p);
     if (p->timer >= 0)
         syscall(SYS_timer_delete, p->timer);

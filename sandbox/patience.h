@@ -21,11 +21,12 @@ enum { PATIENCE_US = 10000 };
 /* Of one child, from fork to reaping. */
 struct patience {
     pid_t pid;
-    int timer; /* -1: none */
+    int timer;  /* -1: none */
+    bool young; /* nobody looks at its CPU time yet */
     bool in_line, stopped;
     bool ran, lately;    /* in its turn; since the last look */
     uint8_t looks, idle; /* in its turn; the last ones without CPU time */
-    int64_t used_us;     /* CPU time at the last look */
+    int64_t used_us;     /* CPU time at the last look; of a young one: since when */
     struct patience *prev, *next;
 };
 
