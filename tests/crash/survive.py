@@ -60,7 +60,9 @@ LEAF = """return { name = "leaf", version = "1.0.0", description = "asks once", 
   run = function(input)
     return c9.model.chat{ model = ("echo+slow:%d+%s/leaf"):format(input.slow, input.name), messages = { { role = "user", content = "x" } } }.content
   end }"""
-HOWS = ("plain", "plain", "all", "sleep", "signal", "child")
+HOWS = ("plain", "plain", "all", "sleep", "signal", "child", "chain")
+CHAIN = {"steps": [{"id": f"s{i}", "agentId": "leaf", "inputMapping": {"name": "{{$.input.name}}/%d" % i, "slow": "$.input.slow"},
+                    **({"parallel": "middle"} if i in (2, 3) else {})} for i in (1, 2, 3, 4)], "timeout": 86400000}
 
 models = ModelServer()
 models.__enter__()
@@ -72,6 +74,7 @@ daemon.config["http"]["listen"] = f"127.0.0.1:{daemon.port}"
 daemon.write_config()
 daemon.api.lua_agent("leaf", LEAF)
 agent = daemon.api.lua_agent("steps", STEPS)["id"]
+chain = daemon.api.post("/v1/chains", {"name": "chain", "chainConfig": CHAIN}).json["id"]
 accepted, lock, finished = {}, threading.Lock(), threading.Event()
 final_seen, seen_twice = {}, []
 kills = []  # (when, what)
@@ -96,7 +99,8 @@ def submitter(k):
         n += 1
         name = f"s{k}n{n}"
         input_ = {"name": name, "how": rng.choice(HOWS), "slow": rng.choice((1, 20, 60))}
-        answer = persistent(client, "POST", f"/v1/agents/{agent}/execute", {"input": input_},
+        path = f"/v1/chains/{chain}/execute" if input_["how"] == "chain" else f"/v1/agents/{agent}/execute"
+        answer = persistent(client, "POST", path, {"input": input_},
                             {"Prefer": "respond-async", "Idempotency-Key": name})
         if answer.status != 202:
             ok(False, f"{name} is accepted")
@@ -273,9 +277,17 @@ def check_promises():
     none(rows("SELECT execution_id, count(*), max(seq) FROM (SELECT execution_id, seq FROM execution_events UNION ALL"
               " SELECT execution_id, seq FROM execution_logs) GROUP BY execution_id HAVING count(*) <> max(seq) OR min(seq) <> 1"),
          "no stream has a gap or a repeat", first)
-    emits = collections.defaultdict(list)
+    emits, told = collections.defaultdict(list), collections.defaultdict(list)
     for execution, data in rows("SELECT execution_id, data FROM execution_events WHERE type = 'emit' ORDER BY execution_id, seq"):
-        emits[execution].append(json.loads(data)["value"]["step"])
+        value = json.loads(data)["value"]
+        if "chainStep" in value:
+            told[execution].append((value["chainStep"]["id"], value["chainStep"]["status"]))
+        else:
+            emits[execution].append(value["step"])
+    none([(e, t) for e, t in told.items() if len(set(t)) != len(t) or status[e][0] == "completed" and len(t) != 8],
+         "each step of a chain begins and ends once", first)
+    none([(p, n) for p, n in rows("SELECT parent_id, count(*) FROM agent_executions WHERE parent_id IS NOT NULL GROUP BY parent_id")
+          if p in told and status[p][0] == "completed" and n != 4], "and is one execution", first)
     none([(e, s) for e, s in emits.items() if s != [1, 2, 3][:len(s)]], "each emit comes once, in order", first)
     journaled = collections.Counter()
     for (request,) in rows("SELECT request FROM execution_journal WHERE kind = 'model.chat'"):
