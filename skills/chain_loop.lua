@@ -4,7 +4,7 @@
 local HOPELESS = { -- these end the same way the next time
   InvalidInput = true, InvalidRequest = true, ResourceExhausted = true, CapabilityDenied = true, AddressDenied = true,
   InsufficientPermissions = true, ReplayDiverged = true, AgentNotFound = true, VersionNotFound = true,
-  ProtocolViolation = true, Cancelled = true, ChainExecutionFailed = true,
+  ProtocolViolation = true, Cancelled = true,
 }
 
 -- ---- values ----

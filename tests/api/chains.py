@@ -304,6 +304,9 @@ def test_a_failed_step_is_tried_again():
     made = execute(chain(("bad", UPPER), retryPolicy=policy), {"none": 1}).json
     equal((made["errorDetails"]["details"]["error"]["code"], len(children(made["executionId"]))), ("InvalidInput", 0),
           "what is hopeless is not tried again")
+    inner = chain(("bad", FAIL))
+    made = execute(chain(("inner", inner), retryPolicy=policy)).json
+    equal(len(children(made["executionId"], inner)), 3, "a chain that failed as a step is")
 
 
 def test_time_is_bounded():
