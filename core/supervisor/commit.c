@@ -32,6 +32,7 @@ void commit_free(struct commit *c)
         return;
     storage_batch_free(c->batch);
     buf_free(&c->answers);
+    free(c->blocked_on);
     json_decref(c->children);
     error_clear(&c->err);
     free(c);
@@ -263,6 +264,8 @@ static void commit_returned(void *arg)
     struct commit *c = arg;
     struct run *run = c->run;
     run->flying = NULL;
+    if (c->blocked_on != NULL) /* counted behind what it is a part of, so that none is forgotten */
+        slots_stored(run->engine, c->blocked_on);
     if (c->failed)
         commit_failed(run, c);
     else

@@ -108,6 +108,7 @@ struct commit {
     bool settles;       /* a signal: run_signal_settled */
     bool asks;          /* effects that wait for it are asked again */
     bool starts;        /* the start that waits for it is counted */
+    char *blocked_on;   /* the name of the slot in whose store it waits then; NULL: none */
     json_t *children;   /* {id: …} that are to be cancelled with it; NULL: none */
     bool failed;        /* set when it came back; then: */
     struct error err;
@@ -399,6 +400,8 @@ bool slots_take(struct run *run);
 bool slots_refuse(struct run *run, struct error *err);
 void slots_release(struct run *run); /* those who wait may go on */
 void slots_leave_line(struct run *run);
+/* One that waits in the store for the slot of this name has come there, or may have. */
+void slots_stored(struct engine *engine, const char *name);
 /* n executions wait in the store for the slot of this name. */
 void slots_restore(struct engine *engine, const char *name, int64_t n);
 /* What an organization has set for itself; 0: nothing. On the loop. */

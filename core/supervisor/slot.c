@@ -189,8 +189,8 @@ void slots_leave_line(struct run *run)
 struct recall {
     struct engine *engine;
     char *name;
-    int64_t asked;
-    json_t *came; /* ids */
+    int64_t asked, stored; /* stored: that were known of when they were called */
+    json_t *came;          /* ids */
     bool failed;
 };
 
@@ -208,8 +208,11 @@ static void recalled(void *arg)
     struct slot *slot = slot_make(recall->engine, recall->name);
     int64_t came = (int64_t)json_object_size(recall->came);
     slot->calling = false;
+    /* More may have come to the store meanwhile, which this has not seen. */
+    int64_t since = slot->stored - recall->stored;
+    int64_t left = came < recall->asked || recall->stored < came ? 0 : recall->stored - came;
     if (!recall->failed)
-        slot->stored = came < recall->asked || slot->stored < came ? 0 : slot->stored - came;
+        slot->stored = left + since;
     slot_free_unused(recall->engine, slot);
     engine_queue_kick(recall->engine);
     recall_free(recall);
@@ -233,6 +236,7 @@ static void slot_recall(struct engine *engine, struct slot *slot)
     recall->engine = engine;
     recall->name = xstrdup(slot->name);
     recall->asked = LINE_MAX_RUNS - slot->n_line;
+    recall->stored = slot->stored;
     recall->came = json_object();
     slot->calling = true;
     struct storage_batch *batch = storage_batch_new();
@@ -268,10 +272,15 @@ static void slot_store(struct run *run, struct slot *slot)
     struct commit *c = commit_next(run);
     commit_started(run); /* while the lease is there: it ends in this commit */
     c->releases = run->unleased = true;
-    slot->stored++;
+    c->blocked_on = xstrdup(slot->name);
     store_execution_blocked(c->batch, run->id, run->engine->owner, slot->name);
-    slot_look_soon(run->engine);
     commit_go(run);
+}
+
+void slots_stored(struct engine *engine, const char *name)
+{
+    slot_make(engine, name)->stored++;
+    slot_look_soon(engine);
 }
 
 void slots_restore(struct engine *engine, const char *name, int64_t n)

@@ -1,7 +1,6 @@
 #!/usr/bin/python3
 """Memory that runs out, at each of many allocations: a clean error, the same answer, or the end that says so; never another
-answer, and never a crash. Of what reads
-configurations, requests, schemas and frames."""
+answer, and never a crash. Of what reads configurations, requests, schemas and frames."""
 import os
 import random
 import shutil

@@ -298,6 +298,45 @@ static void store_test(void)
     world_sql(&w, "DELETE FROM agent_executions");
 }
 
+static bool one_is_stored(void)
+{
+    return world_int(&w, "SELECT count(*) FROM agent_executions WHERE blocked_on IS NOT NULL") ==
+               1 &&
+           nothing_under_way();
+}
+
+/* While some are called from the store, so many come that the line is full again. */
+static void called_meanwhile_test(void)
+{
+    limits_set(2, 1, 0, CONCURRENCY_QUEUE);
+    struct run *holder = run_stored(2, NULL), *line[LINE], *more[LINE / 2 + 1];
+    run_admit(holder);
+    for (size_t i = 0; i < countof(line); i++)
+        run_admit(line[i] = run_stored(2, NULL));
+    run_admit(run_stored(2, NULL));
+    ok(until(one_is_stored), "one waits in the store");
+    for (size_t i = 0; i < countof(more); i++)
+        more[i] = run_stored(2, NULL);
+    struct run *last = run_stored(2, NULL);
+    for (size_t i = 0; i < countof(line) / 2; i++)
+        run_free(line[i]);
+    run_free(holder); /* now it is called */
+    for (size_t i = 0; i < countof(more); i++)
+        run_admit(more[i]);
+    run_admit(last);
+    ok(until(one_is_stored), "it comes, and another goes there meanwhile");
+    for (size_t i = countof(line) / 2; i < countof(line); i++)
+        run_free(line[i]);
+    for (size_t i = 0; i < countof(more); i++)
+        run_free(more[i]);
+    ok(until(all_are_called), "which is not forgotten");
+    all_free();
+    loop_timer_cancel(engine.loop, &engine.slot_look);
+    slots_free(&engine);
+    engine.slots = NULL;
+    world_sql(&w, "DELETE FROM agent_executions");
+}
+
 /* What a former life has left is called when nobody stands in the line. */
 static void former_life_test(void)
 {
@@ -403,6 +442,7 @@ int main(void)
     organization_test();
     policies_test();
     store_test();
+    called_meanwhile_test();
     former_life_test();
     random_test();
     storage_close(w.storage);
