@@ -75,6 +75,18 @@ char *uuid_of_text(const char *text, size_t len, char out[UUID_SIZE])
     return out;
 }
 
+char *uuid_behind(const char *id, uint64_t place, const char *text, size_t len, char out[UUID_SIZE])
+{
+    enum { TIME = 13, PLACE = 15, PLACE_MAX = 0xFFF }; /* characters of the text */
+    char digits[4];
+    uuid_of_text(text, len, out);
+    memcpy(out, id, TIME);
+    snprintf(digits, sizeof(digits), "%03x",
+             (unsigned)(place < PLACE_MAX ? place : PLACE_MAX) & PLACE_MAX);
+    memcpy(out + PLACE, digits, 3);
+    return out;
+}
+
 bool uuid_valid(const char *s, size_t len)
 {
     if (len != UUID_SIZE - 1)

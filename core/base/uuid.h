@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #define UUID_SIZE 37 /* 36 characters and NUL */
 
@@ -14,6 +15,10 @@ char *uuid_make(char out[UUID_SIZE]);
 /* UUIDv8 (RFC 9562 §5.8) of a text's SHA-256: the same text, the same id. Any thread. Returns out.
  */
 char *uuid_of_text(const char *text, size_t len, char out[UUID_SIZE]);
+/* The same, but with the time of another id, and behind it the place (the highest is 4095): lists
+ * in the order of ids have it behind that one, and beside others of the time. */
+char *uuid_behind(const char *id, uint64_t place, const char *text, size_t len,
+                  char out[UUID_SIZE]);
 /* Canonical 8-4-4-4-12 form with lower-case digits, any version. */
 bool uuid_valid(const char *s, size_t len);
 

@@ -30,7 +30,7 @@ struct child {
 
 static void child_prepare(struct child *child);
 
-/* Of parent, step and, behind the first, the attempt. */
+/* Of parent, step and, behind the first, the attempt; in lists it is behind its parent. */
 static void child_id(const struct run *parent, uint64_t step, char out[UUID_SIZE])
 {
     char text[UUID_SIZE + 48];
@@ -38,7 +38,7 @@ static void child_id(const struct run *parent, uint64_t step, char out[UUID_SIZE
                   ? snprintf(text, sizeof(text), "%s/%lu", parent->id, (unsigned long)step)
                   : snprintf(text, sizeof(text), "%s/%lu/%ld", parent->id, (unsigned long)step,
                              (long)parent->retries);
-    uuid_of_text(text, (size_t)len, out);
+    uuid_behind(parent->id, step, text, (size_t)len, out);
 }
 
 static void child_free(void *arg)

@@ -184,4 +184,16 @@ def test_many_at_once():
         note(errors[0])
 
 
+def test_children_are_listed_where_they_were_made():
+    api.lua_agent("leaf", 'return { name = "leaf", version = "1.0.0", description = "x", run = function(i) return i end }')
+    tree = api.lua_agent("tree", 'return { name = "tree", version = "1.0.0", description = "x", needs = { agents = { "*" } }, '
+                         'run = function() for i = 1, 12 do c9.agents.execute("leaf", i) end end }')
+    before = api.execute(tree["id"], None).json["executionId"]
+    after = api.execute(tree["id"], None).json["executionId"]
+    listed = api.get("/v1/executions?limit=26").json["items"]
+    times = [e["createdAt"] for e in listed]
+    equal(times, sorted(times, reverse=True), "the newest first, children too")
+    equal([e["id"] for e in listed if "parentId" not in e], [after, before], "and each behind its parent")
+
+
 run(globals(), daemon)

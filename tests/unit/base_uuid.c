@@ -2,6 +2,7 @@
 #include "base/uuid.h"
 
 #include <pthread.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -86,6 +87,18 @@ static void test_of_text(void)
     is_str(uuid_of_text("step/1", 6, id), "f94854ac-4483-8b26-a703-7f42dad7929a",
            "the digits of a text's SHA-256, as version 8 of the RFC's variant");
     ok(uuid_valid(id, strlen(id)), "which is an id");
+    char first[UUID_SIZE], behind[UUID_SIZE], later[UUID_SIZE], far[UUID_SIZE];
+    uuid_make(first);
+    uuid_behind(first, 1, "step/1", 6, behind);
+    uuid_behind(first, 2, "step/2", 6, later);
+    uuid_behind(first, 1 << 20, "step/n", 6, far);
+    ok(uuid_valid(behind, strlen(behind)) && uuid_valid(far, strlen(far)),
+       "one with another's time is an id too (%s)", behind);
+    ok(strcmp(first, behind) < 0 && strcmp(behind, later) < 0 && strcmp(later, far) < 0,
+       "it sorts behind that one, in the order of places");
+    usleep(2000);
+    ok(strcmp(far, uuid_make(id)) < 0, "and before what is made later");
+    is_str(behind + 19, "a703-7f42dad7929a", "the rest is of the text");
 }
 
 int main(void)
