@@ -256,7 +256,8 @@ def test_scopes():
             got = ask(name, having[role, *scopes], part)
             if got[1] == "AgentAccessDenied" or got[0] == 401:
                 wrong.append(f"{role} with {scopes} alone: {got}")
-        id_ = agent.parts["agentId"]
+        of_chain = "agents:execute:{chainId}" in str(operation["security"])
+        id_ = thing("chainId") if of_chain else agent.parts["agentId"]
         if id_ not in single:
             single[id_] = api.with_token(token(api, f"agents:execute:{id_}"))
         got = ask(name, single[id_], part)
