@@ -121,7 +121,7 @@ def test_header_injection():
         ok(result.get("errorCode") == "HttpFailed" or b"Evil" not in heads[-1].split(b"\r\n", 1)[1], "a URL cannot become two lines")
     ok(not any(b"\r\nX-Evil" in head for head in heads[before:]), "no header was let in")
     daemon.api.execute(fetch, {"url": here, "headers": {"Host": "evil", "Content-Length": "99", "Transfer-Encoding": "chunked"}})
-    ok(b"evil" not in heads[-1] and b"99" not in heads[-1] and b"chunked" not in heads[-1], "what frames a request is not the skill's to say")
+    ok(b"evil" not in heads[-1] and b"content-length: 99" not in heads[-1].lower() and b"chunked" not in heads[-1], "what frames a request is not the skill's to say")
 
 
 def test_sizes_and_times():

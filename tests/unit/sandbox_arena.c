@@ -262,7 +262,10 @@ static void test_inherit(void)
     uint64_t whole = in_child(sealed);
     ok(whole > 2 * limit, "sealed at the largest limit, the range is whole");
     ok(arena_inherit(limit / 2) == 0, "half of it is inherited from now on");
-    is_int(in_child(sealed), whole, "sealed at the largest, a child has the whole");
+    if (getenv("C9_VALGRIND") != NULL)
+        skip("valgrind takes what a fork leaves behind for mapped", "sealed at the largest");
+    else
+        is_int(in_child(sealed), whole, "sealed at the largest, a child has the whole");
     sealed_limit = limit / 2;
     is_int(in_child(sealed), whole - limit, "at half, half");
     sealed_limit = limit / 4;
