@@ -27,6 +27,16 @@ static const struct {
     {"{\"pattern\":\"(?i)x\"}", "/pattern", "ECMA-262"},
     {"{\"pattern\":\"a{2,1}\"}", "/pattern", "at byte 1"},
     {"{\"pattern\":\"(?<=a+)b\"}", "/pattern", "not a usable regular expression"},
+    {"{\"pattern\":\"(?<a b>x)\"}", "/pattern", "a group's name"},
+    {"{\"pattern\":\"(?<>x)\"}", "/pattern", "a group's name"},
+    {"{\"pattern\":\"(?<1>x)\"}", "/pattern", "a group's name"},
+    {"{\"pattern\":\"(?<n\"}", "/pattern", "a group's name"},
+    {"{\"pattern\":\"(?<n23456789012345678901234567890123>x)\"}", "/pattern", "a group's name"},
+    {"{\"pattern\":\"\\\\k\"}", "/pattern", "takes a group's <name>"},
+    {"{\"pattern\":\"(?<n>x)\\\\k<m>\"}", "/pattern", "not a usable regular expression"},
+    {"{\"pattern\":\"(?<n>x)(?<n>y)\"}", "/pattern", "not a usable regular expression"},
+    {"{\"pattern\":\"(?'n'x)\"}", "/pattern", "ECMA-262"},
+    {"{\"pattern\":\"(?P<n>x)\"}", "/pattern", "ECMA-262"},
     {"{\"patternProperties\":{\"[\":{}}}", "/patternProperties", "[\""},
     {"{\"$ref\":\"#/$defs/none\"}", "/$ref", "leads nowhere"},
     {"{\"$ref\":\"https://example.org/x.json\"}", "/$ref", "nothing is fetched"},
@@ -57,6 +67,19 @@ static void test_refused(void)
         if (!ok(strstr(err.message, refused[i].says) != NULL, "and says why"))
             note("%s", err.message);
     }
+}
+
+static void test_named_groups(void)
+{
+    error_auto err = ERROR_INIT;
+    jx_auto *document = parse("{\"pattern\":\"^(?<n2345678901234567890123456789012>a|b)"
+                              "\\\\k<n2345678901234567890123456789012>\\\\1$\"}");
+    schema_auto *schema = schema_compile(document, NULL, &err);
+    if (!ok(schema != NULL, "a group may have a name of 32 letters"))
+        note("%s", err.message);
+    jx_auto *same = json_string("bbb"), *other = json_string("bab");
+    ok(schema != NULL && schema_validate(schema, same, &err) == 0, "which stands for its text");
+    ok(schema != NULL && schema_validate(schema, other, &err) < 0, "and for no other");
 }
 
 static void test_nesting(void)
@@ -236,6 +259,7 @@ static void test_threads(void)
 int main(void)
 {
     test_refused();
+    test_named_groups();
     test_nesting();
     test_schemas_in_a_document();
     test_resolver();
