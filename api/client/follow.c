@@ -187,10 +187,34 @@ static void event_delta(struct follow *f, const json_t *data)
     f->in_delta = shown.data[shown.len - 1] != '\n';
 }
 
+/* What a chain says of its steps. */
+static void chain_step(struct follow *f, const json_t *step)
+{
+    buf_auto line = BUF_INIT;
+    const json_t *why = json_object_get(step, "reason"), *error = json_object_get(step, "error");
+    long long attempt = (long long)jx_int(step, "attempt", 1);
+    buf_append_str(&line, "chain step ");
+    format_text(&line, json_object_get(step, "id"));
+    buf_append_str(&line, ": ");
+    format_text(&line, json_object_get(step, "status"));
+    if (attempt > 1)
+        buf_printf(&line, ", attempt %lld", attempt);
+    if (error != NULL || why != NULL)
+        buf_append_str(&line, ": ");
+    format_text(&line, error != NULL ? json_object_get(error, "message") : why);
+    if (jx_bool(step, "willRetry", false))
+        buf_append_str(&line, "; it is tried again");
+    show_note(f, error != NULL ? TERM_YELLOW : TERM_DIM, "%s", line.data);
+}
+
 static void event_emit(struct follow *f, const json_t *data)
 {
     buf_auto line = BUF_INIT;
     const json_t *value = json_object_get(data, "value");
+    if (json_is_object(json_object_get(value, "chainStep"))) {
+        chain_step(f, json_object_get(value, "chainStep"));
+        return;
+    }
     buf_printf(&line, "%semit%s  ", term_style(STDERR_FILENO, TERM_GREEN),
                term_style(STDERR_FILENO, TERM_PLAIN));
     format_text(&line, value != NULL ? value : data);

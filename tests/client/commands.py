@@ -577,11 +577,13 @@ def test_chains():
     done = succeeds("chain run", "chain", "run", "links", "--input-json", '{"n": 1}')
     equal(done.json, {"n": 3}, "its output is printed")
     contains(done.err, "completed", "and how it ended")
+    contains(done.err, "chain step two: completed", "and what became of each step")
+    contains(ctl("chain", "run", "links", "--input-json", '{"n": "x"}').err, "chain step one: failed: ", "or did not")
     equal(ctl("chain", "run", "links", "--input-json", '{"n": "x"}', "--no-follow").code, 1, "a failure is exit 1")
     contains(succeeds("chain executions", "chain", "executions", "links").out, "ChainExecutionFailed", "executions")
     id_ = succeeds("as JSON", "chain", "executions", "links", "--status", "completed", "--json").json["items"][0]["id"]
     contains(succeeds("chain execution", "chain", "execution", id_).out, "two", "one with its steps")
-    contains(succeeds("chain optimize", "chain", "optimize", "links").out, "2 executions were looked at", "suggestions")
+    contains(succeeds("chain optimize", "chain", "optimize", "links").out, "3 executions were looked at", "suggestions")
     equal(succeeds("as an agent", "run", "links", "--input-json", '{"n": 5}').json, {"n": 7}, "it is run by its name")
     write("six.json", {"n": 6})
     made = succeeds("and scheduled", "schedule", "create", "links", "--cron", "0 0 1 1 *", "--input", "six.json", "--json").json
