@@ -218,7 +218,7 @@ def test_a_child_that_comes_while_it_is_looked_for():
     execution = start(parent, None)
     time.sleep(1)
     h = hashlib.sha256(f"{execution}/1".encode()).hexdigest()
-    child = f"{h[:8]}-{h[8:12]}-8{h[12:15]}-a{h[15:18]}-{h[18:30]}"
+    child = f"{execution[:13]}-8001-a{h[15:18]}-{h[18:30]}"
     store = sqlite3.connect(f"{daemon.folder}/state/c9d.db", timeout=30)
     with store:
         store.execute("INSERT INTO agent_executions (id, agent_id, agent_version, organization_id, output_data, status, triggered_by,"
