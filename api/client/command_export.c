@@ -302,7 +302,7 @@ static int export_run(struct export *x)
                                     "chains", (int)x->written[3]);
         return client_print_json(counts);
     }
-    term_say("%s: %zu skills, %zu personas, %zu agents, %zu chains", x->dir, x->written[0],
+    term_say("%s: skills %zu, personas %zu, agents %zu, chains %zu", x->dir, x->written[0],
              x->written[1], x->written[2], x->written[3]);
     return EXIT_DONE;
 }
