@@ -163,11 +163,12 @@ static int layer_bounding_set(struct lockdown *lockdown)
                  0, 0, 0);
 }
 
-/* What is left to the zygote: giving executors their uid, killing them, and making them less
- * urgent. */
+/* What is left to the zygote: giving executors their uid, stopping and killing them, and choosing
+ * their CPUs. Each ends at its user namespace. */
 static int layer_capabilities(struct lockdown *lockdown)
 {
-    uint32_t keep = lockdown->uid_range ? 1u << CAP_SETUID | 1u << CAP_KILL : 0;
+    uint32_t keep =
+        lockdown->uid_range ? 1u << CAP_SETUID | 1u << CAP_KILL | 1u << CAP_SYS_NICE : 0;
     struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
     struct __user_cap_data_struct data[2] = {{.effective = keep, .permitted = keep}};
     return (int)syscall(SYS_capset, &header, data);
@@ -262,6 +263,6 @@ const struct lockdown_layer lockdown_zygote[] = {
     {"bounding set", layer_bounding_set, false, "needs privileges; empty capabilities do not"},
     {"parent death", layer_parent, true, "nothing outlives the supervisor"},
     {"capabilities", layer_capabilities, true,
-     "none but to give executors their uid, to stop and to kill them"},
+     "none but to give executors their uid, to stop and kill them, and to choose their CPUs"},
 };
 const size_t lockdown_zygote_count = countof(lockdown_zygote);

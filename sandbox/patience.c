@@ -17,22 +17,32 @@ enum {
     BURNS_US = LOOK_US / 64, /* of CPU time between two looks: less, and it waits for something … */
     IDLE = 2,                /* … so many times, and it leaves the line … */
     AGAIN_US = 1000,         /* … until it has used as much */
-    FRESH_US = 100000        /* after one came, more executions are thought to come */
+    FRESH_US = 100000,       /* after one came, more executions are thought to come … */
+    BESIDE_US = 10000,       /* … and it is thought to compute: who runs in the line … */
+    BEAT_US = 1000           /* … rests every second one of these */
 };
 
 static struct {
-    struct patience *young; /* in the order they came */
-    struct patience *line;  /* those that run are its first */
-    int64_t look_at, fresh_until;
+    struct patience *young;   /* in the order they came */
+    struct patience *line;    /* those that run are its first */
+    int64_t look_at, came_at; /* the next look; the youngest */
     int cpus;
+    cpu_set_t all, first, others; /* ours, one of them, the rest */
+    bool apart;                   /* the zygote keeps to the first */
 } turns;
 
 int patience_prepare(void)
 {
     /* Who is stopped or goes on is no news. */
     struct sigaction action = {.sa_handler = SIG_DFL, .sa_flags = SA_NOCLDSTOP};
-    cpu_set_t set;
-    turns.cpus = sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set) : 1;
+    turns.cpus = 1;
+    if (sched_getaffinity(0, sizeof(turns.all), &turns.all) == 0)
+        turns.cpus = CPU_COUNT(&turns.all);
+    int first = 0;
+    while (first < CPU_SETSIZE - 1 && !CPU_ISSET(first, &turns.all))
+        first++;
+    CPU_SET(first, &turns.first);
+    CPU_XOR(&turns.others, &turns.all, &turns.first);
     return sigaction(SIGCHLD, &action, NULL);
 }
 
@@ -56,11 +66,46 @@ static int timer_set(const struct patience *p, int64_t us)
     return (int)syscall(SYS_timer_settime, p->timer, TIMER_ABSTIME, &when, NULL);
 }
 
+/* ---- CPUs: the zygote's and theirs ----
+ *
+ * Who goes on after SIGCONT has waited long: it interrupts who sent that, and the scheduler lets it
+ * run until the next tick, 4 ms where HZ is 250. The zygote, which is to stop it, waits behind it,
+ * with all that were about to run there, though other CPUs idle. */
+
+static void cpus_set(pid_t pid, const cpu_set_t *set)
+{
+    if (turns.cpus > 1)
+        syscall(SYS_sched_setaffinity, pid, sizeof(*set), set);
+}
+
+static void zygote_apart(bool apart)
+{
+    if (apart != turns.apart)
+        cpus_set(0, apart ? &turns.first : &turns.all);
+    turns.apart = apart;
+}
+
+void patience_born(void)
+{
+    if (turns.apart)
+        cpus_set(0, &turns.all);
+}
+
 /* ---- the line ---- */
 
 static int places(int64_t now)
 {
-    return turns.cpus - (turns.cpus > 1 && now < turns.fresh_until);
+    int64_t since = now - turns.came_at;
+    if (since < BESIDE_US && now / BEAT_US % 2 != 0)
+        return 0;
+    return turns.cpus - (turns.cpus > 1 && since < FRESH_US);
+}
+
+/* When to fill it again. */
+static int64_t line_next(int64_t now)
+{
+    int64_t beat = (now / BEAT_US + 1) * BEAT_US;
+    return now - turns.came_at < BESIDE_US && beat < turns.look_at ? beat : turns.look_at;
 }
 
 static void run(struct patience *p)
@@ -99,11 +144,21 @@ static void line_append(struct patience *p)
     DL_APPEND(turns.line, p);
 }
 
+static void line_join(struct patience *p)
+{
+    p->in_line = true;
+    cpus_set(p->pid, &turns.others);
+    line_append(p);
+    zygote_apart(true);
+}
+
 static void line_leave(struct patience *p)
 {
-    if (p->in_line)
-        DL_DELETE(turns.line, p);
+    if (!p->in_line)
+        return;
     p->in_line = false;
+    DL_DELETE(turns.line, p);
+    zygote_apart(turns.line != NULL);
 }
 
 /* Who waits leaves; who has burned through its turn goes to the end, if another one waits for it.
@@ -119,6 +174,7 @@ static void look(struct patience *p, bool wanted)
     p->used_us = used;
     if (p->idle >= IDLE) {
         line_leave(p);
+        cpus_set(p->pid, &turns.all);
         run(p);
         timer_set(p, used + AGAIN_US);
     } else if (p->looks >= TURN && wanted) {
@@ -138,7 +194,7 @@ static int64_t line_turn(int64_t now)
         turns.look_at = now + LOOK_US;
     }
     line_fill(now);
-    return turns.line != NULL ? turns.look_at : INT64_MAX;
+    return turns.line != NULL ? line_next(now) : INT64_MAX;
 }
 
 /* ---- one child ---- */
@@ -184,7 +240,7 @@ void patience_begin(struct patience *p, pid_t pid)
 {
     int64_t now = clock_us(CLOCK_MONOTONIC);
     *p = (struct patience){.pid = pid, .timer = -1, .young = true, .used_us = now};
-    turns.fresh_until = now + FRESH_US;
+    turns.came_at = now;
     DL_APPEND(turns.young, p);
 }
 
@@ -203,6 +259,5 @@ void patience_over(const struct signalfd_siginfo *info, struct patience *p)
         return;
     if (turns.line == NULL)
         turns.look_at = clock_us(CLOCK_MONOTONIC) + LOOK_US;
-    p->in_line = true;
-    line_append(p);
+    line_join(p);
 }

@@ -1,9 +1,10 @@
 /* Executors that take long take turns: a hundred that burn all they get do not make others wait for
  * theirs among a hundred. An executor that has used PATIENCE_US of CPU time, as most never do,
  * joins a line. Of the line as many run as there are CPUs, the others are stopped; while executions
- * come, one CPU is left to these. Who is found waiting for something in its turn leaves the line
- * until it burns again. Zygote only, one thread. What cannot be had is done without: it is no part
- * of the isolation. */
+ * come, one CPU is left to these, and beside those that compute who runs in the line rests half of
+ * the time, a millisecond at once. The line keeps to other CPUs than the zygote. Who is found
+ * waiting for something in its turn leaves the line until it burns again. Zygote only, one thread.
+ * What cannot be had is done without: it is no part of the isolation. */
 #ifndef C9_SANDBOX_PATIENCE_H
 #define C9_SANDBOX_PATIENCE_H
 
@@ -33,6 +34,8 @@ struct patience {
 /* Once, before the syscall policy. 0, or -1 with errno. */
 int patience_prepare(void);
 void patience_begin(struct patience *p, pid_t pid);
+/* In an executor, first of all: what of this the zygote keeps to is not for it. */
+void patience_born(void);
 /* It was reaped, or nothing was begun. */
 void patience_end(struct patience *p);
 /* The signal came. p: of the child that it names now, NULL when that is gone; pids are used again.

@@ -29,6 +29,7 @@ static const struct {
     {SYS_wait4, "reaping"},
     {SYS_kill, "KILL"},
     {SYS_timer_delete, "an executor's patience"},
+    {SYS_sched_setaffinity, "who takes long keeps to other CPUs than the zygote"},
     {SYS_socketpair, "between engine and executor"},
     {SYS_clone, "an executor"},
     {SYS_clone3, "an executor in a cgroup of its own"},

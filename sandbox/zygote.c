@@ -186,8 +186,10 @@ static int zygote_spawn(struct zygote *z, uint64_t cookie, int socket, int leaf)
     if (children_full() || children_pid(cookie) != 0)
         return spawn_failed(cookie, children_full() ? EAGAIN : EEXIST, socket);
     pid_t pid = zygote_fork(leaf);
-    if (pid == 0)
+    if (pid == 0) {
+        patience_born();
         executor_main(socket, &z->lockdown, z->L);
+    }
     if (pid < 0)
         return spawn_failed(cookie, errno, socket);
     children_add(cookie, pid);

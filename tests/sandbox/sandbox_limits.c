@@ -2,6 +2,8 @@
  * the policy; neighbours do not notice. */
 #include "harness.h"
 
+#include <dirent.h>
+#include <sched.h>
 #include <time.h>
 
 enum { MIB = 1 << 20, LIMIT_US = 200000 };
@@ -191,6 +193,74 @@ static void test_neighbours(void)
     is_int(exited, 2 * EACH, "and each is reaped once");
 }
 
+/* The youngest child of a process, or 0. */
+static pid_t child_of(pid_t parent)
+{
+    pid_t youngest = 0;
+    DIR *proc = opendir("/proc");
+    for (const struct dirent *entry; proc != NULL && (entry = readdir(proc)) != NULL;) {
+        char path[300], stat[512] = "";
+        snprintf(path, sizeof(path), "/proc/%s/stat", entry->d_name);
+        FILE *file = fopen(path, "re");
+        if (file == NULL)
+            continue;
+        int its = 0;
+        const char *behind = fgets(stat, sizeof(stat), file) != NULL ? strrchr(stat, ')') : NULL;
+        if (behind != NULL && sscanf(behind, ") %*c %d", &its) == 1 && its == parent &&
+            atoi(stat) > youngest)
+            youngest = atoi(stat);
+        fclose(file);
+    }
+    if (proc != NULL)
+        closedir(proc);
+    return youngest;
+}
+
+static bool has_cpus(pid_t pid, const cpu_set_t *wanted)
+{
+    cpu_set_t set;
+    for (int i = 0; i < 500; i++) {
+        if (sched_getaffinity(pid, sizeof(set), &set) == 0 && CPU_EQUAL(&set, wanted))
+            return true;
+        usleep(10000);
+    }
+    return false;
+}
+
+/* Who burns keeps to other CPUs than the zygote; who comes meanwhile may use them all. */
+static void test_cpus(void)
+{
+    cpu_set_t all, first, others;
+    int none, cpu = 0;
+    sched_getaffinity(0, sizeof(all), &all);
+    while (!CPU_ISSET(cpu, &all))
+        cpu++;
+    CPU_ZERO(&first);
+    CPU_SET(cpu, &first);
+    CPU_XOR(&others, &all, &first);
+    if (CPU_COUNT(&all) == 1) {
+        skip("one CPU", "nothing to keep to");
+        return;
+    }
+    pid_t zygote = child_of(z.pid);
+    int burns = zygote_spawn_one(&z, ++cookie);
+    frame_is(burns, &frame, WIRE_READY);
+    pid_t burner = child_of(zygote);
+    ok(has_cpus(burner, &all), "an executor may use all CPUs");
+    execution_begin(burns, 20000000, 16 * MIB, loops[0].source);
+    ok(has_cpus(burner, &others), "not when it takes long");
+    ok(has_cpus(zygote, &first), "the zygote keeps to the one that is left");
+    int comes_later = zygote_spawn_one(&z, ++cookie);
+    frame_is(comes_later, &frame, WIRE_READY);
+    ok(has_cpus(child_of(zygote), &all), "who comes meanwhile may use all");
+    close(comes_later);
+    zygote_next(&z, WIRE_CTL_EXITED, &none);
+    zygote_send(&z, WIRE_CTL_KILL, cookie - 1);
+    zygote_next(&z, WIRE_CTL_EXITED, &none);
+    ok(has_cpus(zygote, &all), "and with the last that takes long the zygote may again");
+    close(burns);
+}
+
 int main(void)
 {
 #ifdef __SANITIZE_THREAD__
@@ -205,6 +275,7 @@ int main(void)
         test_cpu();
         test_memory();
         test_neighbours();
+        test_cpus();
         is_int(zygote_stop(&z), 0, "the zygote of %s ends", user_name(users[i]));
     }
     return done_testing();
