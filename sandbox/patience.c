@@ -19,7 +19,7 @@ enum {
     AGAIN_US = 1000,         /* … until it has used as much */
     FRESH_US = 100000,       /* after one came, more executions are thought to come … */
     BESIDE_US = 10000,       /* … and it is thought to compute: who runs in the line … */
-    BEAT_US = 1000           /* … rests every second one of these */
+    BEAT_US = 1000           /* … rests every third one of these */
 };
 
 static struct {
@@ -96,7 +96,7 @@ void patience_born(void)
 static int places(int64_t now)
 {
     int64_t since = now - turns.came_at;
-    if (since < BESIDE_US && now / BEAT_US % 2 != 0)
+    if (since < BESIDE_US && now / BEAT_US % 3 == 0)
         return 0;
     return turns.cpus - (turns.cpus > 1 && since < FRESH_US);
 }

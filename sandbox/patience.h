@@ -1,8 +1,8 @@
 /* Executors that take long take turns: a hundred that burn all they get do not make others wait for
  * theirs among a hundred. An executor that has used PATIENCE_US of CPU time, as most never do,
  * joins a line. Of the line as many run as there are CPUs, the others are stopped; while executions
- * come, one CPU is left to these, and beside those that compute who runs in the line rests half of
- * the time, a millisecond at once. The line keeps to other CPUs than the zygote. Who is found
+ * come, one CPU is left to these, and beside those that compute who runs in the line rests every
+ * third millisecond. The line keeps to other CPUs than the zygote. Who is found
  * waiting for something in its turn leaves the line until it burns again. Zygote only, one thread.
  * What cannot be had is done without: it is no part of the isolation. */
 #ifndef C9_SANDBOX_PATIENCE_H
