@@ -12,6 +12,7 @@
  *   2  queue: a job names its agent, and agents take turns
  *   3  storage: version
  *   4  storage: a batch may say that another one comes right behind it
+ *   5  storage: a backup is made from settings, beside whoever has the database
  *
  * Conventions. Functions return 0 or a negative C9D_E_*; on failure they fill the c9d_fault they
  * were given. Strings are UTF-8 and NUL-terminated unless a length stands beside them. Times are
@@ -23,7 +24,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define C9D_ABI 4u
+#define C9D_ABI 5u
 
 enum c9d_kind { C9D_KIND_STORAGE = 1, C9D_KIND_QUEUE = 2, C9D_KIND_MODEL = 3 };
 
@@ -160,8 +161,10 @@ struct c9d_storage_ops {
     void (*submit)(struct c9d_storage *storage, struct c9d_batch *batch);
     /* 1: this process alone has the database (so all leases of a former process are void). */
     int (*exclusive)(struct c9d_storage *storage);
-    /* Writes a consistent copy to a new file, while work goes on. NULL when it cannot. */
-    int (*backup)(struct c9d_storage *storage, const char *path, struct c9d_fault *fault);
+    /* Writes a consistent copy of the database that the settings name to a new file, which appears
+     * when it is whole, also while a c9d works with it. NULL when it cannot. */
+    int (*backup)(const struct c9d_host *host, const struct c9d_settings *settings,
+                  const char *path, struct c9d_fault *fault);
     /* A number that was never given before whenever anything was committed since the last call, by
      * this process or another; while it stays the same, so does what queries see. 0: not known just
      * now. It must cost no more than a few reads of memory. NULL: never known. */

@@ -82,14 +82,22 @@ uint64_t storage_definitions(struct storage *storage)
     return storage_exclusive(storage) ? atomic_load(&storage->definitions) : 0;
 }
 
-int storage_backup(struct storage *storage, const char *path, struct error *err)
+int storage_backup(struct host *host, struct config *config, const char *name, const char *path,
+                   struct error *err)
 {
-    if (storage->ops->backup == NULL)
+    const struct c9d_plugin *plugin = host_plugin(host, name, C9D_KIND_STORAGE, err);
+    if (plugin == NULL)
+        return -1;
+    if (plugin->ops.storage->backup == NULL)
         return error_set(err, E_STORAGE_FAILED,
-                         "%s cannot make backups; use the tools of the database", storage->name);
+                         "%s makes no backups; use the tools of its database", plugin->name);
+    struct c9d_settings *settings = host_settings(host, config, "storage", NULL, plugin, err);
+    if (settings == NULL)
+        return -1;
     struct c9d_fault fault = {{0}};
-    int status = storage->ops->backup(storage->raw, path, &fault);
-    return status == 0 ? 0 : host_fault(err, E_STORAGE_FAILED, storage->name, status, &fault);
+    int status = plugin->ops.storage->backup(host_callbacks(host), settings, path, &fault);
+    host_settings_free(settings);
+    return status == 0 ? 0 : host_fault(err, E_STORAGE_FAILED, plugin->name, status, &fault);
 }
 
 const struct c9d_storage_ops *storage_ops(const struct storage *storage)

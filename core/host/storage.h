@@ -28,7 +28,10 @@ void storage_set_busy(struct storage *storage, const char *const *tables, size_t
  * read since it was given is what there is while it stays. 0: not known, as other processes may
  * write. */
 uint64_t storage_definitions(struct storage *storage);
-int storage_backup(struct storage *storage, const char *path, struct error *err);
+/* Writes a consistent copy of what the configuration names to a new file, also beside a daemon. 0,
+ * or -1: nothing is left of it. */
+int storage_backup(struct host *host, struct config *config, const char *name, const char *path,
+                   struct error *err);
 /* For queue plugins' host struct. */
 const struct c9d_storage_ops *storage_ops(const struct storage *storage);
 struct c9d_storage *storage_raw(const struct storage *storage);

@@ -100,14 +100,26 @@ static int make_folder(const char *path, struct error *err)
                        path);
 }
 
+static char *storage_plugin(const struct daemon *d)
+{
+    return xasprintf("storage_%s", config_string(d->config, "storage", NULL, "plugin"));
+}
+
+int daemon_backup_storage(struct daemon *d, const char *path, struct error *err)
+{
+    d->host = host_new(config_string(d->config, "daemon", NULL, "plugins"),
+                       config_string(d->config, "daemon", NULL, "state"));
+    autofree char *name = storage_plugin(d);
+    return storage_backup(d->host, d->config, name, path, err);
+}
+
 int daemon_open_storage(struct daemon *d, struct error *err)
 {
     const char *state = config_string(d->config, "daemon", NULL, "state");
     if (make_folder(state, err) < 0)
         return -1;
     d->host = host_new(config_string(d->config, "daemon", NULL, "plugins"), state);
-    autofree char *name =
-        xasprintf("storage_%s", config_string(d->config, "storage", NULL, "plugin"));
+    autofree char *name = storage_plugin(d);
     d->storage = storage_open(d->host, d->config, name, err);
     if (d->storage == NULL)
         return -1;

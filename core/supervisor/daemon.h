@@ -40,6 +40,8 @@ int daemon_configure(struct daemon *d, const char *path,
 int daemon_open_sandbox(struct daemon *d, struct error *err); /* the zygote: before any thread */
 int daemon_open_storage(struct daemon *d,
                         struct error *err); /* state folder, plugin host, storage, migrations */
+/* A copy of what the configuration names; needs nothing but that. */
+int daemon_backup_storage(struct daemon *d, const char *path, struct error *err);
 int daemon_open_models(struct daemon *d, struct error *err); /* and the queue */
 int daemon_open_engine(struct daemon *d,
                        struct error *err); /* service, engine and scheduler, started */
@@ -63,6 +65,7 @@ int command_run(int argc, char **argv);
 int command_init(int argc, char **argv);
 int command_check_config(int argc, char **argv);
 int command_audit(int argc, char **argv);
+int command_backup(int argc, char **argv);
 int command_plugins(int argc, char **argv);
 int command_check_sandbox(int argc, char **argv);
 int command_replay(int argc, char **argv);

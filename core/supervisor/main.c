@@ -38,6 +38,8 @@ static const struct command commands[] = {
      command_check_sandbox},
     {"audit", "[-c FILE] [--json] verify",
      "Verify the audit log's chain of hashes, without a running daemon.", command_audit},
+    {"backup", "[-c FILE] COPY",
+     "Copy the database to a new file, also while a daemon works with it.", command_backup},
     {"plugins", "[-c FILE] [--json]", "List the plugins and their settings.", command_plugins},
     {"skill-test", "[-c FILE] [--json] SKILL.lua",
      "Run a skill's own examples in the real sandbox.", command_skill_test},

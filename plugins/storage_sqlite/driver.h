@@ -150,6 +150,6 @@ uint64_t driver_version(struct c9d_storage *storage);
 
 int driver_migrate(struct c9d_storage *storage, const struct c9d_migration *migrations, size_t n,
                    struct c9d_fault *fault);
-int driver_copy(struct c9d_storage *storage, const char *path, struct c9d_fault *fault);
+int copy_write(const struct options *options, const char *path, struct c9d_fault *fault);
 
 #endif

@@ -75,17 +75,11 @@ static int copy_by(struct connection *connection, const char *path, struct c9d_f
     return status;
 }
 
-int driver_copy(struct c9d_storage *storage, const char *path, struct c9d_fault *fault)
+int copy_write(const struct options *options, const char *path, struct c9d_fault *fault)
 {
-    if (!storage->options.memory) {
-        struct connection *connection = connection_open(&storage->options, false, fault);
-        int status = connection != NULL ? copy_by(connection, path, fault) : C9D_E_FAILED;
-        connection_close(connection);
-        return status;
-    }
-    pthread_mutex_lock(&storage->writer_lock);
-    int status = copy_by(storage->writer, path, fault);
-    pthread_mutex_unlock(&storage->writer_lock);
+    struct connection *connection = connection_open(options, false, fault);
+    int status = connection != NULL ? copy_by(connection, path, fault) : C9D_E_FAILED;
+    connection_close(connection);
     return status;
 }
 
@@ -209,7 +203,7 @@ static int copy_before(struct c9d_storage *storage, int64_t version, char path[P
     if (snprintf(path, PATH_SIZE, "%s.v%" PRId64 "-%s.bak", storage->options.path, version, when) >=
         PATH_SIZE)
         return fault_set(fault, C9D_E_FAILED, "%s: the name is too long", storage->options.path);
-    return driver_copy(storage, path, fault);
+    return copy_write(&storage->options, path, fault);
 }
 
 /* An upgrade that failed at its first step changed nothing. Its copy goes, or a daemon that is

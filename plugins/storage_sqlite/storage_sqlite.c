@@ -269,13 +269,27 @@ static int driver_exclusive(struct c9d_storage *storage)
     return 1; /* by the lock, or because it is our memory */
 }
 
+/* Of memory there is none: another process has it. */
+static int driver_backup(const struct c9d_host *host, const struct c9d_settings *settings,
+                         const char *path, struct c9d_fault *fault)
+{
+    struct options options = {0};
+    int status = options_read(&options, host, settings, fault);
+    if (status == 0 && options.memory)
+        status = fault_set(fault, C9D_E_FAILED, "[storage] path is :memory:, which keeps nothing");
+    if (status == 0)
+        status = copy_write(&options, path, fault);
+    free(options.path);
+    return status;
+}
+
 static const struct c9d_storage_ops ops = {.open = driver_open,
                                            .close = driver_close,
                                            .migrate = driver_migrate,
                                            .query = driver_query,
                                            .submit = writer_submit,
                                            .exclusive = driver_exclusive,
-                                           .backup = driver_copy,
+                                           .backup = driver_backup,
                                            .version = driver_version};
 
 C9D_EXPORT const struct c9d_plugin c9d_plugin = {

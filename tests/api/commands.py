@@ -107,6 +107,33 @@ def test_init():
     equal(mode, 0, "the state folder is nobody else's to read")
 
 
+def test_backup():
+    copy = f"{folder.name}/copy.db"
+    agent = daemon.api.lua_agent("kept", "return { name = 'kept', version = '1.0.0', run = function() return 1 end }")
+    done = c9d("backup", "-c", daemon.file, copy)
+    equal(done.returncode, 0, "a backup is made beside the running daemon")
+    equal(done.stdout, f"{copy}: {os.path.getsize(copy)} bytes\n", "and it says how large")
+    equal(os.stat(copy).st_mode & 0o777, 0o600, "it is nobody else's to read")
+    done = c9d("backup", "-c", daemon.file, copy)
+    equal(done.returncode, 1, "a file that is there is left alone")
+    contains(done.stderr, "exists", "and it says so")
+    done = c9d("backup", "-c", daemon.file, "/nowhere/copy.db")
+    contains(done.stderr, "/nowhere/copy.db", "a folder that is not there is named")
+    done = c9d("backup", "-c", config(f"[daemon]\nstate = {folder.name}/empty\n"), f"{folder.name}/none.db")
+    equal((done.returncode, os.path.exists(f"{folder.name}/none.db")), (1, False), "of no database there is no copy")
+    contains(done.stderr, "empty/c9d.db", "and it is named")
+    equal(c9d("backup", "-c", daemon.file).returncode, 2, "without a file it tells its usage")
+    restored = Daemon(start=False)
+    state = f"{restored.folder}/state"
+    for name in os.listdir(state):
+        os.unlink(f"{state}/{name}")
+    os.rename(copy, f"{state}/c9d.db")
+    restored.token = daemon.token
+    restored.start()
+    equal(restored.api.get(f"/v1/agents/{agent['id']}").json["name"], "kept", "a daemon starts from it, with what was there")
+    restored.stop()
+
+
 def test_plugins():
     found = {p.get("name"): p for p in json.loads(c9d("plugins", "--json").stdout)}
     for name in ("storage_sqlite", "queue_store", "queue_memory", "model_openai", "model_fake"):

@@ -111,11 +111,6 @@ static int faulty_exclusive(struct c9d_storage *s)
     return s->ops->exclusive(s->raw);
 }
 
-static int faulty_backup(struct c9d_storage *s, const char *path, struct c9d_fault *fault)
-{
-    return s->ops->backup(s->raw, path, fault);
-}
-
 static void faulty_close(struct c9d_storage *s)
 {
     s->ops->close(s->raw);
@@ -152,8 +147,7 @@ static const struct c9d_storage_ops ops = {.open = faulty_open,
                                            .migrate = faulty_migrate,
                                            .query = faulty_query,
                                            .submit = faulty_submit,
-                                           .exclusive = faulty_exclusive,
-                                           .backup = faulty_backup};
+                                           .exclusive = faulty_exclusive};
 
 static const struct c9d_setting settings[] = {
     {"orders", C9D_TYPE_STRING, NULL, "A file of struct order.", 1},

@@ -70,7 +70,7 @@ static void test_refusals(void)
     refused("nowhere", C9D_KIND_STORAGE, "nowhere.so|c9d plugins", "a missing file");
     refused("../etc/passwd", C9D_KIND_STORAGE, "no name of a plugin", "a path as a name");
     refused("", C9D_KIND_STORAGE, "no name of a plugin", "an empty name");
-    refused("other_abi", C9D_KIND_STORAGE, "other_abi.so|10 found|4 wanted",
+    refused("other_abi", C9D_KIND_STORAGE, "other_abi.so|11 found|5 wanted",
             "another ABI: nothing else of it is looked at");
     refused("no_symbol", C9D_KIND_STORAGE, "no_symbol.so|c9d_plugin", "no symbol");
     refused("queue_hollow", C9D_KIND_QUEUE, "queue_hollow.so|'open'", "operations missing");
