@@ -131,6 +131,8 @@ static const struct vm_arg skill_example[] = {{"name", VM_ARG_STRING, false},
                                               {"error", VM_ARG_STRING, false},
                                               {"model", VM_ARG_TABLE, false},
                                               {"http", VM_ARG_TABLE, false},
+                                              {"agents", VM_ARG_TABLE, false},
+                                              {"signals", VM_ARG_TABLE, false},
                                               {NULL, 0, false}};
 
 static bool letter_or_digit(char c)

@@ -266,7 +266,10 @@ json_t *effect_rehearsed(struct effect *effect, const char *kind)
         return reply;
     }
     error_auto err = ERROR_INIT;
-    error_set(&err, strcmp(kind, "model") == 0 ? E_MODEL_FAILED : E_HTTP_FAILED,
+    error_set(&err,
+              strcmp(kind, "model") == 0  ? E_MODEL_FAILED
+              : strcmp(kind, "http") == 0 ? E_HTTP_FAILED
+                                          : E_EXECUTION_FAILED,
               "the example has no recorded reply left for this %s call: add one to its `%s` list",
               kind, kind);
     effect_refuse(effect, &err, NULL);
