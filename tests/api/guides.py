@@ -28,7 +28,8 @@ class Shell:
         self.process = subprocess.Popen(
             ["bash", "--norc"], cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
             env={"PATH": f"{BUILD}:{os.environ['PATH']}", "HOME": folder, "LC_ALL": "C.UTF-8", "C9CTL_URL": f"http://127.0.0.1:{daemon.port}",
-                 "C9CTL_TOKEN": daemon.token, "URL": f"http://127.0.0.1:{daemon.port}", "TOKEN": daemon.token})
+                 "C9CTL_TOKEN": daemon.token, "URL": f"http://127.0.0.1:{daemon.port}", "TOKEN": daemon.token,
+                 "C9D_DAEMON_PLUGINS": f"{BUILD}/plugins", "C9D_SANDBOX_ZYGOTE": f"{BUILD}/c9d-zygote", "C9D_SANDBOX_MODE": "best-effort"})
 
     def run(self, text):
         """Runs it up to the first command that fails; (status, what it printed)."""
@@ -80,6 +81,17 @@ def follow(name):
                 equal(status, 0, f"{name}: {first}")
                 if status != 0:
                     note(out)
+            elif language == "ini":
+                with open(f"{folder}/some.conf", "w", encoding="utf-8") as f:
+                    f.write(text)
+                for key in re.findall(r"^\w+_file = (\S+)$", text, re.M):
+                    with open(f"{folder}/{key}", "w", encoding="utf-8") as f:
+                        f.write("a secret of a test\n")
+                    os.chmod(f"{folder}/{key}", 0o600)
+                status, out = shell.run("c9d check-config -c some.conf")
+                equal(status, 0, f"{name}: {first} is a right configuration")
+                if status != 0:
+                    note(out)
             elif language == "json":
                 body = out[out.index("{"):] if "{" in out else "null"
                 missing = lacks(json.loads(text), json.JSONDecoder().raw_decode(body)[0])
@@ -91,6 +103,14 @@ def follow(name):
 
 def test_skills():
     follow("skills.md")
+
+
+def test_rest():
+    follow("rest.md")
+
+
+def test_operating():
+    follow("operating.md")
 
 
 run(globals(), daemon)
