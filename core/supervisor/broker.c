@@ -1,6 +1,7 @@
 /* The broker: the one door. Every request of an executor is checked against the table below,
  * counted, carried out, and its answer is durable before the executor sees it. */
 #include <string.h>
+#include <utlist.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -80,9 +81,7 @@ static int allow_agent(struct effect *effect, struct error *err)
 
 static void effect_free(struct effect *e)
 {
-    *e->place = e->next;
-    if (e->next != NULL)
-        e->next->place = e->place;
+    DL_DELETE(e->run->effects, e);
     if (e->wait != NULL) { /* it may go on in another life */
         loop_timer_cancel(e->run->engine->loop, &e->wait->timer);
         e->wait->effect = NULL;
@@ -413,11 +412,7 @@ static struct effect *effect_new(struct run *run, uint64_t id, unsigned kind, co
     e->kind = kind;
     e->asked_at = clock_wall_us();
     memcpy(e->digest, digest, sizeof(e->digest));
-    e->next = run->effects;
-    e->place = &run->effects;
-    if (e->next != NULL)
-        e->next->place = &e->next;
-    run->effects = e;
+    DL_APPEND(run->effects, e);
     return e;
 }
 
@@ -489,7 +484,6 @@ void broker_abort(struct run *run)
 {
     while (run->effects != NULL) {
         struct effect *e = run->effects;
-        /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): effect_free unlinks e, through its place */
         if (e->begun && e->abort != NULL)
             e->abort(e);
         effect_free(e);

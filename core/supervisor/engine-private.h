@@ -233,7 +233,7 @@ struct run {
     size_t n_asks;
     int64_t journal_bytes, journal_effects;
 
-    struct effect *effects; /* under way or waiting for the row to be durable */
+    struct effect *effects; /* as asked; under way or waiting for the row to be durable */
     uint64_t last_request;
     unsigned n_pending;
     int64_t held; /* bytes: of its effects, checks and replays; hold.h has the rest */
@@ -483,7 +483,7 @@ bool seat_leave(struct engine *engine, struct execution_watch *watch);
 /* broker.c */
 struct effect {
     struct run *run;
-    struct effect *next, **place;
+    struct effect *prev, *next;
     uint64_t seq;
     unsigned kind;
     char digest[SHA256_HEX_SIZE];

@@ -191,6 +191,25 @@ def test_sandbox_without_namespaces():
            f"{mode}: and whether that is enough")
 
 
+IN_ORDER = """
+local function ask(i) return function() return c9.agents.execute("other", i) end end
+local list = {}
+for i = 1, 40 do
+  list[i] = { name = "run " .. i, output = { "first", "second", "third" }, agents = { "first", "second", "third" } }
+end
+return { name = "in_order", version = "1.0.0", needs = { agents = { "other" } }, examples = list,
+  run = function() return c9.all({ ask(1), ask(2), ask(3) }) end }
+"""
+
+
+def test_skill_test():
+    path = f"{folder.name}/in_order.lua"
+    with open(path, "w", encoding="utf-8") as f:
+        f.write(IN_ORDER)
+    done = c9d("skill-test", path)
+    contains(done.stdout, "40 passed, 0 failed", "recorded replies are given in the order of the calls, also of those made at once")
+
+
 def test_usage():
     for words in (["rum"], ["run", "--nonsense"], ["skill-test"]):
         equal(c9d(*words).returncode, 2, f"wrong usage: {' '.join(words)}")

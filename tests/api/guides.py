@@ -86,7 +86,7 @@ def follow(name):
                     f.write(text)
                 for key in re.findall(r"^\w+_file = (\S+)$", text, re.M):
                     with open(f"{folder}/{key}", "w", encoding="utf-8") as f:
-                        f.write("a secret of a test\n")
+                        f.write("the-secret-of-a-test\n")
                     os.chmod(f"{folder}/{key}", 0o600)
                 status, out = shell.run("c9d check-config -c some.conf")
                 equal(status, 0, f"{name}: {first} is a right configuration")
