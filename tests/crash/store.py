@@ -47,7 +47,7 @@ models.__enter__()
 daemon = Daemon({"daemon": {"plugins": f"{BUILD}/tests/plugins:{BUILD}/plugins"},
                  "storage": {"plugin": "faulty", "orders": orders.file.name, "real": f"{BUILD}/plugins/storage_sqlite.so"},
                  "model default": {"plugin": "openai", "base_url": models.base_url, "model": "echo", "concurrency": 100, "attempts": 1},
-                 "executions": {"evict": "200ms", "asks": 3}})
+                 "executions": {"evict": "200ms", "asks": 3, "lease": "3s"}})
 plain = daemon.api.lua_agent("plain", 'return { name = "plain", version = "1.0.0", run = function(input) return input end }')["id"]
 
 
@@ -88,6 +88,22 @@ def test_a_queue_that_cannot_be_asked_is_asked_again():
     later = start(plain, delay="200ms")
     ok(eventually(lambda: orders.hits(0) == 2 and get(later)["status"] in FINAL, 7 * SLOW), "after two failures it is claimed, before long")
     orders.none()
+
+
+def test_leases_that_cannot_be_renewed():
+    """For longer than one lasts: nobody else has this store, so what runs goes on, and is run once."""
+    orders.give(0, BATCH_FAILS, "SET lease_until = $2 WHERE")
+    slow = daemon.api.lua_agent("slow", """return { name = "slow", version = "1.0.0", needs = { model = { "default" } },
+      run = function(input) return c9.model.chat{ model = "echo+slow:4000+" .. input, messages = { { role = "user", content = "x" } } }.content
+      end }""")["id"]
+    running = [start(slow, f"lease{i}") for i in range(5)]
+    all_end(running)
+    ok(orders.hits(0) >= 2, f"renewing failed {orders.hits(0)} times")
+    orders.none()
+    equal([(get(e)["status"], get(e)["starts"]) for e in running], [("completed", 1)] * 5, "well, each started once")
+    calls = models.calls()["byModel"]
+    equal([n for name, n in calls.items() if "+lease" in name], [1] * 5, "and each asked once")
+    ok("queue.renew" in daemon.log(), "and the log says what could not be done")
 
 
 def test_whose_version_is_gone():
