@@ -96,6 +96,20 @@ static int command_start(const struct command *command, int argc, char **argv)
                                 : route_run(&client, &args, command->route);
 }
 
+/* `c9ctl agent --help`, where the noun alone is no command: what `c9ctl help agent` says. */
+static bool asks_about_noun(int argc, char **argv)
+{
+    bool known = false;
+    if (argc != 2 || (strcmp(argv[1], "--help") != 0 && strcmp(argv[1], "-h") != 0))
+        return false;
+    for (size_t i = 0; i < commands_n; i++)
+        if (strcmp(commands[i].noun, argv[0]) == 0 && commands[i].verb == NULL)
+            return false;
+        else
+            known = known || strcmp(commands[i].noun, argv[0]) == 0;
+    return known;
+}
+
 int client_main(int argc, char **argv)
 {
     static char help[] = "help", version[] = "version";
@@ -112,6 +126,12 @@ int client_main(int argc, char **argv)
         const struct command *command = command_find(1, alone, &words);
         int rc = command_start(command, 0, NULL);
         return argc == 0 ? EXIT_USAGE : rc;
+    }
+    char *about[] = {help, argv[before]};
+    if (asks_about_noun(argc - before, argv + before)) {
+        argc = countof(about);
+        argv = about;
+        before = 0;
     }
     const struct command *command = command_find(argc - before, argv + before, &words);
     if (command == NULL)

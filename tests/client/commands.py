@@ -648,6 +648,8 @@ def test_the_rest_of_the_table():
     equal(ctl("version").out.split()[0], "c9ctl", "version")
     equal(succeeds("openapi", "openapi").json["openapi"][:3], "3.1", "the API's description")
     rows = set()
+    equal(succeeds("a noun's help", "execution", "--help").out, succeeds("help of a noun", "help", "execution").out,
+          "`execution --help` says what `help execution` does")
     out = succeeds("help", "help").out
     for match in re.finditer(r"^  ([a-z]+(?: [a-z]+)?)  ", out, re.M):
         rows.add(match[1])
