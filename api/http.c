@@ -47,9 +47,35 @@ struct http_server {
     unsigned threads, max_connections;
 };
 
+static int addresses_check(struct config *config, struct error *err)
+{
+    int status = 0;
+    autofree char *text = xstrdup(config_string(config, "http", NULL, "listen"));
+    char *rest = NULL;
+    for (char *a = strtok_r(text, " ,\t", &rest); a != NULL; a = strtok_r(NULL, " ,\t", &rest)) {
+        autofree char *wrong = listen_wrong(a);
+        if (wrong != NULL)
+            status = config_problem(config, "http", NULL, "listen", wrong, err);
+    }
+    return status;
+}
+
+static int proxies_check(struct config *config, struct error *err)
+{
+    struct forwarded *proxies = NULL;
+    error_auto why = ERROR_INIT;
+    if (forwarded_new(config_string(config, "http", NULL, "trusted_proxies"), &proxies, &why) < 0)
+        return config_problem(config, "http", NULL, "trusted_proxies", why.message, err);
+    forwarded_free(proxies);
+    return 0;
+}
+
 int http_config_declare(struct config *config, struct error *err)
 {
-    return config_declare(config, config_keys, countof(config_keys), err);
+    int status = config_declare(config, config_keys, countof(config_keys), err);
+    if (addresses_check(config, err) < 0)
+        status = -1;
+    return proxies_check(config, err) < 0 ? -1 : status;
 }
 
 static void config_read(struct http_server *server, const struct config *config)

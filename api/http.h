@@ -11,7 +11,8 @@
 
 struct http_server;
 
-/* Declares the keys of section [http]. http_server_new does it too; for `c9d check-config`. */
+/* Declares the keys of section [http], and tells what of its addresses is wrong as it is written:
+ * 0, or -1 with err as config_check. http_server_new does it too; for `c9d check-config`. */
 int http_config_declare(struct config *config, struct error *err);
 
 /* Builds the router and compiles the schemas of the OpenAPI document, binds and listens on the

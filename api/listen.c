@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <netdb.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -13,6 +14,7 @@
 #include "base/cleanup.h"
 
 enum { BACKLOG = 1024 };
+#define UNIX "unix:"
 
 static void addrinfo_cleanup(struct addrinfo **list)
 {
@@ -73,6 +75,31 @@ static int address_split(char *text, char **host_r, char **port_r)
     return 0;
 }
 
+/* getaddrinfo takes a port of any number, and the kernel its last 16 bits. */
+static bool port_fits(const char *port)
+{
+    return strspn(port, "0123456789") == strlen(port) && strlen(port) <= 5 && atoi(port) <= 65535;
+}
+
+char *listen_wrong(const char *address)
+{
+    static const struct sockaddr_un room;
+    if (strncmp(address, UNIX, strlen(UNIX)) == 0) {
+        const char *path = address + strlen(UNIX);
+        return path[0] == '/' && strlen(path) < sizeof(room.sun_path)
+                   ? NULL
+                   : xasprintf("[http] listen %s: the path must be absolute and shorter than %zu",
+                               address, sizeof(room.sun_path));
+    }
+    autofree char *text = xstrdup(address);
+    char *host, *port;
+    if (address_split(text, &host, &port) < 0)
+        return xasprintf("[http] listen '%s' is none of HOST:PORT, [V6]:PORT, unix:PATH", address);
+    return port_fits(port)
+               ? NULL
+               : xasprintf("[http] listen %s: the port must be from 0 to 65535", address);
+}
+
 static int tcp_open(struct listener *listener, const char *address, struct error *err)
 {
     const struct addrinfo hints = {.ai_flags = AI_PASSIVE | AI_NUMERICSERV,
@@ -81,8 +108,7 @@ static int tcp_open(struct listener *listener, const char *address, struct error
     autofree char *text = xstrdup(address);
     char *host, *port;
     if (address_split(text, &host, &port) < 0)
-        return error_set(err, E_CONFIG_INVALID,
-                         "[http] listen '%s' is none of HOST:PORT, [V6]:PORT, unix:PATH", address);
+        abort(); /* listen_wrong has looked */
     int failed = getaddrinfo(strcmp(host, "*") == 0 ? NULL : host, port, &hints, &found);
     if (failed != 0)
         return error_set(err, E_CONFIG_INVALID, "[http] listen %s: %s", address,
@@ -119,10 +145,6 @@ static int unix_clear(const struct sockaddr_un *address, struct error *err)
 static int unix_open(struct listener *listener, const char *path, struct error *err)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    if (path[0] != '/' || strlen(path) >= sizeof(address.sun_path))
-        return error_set(err, E_CONFIG_INVALID,
-                         "[http] listen unix:%s: the path must be absolute and shorter than %zu",
-                         path, sizeof(address.sun_path));
     strncpy(address.sun_path, path, sizeof(address.sun_path) - 1);
     if (unix_clear(&address, err) < 0)
         return -1;
@@ -139,8 +161,12 @@ static int unix_open(struct listener *listener, const char *path, struct error *
 int listener_open(struct listener *listener, const char *address, struct error *err)
 {
     *listener = (struct listener){.fd = -1};
-    int failed = strncmp(address, "unix:", 5) == 0 ? unix_open(listener, address + 5, err)
-                                                   : tcp_open(listener, address, err);
+    autofree char *wrong = listen_wrong(address);
+    if (wrong != NULL)
+        return error_set(err, E_CONFIG_INVALID, "%s", wrong);
+    int failed = strncmp(address, UNIX, strlen(UNIX)) == 0
+                     ? unix_open(listener, address + strlen(UNIX), err)
+                     : tcp_open(listener, address, err);
     if (failed < 0)
         listener_close(listener);
     return failed;

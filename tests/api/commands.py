@@ -67,6 +67,11 @@ def test_mistakes_are_named():
     for text, place, hint in (
             ("[http]\nlisten = 127.0.0.1:0\nmax_bodi = 1\n", "c9d.conf:3", "max_body"),
             ("[executions]\n\nrunning = many\n", "c9d.conf:3", "running"),
+            ("[http]\n\nlisten = 127.0.0.1:0 nowhere\n", "c9d.conf:3", "HOST:PORT"),
+            ("[http]\nlisten = 127.0.0.1:99999\n", "c9d.conf:2", "65535"),
+            ("[http]\nlisten = 127.0.0.1:http\n", "c9d.conf:2", "65535"),
+            ("[http]\nlisten = unix:c9d.sock\n", "c9d.conf:2", "absolute"),
+            ("[http]\ntrusted_proxies = banana\n", "c9d.conf:2", "network"),
             ("[sandbox]\nmode = lax\n", "c9d.conf:2", "strict"),
             ("[storage]\nsynchronos = full\n", "c9d.conf:2", "synchronous"),
             ("[htpp]\nlisten = x\n", "c9d.conf", "http"),
