@@ -1,6 +1,9 @@
 /* Keywords about objects. */
 #include <string.h>
 
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/nearest.h"
 #include "schema/schema-private.h"
 
 static bool check_max_properties(struct run *run, const struct op *op, const struct frame *frame)
@@ -199,6 +202,40 @@ static const struct member *member_find(const struct members *members, const cha
     return NULL;
 }
 
+enum { NAMES_TOLD = 8 /* more would hide the message */, NAMES_COMPARED = 64 };
+
+/* What a member that is not allowed may have been meant to be, to be freed: the nearest name, else
+ * all of a few; NULL when there is nothing to say. */
+static char *member_instead(const struct members *members, const char *key)
+{
+    size_t n = members->named_count;
+    if (n == 0 || n > NAMES_COMPARED)
+        return NULL;
+    buf_auto few = BUF_INIT;
+    autofree const char **names = xcalloc(n, sizeof(*names));
+    for (size_t i = 0; i < n; i++) {
+        names[i] = members->named[i].key;
+        buf_printf(&few, "%s\"%s\"", i > 0 ? ", " : "", names[i]);
+    }
+    const char *nearest = nearest_name(key, names, n);
+    if (nearest != NULL)
+        return xasprintf("did you mean \"%s\"?", nearest);
+    return n <= NAMES_TOLD ? xasprintf("there %s %s", n == 1 ? "is" : "are", few.data) : NULL;
+}
+
+static bool additional_holds(struct run *run, const struct members *members,
+                             const struct frame *frame, const char *key, const json_t *value,
+                             struct step at)
+{
+    bool told = run->reporting && !run_full(run) && members->additional->never;
+    autofree char *instead = told ? member_instead(members, key) : NULL;
+    run->instead = instead;
+    bool holds = run_apply(run, frame, members->additional, value, NULL, "additionalProperties",
+                           STEP_NONE, at);
+    run->instead = NULL;
+    return holds;
+}
+
 /* One member against all three. *known_r: whether one of them is about it. */
 static bool member_holds(struct run *run, const struct members *members, const struct frame *frame,
                          const char *key, size_t len, const json_t *value, bool *known_r)
@@ -218,8 +255,7 @@ static bool member_holds(struct run *run, const struct members *members, const s
     }
     if (!known && members->additional != NULL) {
         known = true;
-        holds = run_apply(run, frame, members->additional, value, NULL, "additionalProperties",
-                          STEP_NONE, at);
+        holds = additional_holds(run, members, frame, key, value, at);
     }
     *known_r = known;
     return holds && !run->stopped;

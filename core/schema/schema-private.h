@@ -277,6 +277,7 @@ struct run {
     bool stopped;   /* a limit was reached: nothing holds any more */
     json_t *errors, *stop_error;
     const char *path_prefix; /* put before every path; "" for none */
+    const char *instead;     /* what may have been meant by the member looked at; NULL: unknown */
     struct matcher *matcher; /* pattern.c's, made on first use */
 };
 

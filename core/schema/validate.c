@@ -140,7 +140,8 @@ static bool node_holds(struct run *run, struct frame *frame)
 {
     const struct node *node = frame->node;
     if (node->never)
-        return run_fail(run, frame, NULL, "is not allowed");
+        return run->instead != NULL ? run_fail(run, frame, NULL, "is not allowed; %s", run->instead)
+                                    : run_fail(run, frame, NULL, "is not allowed");
     if (run->depth == 0)
         return run_stop(run, frame, "needs more than %u schemas inside each other to be checked",
                         run->document->opts.depth_max);
