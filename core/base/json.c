@@ -93,7 +93,10 @@ json_t *jx_decode(const char *text, size_t len, const char *what, struct error *
     json_t *value = json_loadb(text, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &at);
     if (value == NULL)
         error_set(err, E_INVALID_REQUEST, "%s: line %d, column %d: %s", what,
-                  at.line > 0 ? at.line : 1, at.column > 0 ? at.column : 1, at.text);
+                  at.line > 0 ? at.line : 1, at.column > 0 ? at.column : 1,
+                  json_error_code(&at) == json_error_null_character
+                      ? "a text with \\u0000 is not taken"
+                      : at.text);
     return value;
 }
 

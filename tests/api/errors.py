@@ -144,7 +144,7 @@ def test_bodies():
     deep = "[" * 65 + "]" * 65
     for text, word in (('{"name":', "line 1"), ('{"name":"a","name":"b"}', "uplicate"), ('{"a":1} x', ""),
                        ('{"a":1e999}', ""), ('{"a":123456789012345678901234567890}', ""),
-                       (f'{{"a":{deep}}}', "64"), ('{"a":"\\u0000"}', ""), ('{"a":"\\ud800"}', ""),
+                       (f'{{"a":{deep}}}', "64"), ('{"a":"\\u0000"}', "\\u0000 is not taken"), ('{"a":"\\ud800"}', ""),
                        (b'{"a":"\xff"}', "decode"), ('\ufeff{}', ""), ("NaN", ""), ("", "missing")):
         answer = api.post("/v1/personas", text, JSON)
         equal((answer.status, answer.code), (400, "InvalidRequest"), f"{text[:24]!r}")
