@@ -74,6 +74,13 @@ enum life life_after(enum life state, enum life_event event, bool *possible_r)
     return LIFE_GONE;
 }
 
+void life_tell_allowed(struct error *err, json_t *allowed)
+{
+    error_detail(err, "allowed", allowed);
+    error_detail(err, "suggestedActions",
+                 json_pack("[s]", "See details.allowed for what is possible from here."));
+}
+
 int life_require(enum life state, enum life_event event, const char *what, struct error *err)
 {
     bool possible;
@@ -87,7 +94,7 @@ int life_require(enum life state, enum life_event event, const char *what, struc
     error_set(err, E_INVALID_STATE, "%s is %s: %s", what, states[state], events[event].refusal);
     error_detail(err, "state", json_string(states[state]));
     error_detail(err, "event", json_string(events[event].name));
-    error_detail(err, "allowed", allowed);
+    life_tell_allowed(err, allowed);
     return -1;
 }
 

@@ -42,6 +42,9 @@ enum life life_after(enum life state, enum life_event event, bool *possible_r);
  * "agent X", "version 1.0.0". */
 int life_require(enum life state, enum life_event event, const char *what, struct error *err);
 
+/* Adds details.allowed, which is consumed, and that it is there, to an E_INVALID_STATE. */
+void life_tell_allowed(struct error *err, json_t *allowed);
+
 /* Changing what is worked on: an edit of a draft, or a new version beside what is published. */
 enum life_event life_working_event(enum life state);
 

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "service/alias.h"
 #include "service/launch.h"
+#include "service/lifecycle.h"
 #include "service/metas.h"
 #include "service/semver_range.h"
 #include "service/service-private.h"
@@ -154,7 +155,7 @@ static int choose_latest(struct service *service, const struct agent_meta *agent
               agent->id);
     error_detail(err, "agentId", json_string(agent->id));
     error_detail(err, "state", json_string(agent->status));
-    error_detail(err, "allowed", json_pack("[s, s, s]", "edit", "publish", "delete"));
+    life_tell_allowed(err, json_pack("[s, s, s]", "edit", "publish", "delete"));
     return -1;
 }
 

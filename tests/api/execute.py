@@ -110,6 +110,8 @@ def test_cancel():
     equal(waiting["events"][-1].data["status"], "cancelled", "whoever follows it hears of it")
     answer = api.post(f"{path}/cancel")
     equal((answer.status, answer.code), (409, "InvalidState"), "what has ended cannot be cancelled")
+    ok("allowed" not in answer.details and "details.allowed" not in str(answer.details["suggestedActions"]),
+       "and nobody is sent to a detail that is not there")
     equal(api.post(f"/v1/executions/{NOWHERE}/cancel").code, "ExecutionNotFound", "nor what is not there")
 
 

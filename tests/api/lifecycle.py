@@ -95,6 +95,7 @@ def test_every_event_in_every_state_of_an_agent():
                 if event != "rollback":
                     equal(answer.details.get("state"), state, "with the state")
                 ok(isinstance(answer.details.get("allowed"), list), "and what is possible")
+                contains(answer.details["suggestedActions"][0], "details.allowed", "which is pointed at")
                 equal(api.get(at(made)).json, made, "nothing has changed")
 
 
