@@ -353,8 +353,8 @@ format: ## clang-format every C file
 check-format: ## fails when a C file is not as `make format` leaves it
 	@git ls-files '*.c' '*.h' | xargs clang-format --dry-run --Werror
 
-tidy: ## clang-tidy every C file of the rooms
-	@packaging/tidy.sh "$(foreach r,$(ROOMS),$(DIR_$r):$(W)/$r)"
+tidy: ## clang-tidy every C file of the rooms and plugins
+	@packaging/tidy.sh "$(foreach r,$(ROOMS),$(DIR_$r):$(W)/$r) $(foreach d,$(sort plugins $(patsubst %/,%,$(dir $(wildcard plugins/*/*.c)))),$d:$(W)/abi)"
 
 install: build ## DESTDIR= PREFIX=
 	@packaging/install.sh "$(DESTDIR)" "$(PREFIX)" "$(SYSCONFDIR)" "$(STATEDIR)" "$(LIBEXECDIR)" "$(PLUGINDIR)" "$(SKILLDIR)" "$(B)"

@@ -1,5 +1,5 @@
 #!/bin/sh
-# tidy.sh "DIR:WALLS …" [PLUGIN_CFLAGS]: clang-tidy over each file with its room's include path only; any warning fails.
+# tidy.sh "DIR:WALLS …": clang-tidy over each file with its room's include path only; any warning fails.
 # As many at a time as there are processors.
 set -eu
 flags="-std=gnu11 -D_GNU_SOURCE $(pkg-config --cflags lua5.4 jansson libmicrohttpd sqlite3)"

@@ -81,9 +81,10 @@ static struct answer_call *call_find(struct answer *answer, const json_t *delta,
 {
     const json_t *number = json_object_get(delta, "index");
     bool numbered = json_is_integer(number);
-    struct answer_call *last = answer->n_calls > 0 ? &answer->calls[answer->n_calls - 1] : NULL;
+    size_t n = answer->calls != NULL ? answer->n_calls : 0;
+    struct answer_call *last = n > 0 ? &answer->calls[n - 1] : NULL;
     int64_t index = numbered ? json_integer_value(number) : last != NULL ? last->index : 0;
-    for (size_t i = answer->n_calls; i-- > 0;) {
+    for (size_t i = n; i-- > 0;) {
         struct answer_call *call = &answer->calls[i];
         if (call->index != index)
             continue;
@@ -127,12 +128,13 @@ static int call_take(struct answer_call *call, const char *id, const json_t *fun
                      struct failure *failure)
 {
     if (id[0] != '\0' && call->id[0] == '\0') {
-        if (strlen(id) >= sizeof(call->id)) {
+        size_t len = strlen(id);
+        if (len >= sizeof(call->id)) {
             failure_set(failure, 0, false, "a tool call has an id over %d bytes",
                         ANSWER_NAME_MAX - 1);
             return -1;
         }
-        strcpy(call->id, id);
+        memcpy(call->id, id, len + 1);
     }
     if (name_take(call, json_string_value(json_object_get(function, "name")), failure) < 0)
         return -1;
