@@ -18,21 +18,25 @@
 
 /* ---- finding ---- */
 
-int chain_find(struct service *service, const struct principal *who, const char *id,
+int chain_find(struct service *service, const struct principal *who, const char *ref,
                enum action action, struct agent_meta *meta_r, json_t **chain_r, struct error *err)
 {
-    if (store_agent_get(service->storage, id, who->user_id, meta_r, NULL, err) < 0)
+    int read = uuid_valid(ref, strlen(ref))
+                   ? store_agent_get(service->storage, ref, who->user_id, meta_r, NULL, err)
+                   : store_agent_get_by_name(service->storage, who->organization_id, ref,
+                                             who->user_id, meta_r, NULL, err);
+    if (read < 0)
         return -1;
     if (meta_r->id[0] == '\0' || !meta_r->chain)
-        return permission_unseen(E_CHAIN_NOT_FOUND, "chain", id, err);
+        return permission_unseen(E_CHAIN_NOT_FOUND, "chain", ref, err);
     const struct resource resource = agent_resource(meta_r);
-    if (permission_require(who, action, &resource, E_CHAIN_NOT_FOUND, "chain", id, err) < 0)
+    if (permission_require(who, action, &resource, E_CHAIN_NOT_FOUND, "chain", ref, err) < 0)
         return -1;
     if (chain_r == NULL)
         return 0;
-    if (store_chain_get(service->storage, id, chain_r, err) < 0)
+    if (store_chain_get(service->storage, meta_r->id, chain_r, err) < 0)
         return -1;
-    return *chain_r != NULL ? 0 : permission_unseen(E_CHAIN_NOT_FOUND, "chain", id, err);
+    return *chain_r != NULL ? 0 : permission_unseen(E_CHAIN_NOT_FOUND, "chain", ref, err);
 }
 
 int chain_version(struct service *service, const char *id, const char *version, json_t **version_r,

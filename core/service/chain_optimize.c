@@ -366,8 +366,8 @@ int chain_optimize(struct service *service, const struct principal *who, const c
     jx_auto *suggestions = json_array();
     const json_t *planned;
     if (chain_find(service, who, id, ACTION_READ, &meta, NULL, err) < 0 ||
-        chain_version(service, id, meta.current_version, &version, &planned, err) < 0 ||
-        store_chain_ended(service->storage, id, meta.current_version, LOOKED_AT, &ended, &told,
+        chain_version(service, meta.id, meta.current_version, &version, &planned, err) < 0 ||
+        store_chain_ended(service->storage, meta.id, meta.current_version, LOOKED_AT, &ended, &told,
                           &asked, err) < 0)
         return -1;
     struct optimizing o = {
@@ -385,7 +385,7 @@ int chain_optimize(struct service *service, const struct principal *who, const c
     for (size_t i = 0; i < o.n; i++)
         for (size_t r = 0; r < countof(rules); r++)
             rules[r](&o, &o.steps[i]);
-    *suggestions_r = json_pack("{s:s, s:s, s:I, s:o, s:O}", "chainId", id, "chainVersion",
+    *suggestions_r = json_pack("{s:s, s:s, s:I, s:o, s:O}", "chainId", meta.id, "chainVersion",
                                meta.current_version, "executions", (json_int_t)o.executions,
                                "steps", steps_json(&o), "suggestions", suggestions);
     free(o.steps);

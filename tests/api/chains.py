@@ -90,8 +90,14 @@ def test_a_chain_is_made_changed_and_deleted():
     ok(made["id"] not in [a["id"] for a in api().get("/v1/agents?limit=200").json["items"]], "and no agent")
     equal(api().get(f"/v1/agents/{made['id']}").json["error"]["code"], "AgentNotFound", "nor got as one")
     equal(api().post(f"/v1/agents/{made['id']}/archive").json["error"]["code"], "AgentNotFound", "nor archived as one")
+    equal([api().get(f"/v1/chains/life{more}").status for more in ("", "/executions", "/optimize")], [200] * 3,
+          "its name does where its id does")
+    equal(api().get("/v1/chains/life/optimize").json["chainId"], made["id"], "and the answer has its id")
+    equal(execute("life", {"text": "x"}).json["chainId"], made["id"], "also to execute it")
+    equal([api().get(f"/v1/chains/{name}").json["error"]["code"] for name in ("upper", "nobody")],
+          ["ChainNotFound"] * 2, "but an agent's name does not, nor one that nobody has")
     tag = answer.headers["ETag"]
-    changed = api().patch(path, {"chainConfig": {"timeout": 5000}}, {"If-Match": tag})
+    changed = api().patch("/v1/chains/life", {"chainConfig": {"timeout": 5000}}, {"If-Match": tag})
     equal((changed.status, changed.json["chainConfig"], changed.json["currentVersion"]),
           (200, {**config, "timeout": 5000}, "2.0.0"), "a patch makes a version more")
     equal(api().patch(path, {"name": "x"}, {"If-Match": tag}).status, 412, "an old ETag is refused")
