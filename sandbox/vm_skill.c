@@ -279,6 +279,29 @@ static void describe_need(lua_State *L, const char *kind)
     lua_pop(L, 1);
 }
 
+/* Hosts are compared as they are: with a scheme, a port or a path one would never be met. */
+static bool host_plain(const char *host)
+{
+    const char *colon = strchr(host, ':');
+    return strpbrk(host, "/ ") == NULL && (colon == NULL || strchr(colon + 1, ':') != NULL);
+}
+
+/* needs.http on top. */
+static void describe_hosts(lua_State *L)
+{
+    lua_Integer n = luaL_len(L, -1);
+    for (lua_Integer i = 1; i <= n; i++, lua_pop(L, 1)) {
+        lua_rawgeti(L, -1, i);
+        if (host_plain(lua_tostring(L, -1)))
+            continue;
+        lua_pushfstring(L,
+                        "needs.http names hosts, such as { \"api.example.org\" }, without scheme, "
+                        "port or path; got \"%s\"",
+                        lua_tostring(L, -1));
+        describe_refuse(L, "http", lua_tostring(L, -1));
+    }
+}
+
 static void describe_needs(lua_State *L)
 {
     lua_settop(L, DESCRIBE_OUT);
@@ -295,6 +318,8 @@ static void describe_needs(lua_State *L)
             continue;
         }
         describe_need(L, row->name);
+        if (strcmp(row->name, "http") == 0)
+            describe_hosts(L);
         lua_setfield(L, DESCRIBE_OUT + 2, row->name);
     }
     lua_setfield(L, DESCRIBE_OUT, "needs");

@@ -278,6 +278,11 @@ static void test_describe(void)
          "test.lua:3: needs.http must be a list"},
         {"return { name = 'x', version = '1.0.0', needs = { http = { a = 1 } }, run = print }",
          "needs.http must be a list"},
+        {"return {\n name = 'x', version = '1.0.0', needs = {\n http = { 'a.example', "
+         "'https://b.example/x' } }, run = print }",
+         "test.lua:3: needs.http names hosts"},
+        {"return { name = 'x', version = '1.0.0', needs = { http = 'b.example:80' }, run = print }",
+         "without scheme, port or path; got \\\"b.example:80"},
         {"return { name = 'x', version = '1.0.0' }", "run must be a function, got nil"},
         {"return { name = 'x', version = '1.0.0', run = print,\n input = { properties = { f = "
          "print } } }",
