@@ -46,7 +46,7 @@ static void apply_log(const struct config *config)
                          : LOG_FORMAT_TEXT);
 }
 
-int daemon_configure(struct daemon *d, const char *path, struct error *err)
+static int configure(struct daemon *d, const char *path, struct error *err)
 {
     d->config = config_load(path, err);
     if (d->config == NULL)
@@ -67,9 +67,15 @@ int daemon_configure(struct daemon *d, const char *path, struct error *err)
     for (size_t i = 0; i < countof(declarations); i++)
         if (declarations[i](d->config, err) < 0)
             status = -1;
-    if (status == 0)
-        apply_log(d->config);
     return status;
+}
+
+int daemon_configure(struct daemon *d, const char *path, struct error *err)
+{
+    if (configure(d, path, err) < 0)
+        return -1;
+    apply_log(d->config);
+    return 0;
 }
 
 /* As many descriptors as may be had: each execution that waits costs one. */
@@ -235,13 +241,15 @@ void daemon_reload(struct daemon *d, const char *path)
     (void)d;
     /* Everything is checked like at the start; what cannot change while running is left as it is.
      */
-    if (daemon_configure(&fresh, path, &err) < 0)
+    if (configure(&fresh, path, &err) < 0 || daemon_declare_plugins(&fresh, &err) < 0 ||
+        daemon_check_config(&fresh, &err) < 0) {
         log_error("daemon.reload", "nothing was changed: %s", err.message);
-    else
+    } else {
+        apply_log(fresh.config);
         log_info("daemon.reload",
                  "the log's level and format are in force; anything else needs a restart");
-    config_free(fresh.config);
-    free(fresh.keys);
+    }
+    daemon_close(&fresh);
 }
 
 void daemon_close(struct daemon *d)

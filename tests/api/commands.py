@@ -233,13 +233,16 @@ def test_reload():
         time.sleep(0.05)
     last = [line for line in daemon.log().splitlines() if "daemon.reload" in line][-1]
     equal(json.loads(last)["event"], "daemon.reload", "SIGHUP applies the log's format")
-    daemon.config["log"] = {"level": "loud"}
-    daemon.write_config()
-    daemon.process.send_signal(signal.SIGHUP)
-    until = time.monotonic() + 10 * SLOW
-    while "nothing was changed" not in daemon.log() and time.monotonic() < until:
-        time.sleep(0.05)
-    contains(daemon.log(), "nothing was changed", "a reload with a mistake changes nothing")
+    for mistake, said in (({"level": "loud"}, "level = loud"), ({"levl": "info"}, "no key 'levl'")):
+        daemon.config["log"] = {"format": "text", **mistake}
+        daemon.write_config()
+        daemon.process.send_signal(signal.SIGHUP)
+        until = time.monotonic() + 10 * SLOW
+        while said not in daemon.log() and time.monotonic() < until:
+            time.sleep(0.05)
+        last = [line for line in daemon.log().splitlines() if "daemon.reload" in line][-1]
+        contains(json.loads(last)["message"], "nothing was changed", f"a reload with a mistake changes nothing: {said}")
+        contains(last, said, "and says which")
     equal(daemon.api.get("/v1/agents").status, 200, "and the daemon goes on")
 
 
