@@ -1,9 +1,11 @@
 /* What the commands share, and the small ones. */
+#include <errno.h>
 #include <getopt.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "api/http.h"
 #include "base/json.h"
@@ -184,6 +186,15 @@ static int outbound_check(const struct config *config, struct error *err)
     return secrets != NULL ? 0 : -1;
 }
 
+static int zygote_check(struct config *config, struct error *err)
+{
+    const char *path = config_string(config, "sandbox", NULL, "zygote");
+    if (access(path, X_OK) == 0)
+        return 0;
+    autofree char *why = xasprintf("[sandbox] zygote: cannot run %s: %s", path, strerror(errno));
+    return config_problem(config, "sandbox", NULL, "zygote", why, err);
+}
+
 /* What can go on after a mistake does, so that one run shows them all. */
 static int config_check_all(struct daemon *d, const char *path, struct error *err)
 {
@@ -193,7 +204,8 @@ static int config_check_all(struct daemon *d, const char *path, struct error *er
     error_auto why = ERROR_INIT;
     if (daemon_declare_plugins(d, &why) < 0) /* whose keys cannot be told from unknown ones */
         return configured < 0 ? -1 : error_move(err, &why);
-    return daemon_check_config(d, err) < 0 ? -1 : outbound_check(d->config, err);
+    int zygote = zygote_check(d->config, err);
+    return daemon_check_config(d, err) < 0 || zygote < 0 ? -1 : outbound_check(d->config, err);
 }
 
 int command_check_config(int argc, char **argv)

@@ -72,6 +72,7 @@ def test_mistakes_are_named():
             ("[http]\nlisten = 127.0.0.1:http\n", "c9d.conf:2", "65535"),
             ("[http]\nlisten = unix:c9d.sock\n", "c9d.conf:2", "absolute"),
             ("[http]\ntrusted_proxies = banana\n", "c9d.conf:2", "network"),
+            ("[sandbox]\nzygote = /nowhere\n", "c9d.conf:2", "cannot run /nowhere"),
             ("[sandbox]\nmode = lax\n", "c9d.conf:2", "strict"),
             ("[storage]\nsynchronos = full\n", "c9d.conf:2", "synchronous"),
             ("[htpp]\nlisten = x\n", "c9d.conf", "http"),
