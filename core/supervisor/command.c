@@ -76,7 +76,8 @@ int command_fail(const struct error *err)
         if (i > 0)
             fprintf(stderr, "c9d: %s:%ld: %s\n", jx_str(problem, "file", "?"),
                     (long)jx_int(problem, "line", 0), jx_str(problem, "message", "?"));
-    fprintf(stderr, "     %s\n", error_row(err->code)->action);
+    if (err->code != E_STORAGE_FAILED) /* whose advice is to read what stands here */
+        fprintf(stderr, "     %s\n", error_row(err->code)->action);
     return 1;
 }
 

@@ -100,6 +100,7 @@ def test_start_is_refused_with_one_clear_line():
     done = c9d("run", "-c", daemon.file)
     equal(done.returncode, 1, "a second daemon on the same state is refused")
     contains(done.stderr, "c9d.db", "and says whose it is")
+    ok("server's log" not in done.stderr, "without sending to the log who reads it")
 
 
 def test_init():
