@@ -126,8 +126,7 @@ struct wait *wait_begin(struct effect *effect, enum wait_kind kind, const char *
         bool lasts = kind == WAIT_SIGNAL || timeout_us >= WAIT_STORED_US;
         if (lasts && !run->ephemeral) {
             wait_store(run, wait);
-            if (kind == WAIT_SIGNAL)
-                waits_tell(run);
+            waits_tell(run);
             commit_go(run);
         }
     }
