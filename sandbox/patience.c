@@ -85,6 +85,14 @@ static void zygote_apart(bool apart)
     turns.apart = apart;
 }
 
+/* From its first stop until it leaves the line. */
+static void child_apart(struct patience *p, bool apart)
+{
+    if (apart != p->apart)
+        cpus_set(p->pid, apart ? &turns.others : &turns.all);
+    p->apart = apart;
+}
+
 void patience_born(void)
 {
     if (turns.apart)
@@ -120,8 +128,11 @@ static void run(struct patience *p)
 
 static void stop(struct patience *p)
 {
-    if (!p->stopped)
-        kill(p->pid, SIGSTOP);
+    if (p->stopped)
+        return;
+    child_apart(p, true);
+    zygote_apart(true);
+    kill(p->pid, SIGSTOP);
     p->stopped = true;
 }
 
@@ -138,7 +149,6 @@ static void line_fill(int64_t now)
 
 static void line_append(struct patience *p)
 {
-    stop(p);
     p->ran = p->lately = false;
     p->looks = p->idle = 0;
     DL_APPEND(turns.line, p);
@@ -147,9 +157,9 @@ static void line_append(struct patience *p)
 static void line_join(struct patience *p)
 {
     p->in_line = true;
-    cpus_set(p->pid, &turns.others);
+    if (turns.line != NULL)
+        stop(p);
     line_append(p);
-    zygote_apart(true);
 }
 
 static void line_leave(struct patience *p)
@@ -158,7 +168,8 @@ static void line_leave(struct patience *p)
         return;
     p->in_line = false;
     DL_DELETE(turns.line, p);
-    zygote_apart(turns.line != NULL);
+    if (turns.line == NULL)
+        zygote_apart(false);
 }
 
 /* Who waits leaves; who has burned through its turn goes to the end, if another one waits for it.
@@ -174,11 +185,12 @@ static void look(struct patience *p, bool wanted)
     p->used_us = used;
     if (p->idle >= IDLE) {
         line_leave(p);
-        cpus_set(p->pid, &turns.all);
+        child_apart(p, false);
         run(p);
         timer_set(p, used + AGAIN_US);
     } else if (p->looks >= TURN && wanted) {
         DL_DELETE(turns.line, p);
+        stop(p);
         line_append(p);
     }
 }

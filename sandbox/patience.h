@@ -2,7 +2,8 @@
  * theirs among a hundred. An executor that has used PATIENCE_US of CPU time, as most never do,
  * joins a line. Of the line as many run as there are CPUs, the others are stopped; while executions
  * come, one CPU is left to these, and beside those that compute who runs in the line rests every
- * third millisecond. The line keeps to other CPUs than the zygote. Who is found
+ * third millisecond. Who was stopped keeps to other CPUs than the
+ * zygote. Who is found
  * waiting for something in its turn leaves the line until it burns again. Zygote only, one thread.
  * What cannot be had is done without: it is no part of the isolation. */
 #ifndef C9_SANDBOX_PATIENCE_H
@@ -24,7 +25,7 @@ struct patience {
     pid_t pid;
     int timer;  /* -1: none */
     bool young; /* nobody looks at its CPU time yet */
-    bool in_line, stopped;
+    bool in_line, stopped, apart;
     bool ran, lately;    /* in its turn; since the last look */
     uint8_t looks, idle; /* in its turn; the last ones without CPU time */
     int64_t used_us;     /* CPU time at the last look; of a young one: since when */

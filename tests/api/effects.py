@@ -359,7 +359,9 @@ def test_children_are_bounded():
         return answers
       end }""")["id"]
     first = narrow.api.execute(brood, 4, {"Prefer": "respond-async"}).json["executionId"]
-    most = max(processes(narrow) for _ in range(30) if time.sleep(0.05) is None)
+    seen = [0]
+    eventually(lambda: seen.append(processes(narrow)) or seen[-1] > 8)  # on a busy machine it takes its time
+    most = max(seen + [processes(narrow) for _ in range(30) if time.sleep(0.05) is None])
     # [executions] running = 8 leaves 64 places for children, one brood gets half of them.
     ok(8 < most <= 1 + 32 + 8, f"an execution that executes itself is bounded: {most} processes at most")
     other = narrow.api.lua_agent("other_parent", """return { name = "other_parent", version = "1.0.0", description = "a test",

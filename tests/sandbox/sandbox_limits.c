@@ -227,7 +227,8 @@ static bool has_cpus(pid_t pid, const cpu_set_t *wanted)
     return false;
 }
 
-/* Who burns keeps to other CPUs than the zygote; who comes meanwhile may use them all. */
+/* Two that burn take turns on other CPUs than the zygote's; who comes meanwhile may use them all.
+ */
 static void test_cpus(void)
 {
     cpu_set_t all, first, others;
@@ -242,23 +243,29 @@ static void test_cpus(void)
         skip("one CPU", "nothing to keep to");
         return;
     }
-    pid_t zygote = child_of(z.pid);
-    int burns = zygote_spawn_one(&z, ++cookie);
-    frame_is(burns, &frame, WIRE_READY);
-    pid_t burner = child_of(zygote);
-    ok(has_cpus(burner, &all), "an executor may use all CPUs");
-    execution_begin(burns, 20000000, 16 * MIB, loops[0].source);
-    ok(has_cpus(burner, &others), "not when it takes long");
+    pid_t zygote = child_of(z.pid), burners[2];
+    int burn[2];
+    for (int i = 0; i < 2; i++) {
+        burn[i] = zygote_spawn_one(&z, ++cookie);
+        frame_is(burn[i], &frame, WIRE_READY);
+        burners[i] = child_of(zygote);
+        ok(has_cpus(burners[i], &all), "an executor may use all CPUs");
+        execution_begin(burn[i], 20000000, 16 * MIB, loops[0].source);
+    }
+    for (int i = 0; i < 2; i++)
+        ok(has_cpus(burners[i], &others), "not when it was stopped for another that takes long");
     ok(has_cpus(zygote, &first), "the zygote keeps to the one that is left");
     int comes_later = zygote_spawn_one(&z, ++cookie);
     frame_is(comes_later, &frame, WIRE_READY);
     ok(has_cpus(child_of(zygote), &all), "who comes meanwhile may use all");
     close(comes_later);
     zygote_next(&z, WIRE_CTL_EXITED, &none);
-    zygote_send(&z, WIRE_CTL_KILL, cookie - 1);
-    zygote_next(&z, WIRE_CTL_EXITED, &none);
+    for (int i = 0; i < 2; i++) {
+        zygote_send(&z, WIRE_CTL_KILL, cookie - 1 - (uint64_t)i);
+        zygote_next(&z, WIRE_CTL_EXITED, &none);
+        close(burn[i]);
+    }
     ok(has_cpus(zygote, &all), "and with the last that takes long the zygote may again");
-    close(burns);
 }
 
 int main(void)
