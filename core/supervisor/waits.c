@@ -126,7 +126,8 @@ struct wait *wait_begin(struct effect *effect, enum wait_kind kind, const char *
         bool lasts = kind == WAIT_SIGNAL || timeout_us >= WAIT_STORED_US;
         if (lasts && !run->ephemeral) {
             wait_store(run, wait);
-            waits_tell(run);
+            if (kind == WAIT_SIGNAL)
+                waits_tell(run);
             commit_go(run);
         }
     }

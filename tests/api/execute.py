@@ -47,14 +47,6 @@ def test_failure_is_a_result():
     contains(str(answer.json), "broken.lua:3:", "file and line")
 
 
-def test_what_a_sleep_waits_for():
-    at = api.execute(sleeper, 60, {"Prefer": "respond-async"}).headers["Location"]
-    ok(eventually(lambda: [w["kind"] for w in api.get(at).json.get("waitingFor", [])] == ["sleep"]),
-       "an execution that sleeps says so, also while it has a process")
-    api.post(f"{at}/cancel")
-    ok(eventually(lambda: "waitingFor" not in api.get(at).json), "and no longer when it has ended")
-
-
 def test_not_waiting():
     begin = time.monotonic()
     answer = api.execute(sleeper, 0.5, {"Prefer": "respond-async"})
