@@ -36,13 +36,17 @@ static struct gatherer *gatherer_of(sqlite3_file *file)
     return (struct gatherer *)file;
 }
 
-/* What cannot be written is forgotten: SQLite is told, and rolls back. */
+/* What cannot be written is kept, and goes before all else: SQLite may undo no more than the
+ * statement that was told, and commit what came before. */
 static int gathered_write(struct gatherer *g)
 {
-    int n = (int)g->len;
-    g->len = 0;
+    int rc = SQLITE_OK;
+    if (g->len > 0)
+        rc = g->file->pMethods->xWrite(g->file, g->bytes, (int)g->len, g->at);
+    if (rc == SQLITE_OK)
+        g->len = 0;
     g->header = false;
-    return n == 0 ? SQLITE_OK : g->file->pMethods->xWrite(g->file, g->bytes, n, g->at);
+    return rc;
 }
 
 static bool gatherable(struct gatherer *g, int n, sqlite3_int64 at)
@@ -66,8 +70,11 @@ static int gather_write(sqlite3_file *file, const void *data, int n, sqlite3_int
     }
     memcpy(g->bytes + g->len, data, (size_t)n);
     g->len += (size_t)n;
-    if (page && g->commits)
-        return gathered_write(g);
+    if (page && g->commits) {
+        int rc = gathered_write(g);
+        g->len = 0; /* a commit that fails is undone as a whole, and must not be there later */
+        return rc;
+    }
     g->header = !page;
     g->commits = !page && memcmp((const char *)data + FRAME_COMMITS, "\0\0\0\0", 4) != 0;
     return SQLITE_OK;
